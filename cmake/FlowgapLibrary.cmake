@@ -1,0 +1,39 @@
+# libflowgap from the layers, the command, and what `cmake --install` puts where.
+include(CMakePackageConfigHelpers)
+get_property(FG_LAYERS GLOBAL PROPERTY FG_LAYERS)
+
+file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/empty.c "extern int fg_translation_unit;\n")
+add_library(flowgap SHARED ${CMAKE_CURRENT_BINARY_DIR}/empty.c)
+add_library(flowgap::flowgap ALIAS flowgap)
+foreach(layer IN LISTS FG_LAYERS)
+  list(APPEND FG_ARCHIVES $<TARGET_FILE:${layer}>)
+  add_dependencies(flowgap ${layer})
+  target_link_libraries(flowgap PRIVATE ${layer})
+endforeach()
+target_link_options(flowgap PRIVATE -Wl,--whole-archive ${FG_ARCHIVES} -Wl,--no-whole-archive
+  -Wl,--exclude-libs,libsundials_cvode.a)
+set_target_properties(flowgap PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0 LINKER_LANGUAGE CXX)
+target_include_directories(flowgap INTERFACE
+  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+
+file(GLOB FG_CLI_SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/cli/*.c)
+if(FG_CLI_SOURCES)
+  add_executable(flowgap_command ${FG_CLI_SOURCES})
+  set_target_properties(flowgap_command PROPERTIES OUTPUT_NAME flowgap
+    INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
+  target_link_libraries(flowgap_command PRIVATE fg_options flowgap PkgConfig::JANSSON)
+  install(TARGETS flowgap_command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+
+install(TARGETS flowgap EXPORT flowgapTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(DIRECTORY include/flowgap DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+install(EXPORT flowgapTargets NAMESPACE flowgap:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/flowgap)
+configure_package_config_file(cmake/flowgapConfig.cmake.in ${CMAKE_CURRENT_BINARY_DIR}/flowgapConfig.cmake
+  INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/flowgap)
+write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/flowgapConfigVersion.cmake
+  COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/flowgapConfig.cmake
+              ${CMAKE_CURRENT_BINARY_DIR}/flowgapConfigVersion.cmake
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/flowgap)
+configure_file(cmake/flowgap.pc.in ${CMAKE_CURRENT_BINARY_DIR}/flowgap.pc @ONLY)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/flowgap.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -1,0 +1,14 @@
+/* All of flowgap's public interface. */
+#ifndef FLOWGAP_FLOWGAP_H
+#define FLOWGAP_FLOWGAP_H
+
+#include "flowgap/analysis.h"
+#include "flowgap/base.h"
+#include "flowgap/engine.h"
+#include "flowgap/flow.h"
+#include "flowgap/model.h"
+#include "flowgap/sde.h"
+#include "flowgap/status.h"
+#include "flowgap/target.h"
+
+#endif

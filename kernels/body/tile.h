@@ -1,0 +1,26 @@
+/* A tile: a block of particles that stays in cache (CPU) or shared memory (CUDA).
+ *
+ * Coordinates are stored by dimension: x[j * p + i] is coordinate j of particle i, p particles,
+ * p a multiple of FG_LANES; the engine pads with copies of the last particle.
+ * What depends on time alone comes in as a `row` that the field computed beforehand
+ * (fg_field_row): shared by the tile (row_stride 0) or one per particle. */
+#ifndef FG_BODY_TILE_H
+#define FG_BODY_TILE_H
+
+#include "formula/real.h"
+
+enum { FG_LANES = 16 };
+
+typedef struct fg_tile {
+  int p;             /* particles */
+  unsigned want;     /* fg_quantity bits; PHI_T, DIVERGENCE, ... without FG_RESIDUAL */
+  const fg_real *x;  /* [d][p] */
+  const fg_real *v;  /* [d][p], with FG_JVP */
+  const fg_real *row;
+  int row_stride;
+  fg_real *phi, *phi_t, *divergence; /* [p] */
+  fg_real *score, *jvp;              /* [d][p] */
+  fg_real *scratch;                  /* fg_field_scratch reals, 64-byte aligned */
+} fg_tile;
+
+#endif

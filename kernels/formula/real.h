@@ -1,0 +1,28 @@
+/* One text of a formula serves float and double, C and CUDA.
+ *
+ * Formula headers use `fg_real`. A source file that wants float defines FG_SINGLE before it
+ * includes any of them (the kernel files are compiled once each way); everything else is double.
+ * FG_NAME(x) gives exported tables of the two builds different names. */
+#ifndef FG_FORMULA_REAL_H
+#define FG_FORMULA_REAL_H
+
+#include <math.h>
+#include <stdint.h>
+
+#ifdef __CUDACC__
+#define FG_HD static __host__ __device__ __forceinline__
+#else
+#define FG_HD static inline
+#endif
+
+#ifdef FG_SINGLE
+typedef float fg_real;
+#else
+typedef double fg_real;
+#endif
+
+/* M_PI and friends are absent under -std=c11. */
+#define FG_PI 3.14159265358979323846
+#define FG_LOG_2PI 1.83787706640934548356
+
+#endif
