@@ -1,0 +1,11 @@
+/* What flow and analysis see of a model beyond flowgap/model.h: the field that engines work with. */
+#ifndef FG_MODEL_H
+#define FG_MODEL_H
+
+#include "engine.h"
+#include "flowgap/model.h"
+
+const fg_field *fg_model_field(const fg_model *model);
+fg_engine *fg_model_engine(const fg_model *model);
+
+#endif
