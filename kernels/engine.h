@@ -134,9 +134,13 @@ typedef struct fg_engine_ops {
                       const fg_simulate_request *request, fg_status *st);
   fg_code (*ode_rhs)(fg_engine *e, const fg_field *field, const fg_ode_request *request, fg_status *st);
   fg_code (*ode_jvp)(fg_engine *e, const fg_field *field, const fg_ode_request *request, fg_status *st);
+  /* z may be x or y; buffers that the operation does not read may have device NULL */
   fg_code (*vec_map)(fg_engine *e, fg_vec_map op, size_t n, double a, fg_buf x, double b, fg_buf y,
                      fg_buf z);
   double (*vec_reduce)(fg_engine *e, fg_vec_reduce op, size_t n, fg_buf x, fg_buf y);
+  /* Largest over n particles of sqrt( sum_j (x_j w_j)^2 / (d + tail) ); vectors hold [n, d] and then,
+   * with tail 1, [n], as fg_ode_request does. HUGE_VAL when a sum is not finite. */
+  double (*vec_particle_norm)(fg_engine *e, size_t n, size_t d, int tail, fg_buf x, fg_buf w);
 } fg_engine_ops;
 
 struct fg_engine {
