@@ -17,8 +17,10 @@
 
 #ifdef FG_SINGLE
 typedef float fg_real;
+#define FG_MATH(name) name##f /* FG_MATH(exp) is exp or expf */
 #else
 typedef double fg_real;
+#define FG_MATH(name) name
 #endif
 
 /* M_PI and friends are absent under -std=c11. */

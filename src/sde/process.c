@@ -1,0 +1,183 @@
+/* Noising processes: checks of the settings, and the choice of the formula. */
+#include "flowgap/sde.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "formula/process.h"
+#include "sde/coeff.h"
+
+struct fg_process {
+  fg_process_settings s;
+  double log_ratio; /* ve: log(sigma_max / sigma_min) */
+};
+
+void fg_process_defaults(fg_process_kind kind, fg_process_settings *settings)
+{
+  fg_process_settings s = {.kind = kind,
+                           .horizon = kind == FG_PROCESS_OU ? 10.0 : 1.0,
+                           .rate = 1.0,
+                           .diff = 1.0,
+                           .beta_min = 0.1,
+                           .beta_max = 10.0,
+                           .scale = 1.0,
+                           .sigma_min = 0.01,
+                           .sigma_max = 10.0};
+  *settings = s;
+}
+
+static fg_code positive(const char *key, double value, fg_status *st)
+{
+  if (!(value > 0.0) || !isfinite(value))
+    return FG_FAIL(st, FG_USAGE, "process.%s is %g: give a finite number > 0", key, value);
+  return FG_OK;
+}
+
+static fg_code check_vp(const fg_process_settings *s, fg_status *st)
+{
+  FG_TRY(positive("scale", s->scale, st));
+  if (!(s->beta_min >= 0.0) || !isfinite(s->beta_min))
+    return FG_FAIL(st, FG_USAGE, "process.beta_min is %g: give a finite number >= 0", s->beta_min);
+  FG_TRY(positive("beta_max", s->beta_max, st));
+  if (s->beta_max < s->beta_min)
+    return FG_FAIL(st, FG_USAGE,
+                   "process.beta_max is %g, below process.beta_min %g: beta must not fall "
+                   "between data and noise",
+                   s->beta_max, s->beta_min);
+  return FG_OK;
+}
+
+static fg_code check(const fg_process_settings *s, fg_status *st)
+{
+  FG_TRY(positive("horizon", s->horizon, st));
+  switch (s->kind) {
+  case FG_PROCESS_OU:
+    FG_TRY(positive("rate", s->rate, st));
+    return positive("diff", s->diff, st);
+  case FG_PROCESS_VP:
+    return check_vp(s, st);
+  case FG_PROCESS_VE:
+    FG_TRY(positive("sigma_min", s->sigma_min, st));
+    FG_TRY(positive("sigma_max", s->sigma_max, st));
+    if (s->sigma_max <= s->sigma_min)
+      return FG_FAIL(st, FG_USAGE,
+                     "process.sigma_max is %g, process.sigma_min %g: the noise must grow, give "
+                     "sigma_max > sigma_min",
+                     s->sigma_max, s->sigma_min);
+    return FG_OK;
+  case FG_PROCESS_BM:
+    return positive("diff", s->diff, st);
+  }
+  return FG_FAIL(st, FG_USAGE, "process kind number %d is unknown: use ou, vp, ve or bm", (int)s->kind);
+}
+
+fg_code fg_process_create(const fg_process_settings *settings, fg_process **process, fg_status *st)
+{
+  *process = NULL;
+  FG_TRY(check(settings, st));
+  fg_process *p = malloc(sizeof *p);
+  if (!p) return FG_FAIL(st, FG_MEMORY, "no memory for a process");
+  p->s = *settings;
+  /* log1p keeps the digits of a ratio close to 1. */
+  p->log_ratio = 0.0;
+  if (settings->kind == FG_PROCESS_VE)
+    p->log_ratio = log1p((settings->sigma_max - settings->sigma_min) / settings->sigma_min);
+
+  /* Settings that are each sound may overflow or vanish together. */
+  double v = fg_process_v(p, p->s.horizon), g2 = fg_process_g2(p, p->s.horizon);
+  if (!(v > 0.0) || !isfinite(v) || !(g2 > 0.0) || !isfinite(g2)) {
+    free(p);
+    return FG_FAIL(st, FG_USAGE,
+                   "process: at the horizon %g the variance v is %g and g^2 is %g: settings so large "
+                   "or small leave the range of doubles, rescale them",
+                   settings->horizon, v, g2);
+  }
+  *process = p;
+  return FG_OK;
+}
+
+void fg_process_destroy(fg_process **process)
+{
+  if (!process) return;
+  free(*process);
+  *process = NULL;
+}
+
+double fg_process_horizon(const fg_process *process)
+{
+  return process->s.horizon;
+}
+
+double fg_process_a(const fg_process *process, double t)
+{
+  const fg_process_settings *s = &process->s;
+  switch (s->kind) {
+  case FG_PROCESS_OU:
+    return s->rate;
+  case FG_PROCESS_VP:
+    return 0.5 * fg_vp_beta(s->beta_min, s->beta_max, s->horizon, t);
+  case FG_PROCESS_VE:
+  case FG_PROCESS_BM:
+    break;
+  }
+  return 0.0;
+}
+
+double fg_process_g2(const fg_process *process, double t)
+{
+  const fg_process_settings *s = &process->s;
+  switch (s->kind) {
+  case FG_PROCESS_OU:
+  case FG_PROCESS_BM:
+    break;
+  case FG_PROCESS_VP:
+    return s->scale * s->scale * fg_vp_beta(s->beta_min, s->beta_max, s->horizon, t);
+  case FG_PROCESS_VE:
+    return fg_ve_g2(s->sigma_min, process->log_ratio, s->horizon, t);
+  }
+  return s->diff * s->diff;
+}
+
+double fg_process_m(const fg_process *process, double t)
+{
+  const fg_process_settings *s = &process->s;
+  switch (s->kind) {
+  case FG_PROCESS_OU:
+    return fg_ou_m(s->rate, t);
+  case FG_PROCESS_VP:
+    return fg_vp_m(fg_vp_beta_integral(s->beta_min, s->beta_max, s->horizon, t));
+  case FG_PROCESS_VE:
+  case FG_PROCESS_BM:
+    break;
+  }
+  return 1.0;
+}
+
+double fg_process_v(const fg_process *process, double t)
+{
+  const fg_process_settings *s = &process->s;
+  switch (s->kind) {
+  case FG_PROCESS_OU:
+    return fg_ou_v(s->rate, s->diff, t);
+  case FG_PROCESS_VP:
+    return fg_vp_v(s->scale, fg_vp_beta_integral(s->beta_min, s->beta_max, s->horizon, t));
+  case FG_PROCESS_VE:
+    return fg_ve_v(s->sigma_min, process->log_ratio, s->horizon, t);
+  case FG_PROCESS_BM:
+    break;
+  }
+  return fg_bm_v(s->diff, t);
+}
+
+fg_coeff fg_process_coeff(const fg_process *process, double t)
+{
+  fg_coeff c;
+  c.t = t;
+  c.a = fg_process_a(process, t);
+  c.g2 = fg_process_g2(process, t);
+  c.m = fg_process_m(process, t);
+  c.dm = -c.a * c.m;
+  c.v = fg_process_v(process, t);
+  c.dv = c.g2 * c.m * c.m; /* formula/process.h says why not -2 a v + g2 */
+  return c;
+}
