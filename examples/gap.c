@@ -30,8 +30,9 @@ static int gap(fg_engine *engine, const fg_process *process, const fg_target *ta
   if (!rc) rc = fg_prior_create(&exact, D, process, target, &prior, st);
   if (!rc) rc = fg_prior_sample(prior, 1, 0, N, start, st);
   if (!rc) rc = fg_flow_fixed(model, &em, 1, 0, 0, N, start, sde, NULL, NULL, NULL, &report, st);
-  if (!rc) rc = fg_flow_ode(model, &cvode, N, start, fg_process_horizon(process), 0, ode, NULL, NULL, NULL,
-                            &report, st);
+  if (!rc)
+    rc = fg_flow_ode(model, &cvode, N, start, fg_process_horizon(process), 0, ode, NULL, NULL, NULL, &report,
+                     st);
   if (!rc) rc = fg_w2_gaussian(N, N, D, ode, NULL, sde, NULL, &w2, st);
   if (!rc) printf("W2 of the fitted Gaussians: %.4f\n", w2.value);
   fg_prior_destroy(&prior);

@@ -25,7 +25,7 @@ typedef enum fg_field_kind { FG_FIELD_MIXTURE, FG_FIELD_NETWORK } fg_field_kind;
  * N(m mu_k, Q_k (m^2 diag(l_k) + v) Q_k^T). Optional perturbation epsilon h (model.h). */
 typedef struct fg_field_mixture {
   int components;
-  int isotropic;    /* all Q_k = I and l_k constant: `basis` unused, spectrum [K] */
+  int isotropic;     /* all Q_k = I and l_k constant: `basis` unused, spectrum [K] */
   fg_buf log_weight; /* [K] */
   fg_buf mean;       /* [K, d] */
   fg_buf spectrum;   /* [K, d], or [K] if isotropic */
@@ -62,10 +62,10 @@ typedef struct fg_field {
 typedef struct fg_evaluate_request {
   fg_precision precision;
   size_t n;
-  int shared_time; /* coeff holds one entry for all points, else n */
-  const fg_coeff *coeff; /* host memory */
-  fg_buf x;              /* [n, d] */
-  fg_buf direction;      /* [n, d] */
+  int shared_time;                         /* coeff holds one entry for all points, else n */
+  const fg_coeff *coeff;                   /* host memory */
+  fg_buf x;                                /* [n, d] */
+  fg_buf direction;                        /* [n, d] */
   fg_buf phi, phi_t, divergence, residual; /* [n] */
   fg_buf score, jvp;                       /* [n, d] */
 } fg_evaluate_request;
@@ -76,7 +76,7 @@ typedef struct fg_simulate_request {
   size_t n, tile;
   uint64_t seed, first;
   uint32_t stream;
-  int scheme;      /* fg_scheme */
+  int scheme; /* fg_scheme */
   double lambda;
   int last_step_noise;
   int refine;
@@ -87,8 +87,8 @@ typedef struct fg_simulate_request {
   fg_buf lost_step;      /* int32 [n]: step at which a particle turned non-finite, -1 if none */
   size_t snapshots;
   const size_t *snapshot_step; /* host, ascending node numbers 0..steps */
-  fg_buf snapshot_x;     /* [snapshots, n, d] */
-  fg_buf snapshot_log_p; /* [snapshots, n] or NULL */
+  fg_buf snapshot_x;           /* [snapshots, n, d] */
+  fg_buf snapshot_log_p;       /* [snapshots, n] or NULL */
   const fg_progress *progress;
 } fg_simulate_request;
 
@@ -104,15 +104,15 @@ typedef struct fg_ode_request {
   fg_buf v, jv; /* jvp only: direction and (d rhs / d y) v; the l part of jv is 0 */
 } fg_ode_request;
 
-typedef enum fg_vec_map { /* z_i = ... */
-  FG_VEC_LINEAR, /* a x + b y */
-  FG_VEC_CONST,  /* a */
-  FG_VEC_PROD,   /* x y */
-  FG_VEC_DIV,    /* x / y */
-  FG_VEC_SCALE,  /* a x */
-  FG_VEC_ABS,
-  FG_VEC_INV,
-  FG_VEC_ADD     /* x + a */
+typedef enum fg_vec_map {                /* z_i = ... */
+                          FG_VEC_LINEAR, /* a x + b y */
+                          FG_VEC_CONST,  /* a */
+                          FG_VEC_PROD,   /* x y */
+                          FG_VEC_DIV,    /* x / y */
+                          FG_VEC_SCALE,  /* a x */
+                          FG_VEC_ABS,
+                          FG_VEC_INV,
+                          FG_VEC_ADD /* x + a */
 } fg_vec_map;
 
 typedef enum fg_vec_reduce { FG_VEC_DOT, FG_VEC_MAX_NORM, FG_VEC_WRMS, FG_VEC_MIN } fg_vec_reduce;
@@ -135,8 +135,7 @@ typedef struct fg_engine_ops {
   fg_code (*ode_rhs)(fg_engine *e, const fg_field *field, const fg_ode_request *request, fg_status *st);
   fg_code (*ode_jvp)(fg_engine *e, const fg_field *field, const fg_ode_request *request, fg_status *st);
   /* z may be x or y; buffers that the operation does not read may have device NULL */
-  fg_code (*vec_map)(fg_engine *e, fg_vec_map op, size_t n, double a, fg_buf x, double b, fg_buf y,
-                     fg_buf z);
+  fg_code (*vec_map)(fg_engine *e, fg_vec_map op, size_t n, double a, fg_buf x, double b, fg_buf y, fg_buf z);
   double (*vec_reduce)(fg_engine *e, fg_vec_reduce op, size_t n, fg_buf x, fg_buf y);
   /* Largest over n particles of sqrt( sum_j (x_j w_j)^2 / (d + tail) ); vectors hold [n, d] and then,
    * with tail 1, [n], as fg_ode_request does. HUGE_VAL when a sum is not finite. */

@@ -24,9 +24,8 @@ typedef struct fg_w2 {
 /* Exact optimal transport of x [n, d] to y [m, d], cost |x - y|^2, network simplex. Weights wx [n],
  * wy [m] or NULL (equal); normalised inside. Memory O(n m): fails with FG_USAGE above the limit of
  * 2^26 arcs. Fails with FG_NUMERICS when the certificate does not close. */
-FG_CHECKED FG_API fg_code fg_w2_exact(size_t n, size_t m, size_t d, const double *x,
-                                      const double *wx, const double *y, const double *wy,
-                                      fg_w2 *result, fg_status *st);
+FG_CHECKED FG_API fg_code fg_w2_exact(size_t n, size_t m, size_t d, const double *x, const double *wx,
+                                      const double *y, const double *wy, fg_w2 *result, fg_status *st);
 
 /* d = 2. Histograms on `bins` nodes per axis from -half_width to half_width (nearest node), and the
  * exact transport between them by moving in x, then in y. */
@@ -38,16 +37,15 @@ typedef struct fg_w2_grid_settings {
 FG_CHECKED FG_API fg_code fg_histogram2(const fg_w2_grid_settings *grid, size_t n, const double *x,
                                         const double *w, double *mass /* [bins, bins]: [ix, iy] */,
                                         size_t *outside, fg_status *st);
-FG_CHECKED FG_API fg_code fg_w2_grid(const fg_w2_grid_settings *grid, const double *p,
-                                     const double *q, fg_w2 *result, fg_status *st);
+FG_CHECKED FG_API fg_code fg_w2_grid(const fg_w2_grid_settings *grid, const double *p, const double *q,
+                                     fg_w2 *result, fg_status *st);
 
 /* Bures distance of the fitted Gaussians: a lower bound of W2 of the laws. */
-FG_CHECKED FG_API fg_code fg_w2_gaussian(size_t n, size_t m, size_t d, const double *x,
-                                         const double *wx, const double *y, const double *wy,
-                                         fg_w2 *result, fg_status *st);
+FG_CHECKED FG_API fg_code fg_w2_gaussian(size_t n, size_t m, size_t d, const double *x, const double *wx,
+                                         const double *y, const double *wy, fg_w2 *result, fg_status *st);
 FG_CHECKED FG_API fg_code fg_w2_gaussian_moments(size_t d, const double *mean_p, const double *cov_p,
-                                                 const double *mean_q, const double *cov_q,
-                                                 double *squared, fg_status *st);
+                                                 const double *mean_q, const double *cov_q, double *squared,
+                                                 fg_status *st);
 
 /* ---- an estimate with its floor and interval ------------------------------------------- */
 
@@ -57,19 +55,19 @@ FG_API const char *fg_estimator_name(fg_estimator estimator);
 typedef struct fg_estimate_settings {
   fg_estimator estimator;
   fg_w2_grid_settings grid;
-  size_t exact_points;  /* exact: at most this many rows of each side are used (default 2000) */
-  size_t replicates;    /* subsamples for the interval (default 40) */
-  size_t permutations;  /* for the p-value (default 99; 0: none) */
-  double confidence;    /* 0.9 */
+  size_t exact_points; /* exact: at most this many rows of each side are used (default 2000) */
+  size_t replicates;   /* subsamples for the interval (default 40) */
+  size_t permutations; /* for the p-value (default 99; 0: none) */
+  double confidence;   /* 0.9 */
   uint64_t seed;
 } fg_estimate_settings;
 FG_API void fg_estimate_defaults(fg_estimator estimator, fg_estimate_settings *settings);
 
 typedef struct fg_estimate {
   double squared, value;
-  double floor;            /* same estimator between two halves of pooled data, W2 units */
-  double ci_low, ci_high;  /* of `value` */
-  double p_value;          /* permutation: is the gap larger than the floor? NaN if none */
+  double floor;           /* same estimator between two halves of pooled data, W2 units */
+  double ci_low, ci_high; /* of `value` */
+  double p_value;         /* permutation: is the gap larger than the floor? NaN if none */
   double primal, dual;
   size_t used_x, used_y;       /* rows that entered */
   size_t outside_x, outside_y; /* grid: rows beyond the half width */
@@ -78,11 +76,10 @@ typedef struct fg_estimate {
 
 /* x [n, d], y [m, d], weights or NULL. Rows must be independent draws. What the floor and the
  * interval are is written in docs/distances.md. */
-FG_CHECKED FG_API fg_code fg_estimate_w2(fg_threads *threads, const fg_estimate_settings *settings,
-                                         size_t n, size_t m, size_t d, const double *x,
-                                         const double *wx, const double *y, const double *wy,
-                                         const fg_progress *progress, fg_estimate *estimate,
-                                         fg_status *st);
+FG_CHECKED FG_API fg_code fg_estimate_w2(fg_threads *threads, const fg_estimate_settings *settings, size_t n,
+                                         size_t m, size_t d, const double *x, const double *wx,
+                                         const double *y, const double *wy, const fg_progress *progress,
+                                         fg_estimate *estimate, fg_status *st);
 
 /* ---- the main job ----------------------------------------------------------------------- */
 

@@ -41,8 +41,7 @@ typedef struct fg_progress {
   const volatile sig_atomic_t *cancel; /* set it to 1 to make long calls end with FG_INTERRUPTED */
 } fg_progress;
 
-FG_API void fg_progress_report(const fg_progress *progress, const char *stage, double done,
-                               double total);
+FG_API void fg_progress_report(const fg_progress *progress, const char *stage, double done, double total);
 FG_API bool fg_progress_cancelled(const fg_progress *progress);
 
 /* ---- settings ------------------------------------------------------------------------ */
@@ -55,35 +54,38 @@ FG_CHECKED FG_API fg_code fg_settings_create(fg_settings **settings, fg_status *
 FG_API void fg_settings_destroy(fg_settings **settings);
 /* Errors name the file, the line, the key, the nearest known key, and the allowed range. */
 FG_CHECKED FG_API fg_code fg_settings_read(fg_settings *settings, const char *path, fg_status *st);
-FG_CHECKED FG_API fg_code fg_settings_parse(fg_settings *settings, const char *text,
-                                            const char *name, fg_status *st);
-FG_CHECKED FG_API fg_code fg_settings_assign(fg_settings *settings, const char *assignment,
-                                             fg_status *st);
+FG_CHECKED FG_API fg_code fg_settings_parse(fg_settings *settings, const char *text, const char *name,
+                                            fg_status *st);
+FG_CHECKED FG_API fg_code fg_settings_assign(fg_settings *settings, const char *assignment, fg_status *st);
+/* What the command line calls MODEL: a built-in name ("exact:gmm9"; exact or perturbed, then
+ * gaussian, gmm9 or blobs), a run directory (its config.yaml is read), or a YAML file. */
+FG_CHECKED FG_API fg_code fg_settings_load(fg_settings *settings, const char *model, fg_status *st);
 
-/* Typed access; the key must be a row of the table with that type, else FG_FAILED. */
-FG_CHECKED FG_API fg_code fg_settings_real(const fg_settings *settings, const char *key,
-                                           double *value, fg_status *st);
-FG_CHECKED FG_API fg_code fg_settings_integer(const fg_settings *settings, const char *key,
-                                              int64_t *value, fg_status *st);
-FG_CHECKED FG_API fg_code fg_settings_flag(const fg_settings *settings, const char *key,
-                                           bool *value, fg_status *st);
+/* Typed access; the key must be a row of the table with that type, else FG_FAILED. Numbers left at
+ * `auto` (their default depends on another setting) read as NaN, integers as 0. */
+FG_CHECKED FG_API fg_code fg_settings_real(const fg_settings *settings, const char *key, double *value,
+                                           fg_status *st);
+FG_CHECKED FG_API fg_code fg_settings_integer(const fg_settings *settings, const char *key, int64_t *value,
+                                              fg_status *st);
+FG_CHECKED FG_API fg_code fg_settings_flag(const fg_settings *settings, const char *key, bool *value,
+                                           fg_status *st);
 /* Text, choice or path; borrowed until the settings change. "" when empty. */
-FG_CHECKED FG_API fg_code fg_settings_text(const fg_settings *settings, const char *key,
-                                           const char **value, fg_status *st);
+FG_CHECKED FG_API fg_code fg_settings_text(const fg_settings *settings, const char *key, const char **value,
+                                           fg_status *st);
 /* Numbers as an array of rank 0..3, row-major, borrowed. shape[3] is filled with 1 beyond the
  * rank; an empty list has *values NULL and shape {0,1,1}. A nested list must be rectangular. */
 FG_CHECKED FG_API fg_code fg_settings_array(const fg_settings *settings, const char *key,
-                                            const double **values, size_t shape[3],
-                                            fg_status *st);
+                                            const double **values, size_t shape[3], fg_status *st);
 /* A list of words, borrowed. */
 FG_CHECKED FG_API fg_code fg_settings_words(const fg_settings *settings, const char *key,
-                                            const char *const **words, size_t *count,
-                                            fg_status *st);
-/* Was the key given by a file or an assignment (rather than left at its default)? */
+                                            const char *const **words, size_t *count, fg_status *st);
+/* Was the key given by a file or an assignment (rather than left at its default, or `auto`)? Decide by
+ * values, not by this: a config.yaml gives every key. */
 FG_API bool fg_settings_given(const fg_settings *settings, const char *key);
 /* Folder of the file that gave the key, so that relative paths work; "" if none. Borrowed. */
 FG_API const char *fg_settings_folder(const fg_settings *settings, const char *key);
-/* Every key resolved, as YAML that reads back to the same settings. free() the text. */
+/* Every key resolved, as YAML that reads back to the same settings, numbers to the bit; relative
+ * paths are written as absolute ones. free() the text. */
 FG_CHECKED FG_API fg_code fg_settings_yaml(const fg_settings *settings, char **text, fg_status *st);
 
 /* The table itself, for --help, documentation and reports. Rows are in the order of the table. */
@@ -110,6 +112,9 @@ typedef struct fg_setting {
 
 FG_API const fg_setting *fg_settings_table(size_t *rows);
 
+/* Edits (insert, delete, change, swap of neighbours) that turn a into b, for "did you mean". */
+FG_API size_t fg_edit_distance(const char *a, const char *b);
+
 /* ---- sample files -------------------------------------------------------------------- */
 
 /* n points in d dimensions with optional weights; x [n, d], weights [n] or NULL. */
@@ -123,11 +128,10 @@ typedef struct fg_samples {
  * or CSV (optional header; a column called `weight` holds weights). The kind is told by content,
  * not by name. Fails with FG_IO; a value that is not finite is named by row and column.
  * `dataset` chooses an HDF5 data set, NULL for the rule above. */
-FG_CHECKED FG_API fg_code fg_samples_read(const char *path, const char *dataset,
-                                          fg_samples *samples, fg_status *st);
+FG_CHECKED FG_API fg_code fg_samples_read(const char *path, const char *dataset, fg_samples *samples,
+                                          fg_status *st);
 /* By the ending of the name: .h5, .npy or .csv. Written to a temporary name, synced, renamed. */
-FG_CHECKED FG_API fg_code fg_samples_write(const char *path, const fg_samples *samples,
-                                           fg_status *st);
+FG_CHECKED FG_API fg_code fg_samples_write(const char *path, const fg_samples *samples, fg_status *st);
 FG_API void fg_samples_clear(fg_samples *samples);
 
 #ifdef __cplusplus

@@ -15,8 +15,7 @@ typedef struct fg_engine fg_engine;
 
 /* Open an engine by name; threads 0 means all that the process may use.
  * Fails with FG_USAGE for an unknown name, FG_UNSUPPORTED when the machine lacks it. */
-FG_CHECKED FG_API fg_code fg_engine_open(const char *name, int threads, fg_engine **engine,
-                                         fg_status *st);
+FG_CHECKED FG_API fg_code fg_engine_open(const char *name, int threads, fg_engine **engine, fg_status *st);
 FG_API void fg_engine_close(fg_engine **engine);
 FG_API const char *fg_engine_name(const fg_engine *engine);
 /* "avx512", "avx2", "baseline", ...: what run-time dispatch picked. The environment variable

@@ -34,7 +34,7 @@ typedef struct fg_flow_report {
   fg_lost named[FG_LOST_NAMED];
   /* CVODE statistics against time, for reports: bins equal in log t between t_from and t_to. */
   size_t bins;
-  double bin_t[64];    /* centre */
+  double bin_t[64];                                 /* centre */
   double bin_steps[64], bin_rhs[64], bin_order[64]; /* mean over tiles */
   double seconds;
 } fg_flow_report;
@@ -57,11 +57,11 @@ typedef enum fg_scheme {
 typedef struct fg_fixed_settings {
   fg_scheme scheme;
   const fg_grid *grid;
-  double lambda;        /* >= 0; 0 is the ODE on a fixed grid */
+  double lambda; /* >= 0; 0 is the ODE on a fixed grid */
   bool last_step_noise;
-  int refine;           /* each grid step cut into 2^refine on the same Brownian path (bridges) */
+  int refine; /* each grid step cut into 2^refine on the same Brownian path (bridges) */
   fg_precision precision;
-  size_t tile;          /* particles carried together; does not change results, recorded */
+  size_t tile; /* particles carried together; does not change results, recorded */
 } fg_fixed_settings;
 FG_API void fg_fixed_defaults(fg_fixed_settings *settings); /* euler, lambda 1, noise, double, tile 64 */
 
@@ -83,8 +83,8 @@ typedef enum fg_ode_method {
 typedef struct fg_ode_settings {
   fg_ode_method method;
   double rtol, atol;
-  size_t tile;          /* particles that share one solver and its step size */
-  int max_steps;        /* per tile and call */
+  size_t tile;   /* particles that share one solver and its step size */
+  int max_steps; /* per tile and call */
   fg_precision precision;
 } fg_ode_settings;
 FG_API void fg_ode_defaults(fg_ode_settings *settings); /* adams, 1e-6, 1e-8, 64, 100000, double */
@@ -94,18 +94,16 @@ FG_API void fg_ode_defaults(fg_ode_settings *settings); /* adams, 1e-6, 1e-8, 64
  * is counted, named and left where it got to. log_p as above:
  *     d log p / dt = -div( f - g^2 s / 2 ).
  * Tolerances apply to the positions and, when carried, the log-density. */
-FG_CHECKED FG_API fg_code fg_flow_ode(const fg_model *model, const fg_ode_settings *settings,
-                                      size_t n, const double *x0, double t0, double t1, double *x1,
-                                      double *log_p, const fg_snapshots *snapshots,
-                                      const fg_progress *progress, fg_flow_report *report,
-                                      fg_status *st);
+FG_CHECKED FG_API fg_code fg_flow_ode(const fg_model *model, const fg_ode_settings *settings, size_t n,
+                                      const double *x0, double t0, double t1, double *x1, double *log_p,
+                                      const fg_snapshots *snapshots, const fg_progress *progress,
+                                      fg_flow_report *report, fg_status *st);
 
 /* ---- from settings; `section` is "flow.sde" or "flow.ode" -------------------------------- */
 
 /* Rows <section>.grid (piecewise segments) or else <section>.spacing, .steps, .t_end; starts at T. */
 FG_CHECKED FG_API fg_code fg_grid_from_settings(const fg_settings *settings, const char *section,
-                                                const fg_process *process, fg_grid **grid,
-                                                fg_status *st);
+                                                const fg_process *process, fg_grid **grid, fg_status *st);
 /* Rows <section>.*; the grid is borrowed. "flow.ode" gives lambda = 0. */
 FG_CHECKED FG_API fg_code fg_fixed_from_settings(const fg_settings *settings, const char *section,
                                                  const fg_grid *grid, fg_fixed_settings *fixed,

@@ -31,8 +31,7 @@ typedef enum fg_precision { FG_DOUBLE = 0, FG_SINGLE = 1 } fg_precision;
 /* phi = log p_t of the mixture `target` noised by `process` (mathematics in docs/models.md).
  * Handles are borrowed for the life of the model, here and below. */
 FG_CHECKED FG_API fg_code fg_model_exact(fg_engine *engine, const fg_target *target,
-                                         const fg_process *process, fg_model **model,
-                                         fg_status *st);
+                                         const fg_process *process, fg_model **model, fg_status *st);
 
 /* phi = log p_t + epsilon h,  h(x,t) = exp(-decay t) exp(-|x|^2 / (2 length^2))
  *                                      sin( wave (x_1 + ... + x_d) / sqrt(d) + t ) */
@@ -41,9 +40,8 @@ typedef struct fg_perturbation {
 } fg_perturbation;
 FG_API void fg_perturbation_defaults(fg_perturbation *settings);
 FG_CHECKED FG_API fg_code fg_model_perturbed(fg_engine *engine, const fg_target *target,
-                                             const fg_process *process,
-                                             const fg_perturbation *settings, fg_model **model,
-                                             fg_status *st);
+                                             const fg_process *process, const fg_perturbation *settings,
+                                             fg_model **model, fg_status *st);
 
 typedef enum fg_activation {
   FG_SOFTPLUS, /* log(1 + exp(beta z)) / beta; z itself where beta z > threshold (threshold 0: never) */
@@ -58,17 +56,17 @@ typedef enum fg_network_form {
   FG_VECTOR     /* d outputs */
 } fg_network_form;
 
-typedef enum fg_network_output { /* what the d outputs of the vector form mean */
-  FG_OUTPUT_SCORE,   /* s = net */
-  FG_OUTPUT_NOISE,   /* s = -net / sqrt(v(t)) */
-  FG_OUTPUT_CONTROL  /* s = net / g(t) */
+typedef enum fg_network_output {                   /* what the d outputs of the vector form mean */
+                                 FG_OUTPUT_SCORE,  /* s = net */
+                                 FG_OUTPUT_NOISE,  /* s = -net / sqrt(v(t)) */
+                                 FG_OUTPUT_CONTROL /* s = net / g(t) */
 } fg_network_output;
 
 typedef enum fg_time_input {
-  FG_TIME_FIRST,    /* inputs (t, x) */
-  FG_TIME_LAST,     /* inputs (x, t) */
-  FG_TIME_FOURIER,  /* inputs (x, sin(w_j t), cos(w_j t)): `frequencies`, arXiv 2006.10739 */
-  FG_TIME_EMBEDDED  /* first layer sees x, plus e(t): sin and cos of (c_j r + phase_j), r = T - t or t,
+  FG_TIME_FIRST,   /* inputs (t, x) */
+  FG_TIME_LAST,    /* inputs (x, t) */
+  FG_TIME_FOURIER, /* inputs (x, sin(w_j t), cos(w_j t)): `frequencies`, arXiv 2006.10739 */
+  FG_TIME_EMBEDDED /* first layer sees x, plus e(t): sin and cos of (c_j r + phase_j), r = T - t or t,
                        Linear, GELU, Linear (the Fourier MLP of PIS and DIS) */
 } fg_time_input;
 
@@ -80,10 +78,10 @@ typedef struct fg_network_settings {
   fg_activation activation;
   double beta, threshold; /* softplus */
   fg_time_input time;
-  bool time_reversed;     /* the network was trained in generative time r = T - t */
-  size_t dimension;       /* d */
-  size_t layers;          /* linear maps */
-  const size_t *widths;   /* [layers + 1], inputs first */
+  bool time_reversed;           /* the network was trained in generative time r = T - t */
+  size_t dimension;             /* d */
+  size_t layers;                /* linear maps */
+  const size_t *widths;         /* [layers + 1], inputs first */
   const double *const *weights; /* layers pointers, [out, in] */
   const double *const *biases;  /* layers pointers, [out]; an entry may be NULL */
   size_t frequencies;           /* FOURIER, EMBEDDED */
@@ -93,15 +91,13 @@ typedef struct fg_network_settings {
   const double *embedding_weights[2], *embedding_biases[2];
 } fg_network_settings;
 FG_CHECKED FG_API fg_code fg_model_network(fg_engine *engine, const fg_network_settings *settings,
-                                           const fg_process *process, fg_model **model,
-                                           fg_status *st);
+                                           const fg_process *process, fg_model **model, fg_status *st);
 
 /* From the rows `model.*`: kind exact, perturbed or network; weights from safetensors (PyTorch
  * names) or a flowgap HDF5 checkpoint. target may be NULL for networks. */
 FG_CHECKED FG_API fg_code fg_model_from_settings(fg_engine *engine, const fg_settings *settings,
-                                                 const fg_target *target,
-                                                 const fg_process *process, fg_model **model,
-                                                 fg_status *st);
+                                                 const fg_target *target, const fg_process *process,
+                                                 fg_model **model, fg_status *st);
 /* Write a network as a flowgap HDF5 checkpoint, readable by fg_model_from_settings. */
 FG_CHECKED FG_API fg_code fg_model_save(const fg_model *model, const char *path, fg_status *st);
 FG_API void fg_model_destroy(fg_model **model);

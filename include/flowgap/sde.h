@@ -33,11 +33,11 @@ typedef struct fg_process fg_process;
 
 /* ou: rate 1, diff 1, T 10; vp: beta 0.1..10, scale 1, T 1; ve: sigma 0.01..10, T 1; bm: diff 1, T 1. */
 FG_API void fg_process_defaults(fg_process_kind kind, fg_process_settings *settings);
-FG_CHECKED FG_API fg_code fg_process_create(const fg_process_settings *settings,
-                                            fg_process **process, fg_status *st);
+FG_CHECKED FG_API fg_code fg_process_create(const fg_process_settings *settings, fg_process **process,
+                                            fg_status *st);
 /* From the rows `process.*` of the settings. */
-FG_CHECKED FG_API fg_code fg_process_from_settings(const fg_settings *settings,
-                                                   fg_process **process, fg_status *st);
+FG_CHECKED FG_API fg_code fg_process_from_settings(const fg_settings *settings, fg_process **process,
+                                                   fg_status *st);
 FG_API void fg_process_destroy(fg_process **process);
 FG_API double fg_process_horizon(const fg_process *process);
 FG_API double fg_process_a(const fg_process *process, double t);  /* a(t)   */
@@ -54,14 +54,13 @@ typedef enum fg_grid_kind {
   FG_GRID_COSINE     /* t - t_to = (t_from - t_to) (1 - sin^2(pi k / 2N)): fine at both ends */
 } fg_grid_kind;
 
-FG_CHECKED FG_API fg_code fg_grid_create(fg_grid_kind kind, double t_from, double t_to,
-                                         size_t steps, fg_grid **grid, fg_status *st);
+FG_CHECKED FG_API fg_code fg_grid_create(fg_grid_kind kind, double t_from, double t_to, size_t steps,
+                                         fg_grid **grid, fg_status *st);
 /* segments [count, 3]: rows (from, to, steps), each uniform, each starting where the last ended. */
 FG_CHECKED FG_API fg_code fg_grid_piecewise(const double *segments, size_t count, fg_grid **grid,
                                             fg_status *st);
 /* Each step cut into 2^levels equal ones. */
-FG_CHECKED FG_API fg_code fg_grid_refine(const fg_grid *grid, int levels, fg_grid **refined,
-                                         fg_status *st);
+FG_CHECKED FG_API fg_code fg_grid_refine(const fg_grid *grid, int levels, fg_grid **refined, fg_status *st);
 FG_API void fg_grid_destroy(fg_grid **grid);
 FG_API size_t fg_grid_steps(const fg_grid *grid);
 FG_API const double *fg_grid_times(const fg_grid *grid); /* [steps + 1], borrowed */

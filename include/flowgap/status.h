@@ -42,8 +42,8 @@ typedef struct fg_status {
 } fg_status;
 
 /* Record a failure and return `code`. Use through FG_FAIL. */
-FG_API fg_code fg_status_fail(fg_status *st, fg_code code, const char *file, int line,
-                              const char *function, const char *format, ...) FG_PRINTF(6, 7);
+FG_API fg_code fg_status_fail(fg_status *st, fg_code code, const char *file, int line, const char *function,
+                              const char *format, ...) FG_PRINTF(6, 7);
 
 /* Put text before the message of a failed status ("circles.yaml, line 3: ..."); returns st->code. */
 FG_API fg_code fg_status_prefix(fg_status *st, const char *format, ...) FG_PRINTF(2, 3);
@@ -55,21 +55,20 @@ FG_API void fg_status_clear(fg_status *st);
 FG_API const char *fg_code_name(fg_code code);
 
 /* return FG_FAIL(st, FG_USAGE, "batch is %d: give at least 1", batch); */
-#define FG_FAIL(st, code, ...) \
-  fg_status_fail((st), (code), __FILE__, __LINE__, __func__, __VA_ARGS__)
+#define FG_FAIL(st, code, ...) fg_status_fail((st), (code), __FILE__, __LINE__, __func__, __VA_ARGS__)
 
 /* Leave the function with the code of a call that failed. */
-#define FG_TRY(call)                     \
-  do {                                   \
-    fg_code fg_try_code = (call);        \
-    if (fg_try_code != FG_OK) return fg_try_code; \
+#define FG_TRY(call)                                                                                         \
+  do {                                                                                                       \
+    fg_code fg_try_code = (call);                                                                            \
+    if (fg_try_code != FG_OK) return fg_try_code;                                                            \
   } while (0)
 
 /* Same, but go to a label that cleans up; the function keeps an `fg_code rc`. */
-#define FG_GO(call, label)               \
-  do {                                   \
-    rc = (call);                         \
-    if (rc != FG_OK) goto label;         \
+#define FG_GO(call, label)                                                                                   \
+  do {                                                                                                       \
+    rc = (call);                                                                                             \
+    if (rc != FG_OK) goto label;                                                                             \
   } while (0)
 
 #ifdef __cplusplus

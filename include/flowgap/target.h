@@ -29,9 +29,9 @@ typedef enum fg_target_kind {
 typedef struct fg_target_settings {
   fg_target_kind kind;
   size_t dimension;
-  double mean, variance;     /* gaussian */
-  size_t components;         /* mixture: weights [k], means [k, d], covariances [k, d, d] */
-  const double *weights;     /* NULL: equal */
+  double mean, variance; /* gaussian */
+  size_t components;     /* mixture: weights [k], means [k, d], covariances [k, d, d] */
+  const double *weights; /* NULL: equal */
   const double *means;
   const double *covariances; /* NULL: `variance` times the identity */
   double nu;                 /* funnel */
@@ -40,7 +40,7 @@ typedef struct fg_target_settings {
   size_t rings;              /* rings: radii [rings], ring_weights [rings] or NULL */
   const double *radii, *ring_weights;
   double ring_sd;
-  const char *file;          /* samples */
+  const char *file; /* samples */
 } fg_target_settings;
 
 typedef struct fg_target fg_target;
@@ -69,21 +69,20 @@ FG_API unsigned fg_target_abilities(const fg_target *target);
 FG_CHECKED FG_API fg_code fg_target_log_density(const fg_target *target, size_t n, const double *x,
                                                 double *log_rho, double *score, fg_status *st);
 /* Draws number first .. first+n-1 of the stream (seed): any split gives the same rows. x [n, d]. */
-FG_CHECKED FG_API fg_code fg_target_sample(const fg_target *target, uint64_t seed, uint64_t first,
-                                           size_t n, double *x, fg_status *st);
+FG_CHECKED FG_API fg_code fg_target_sample(const fg_target *target, uint64_t seed, uint64_t first, size_t n,
+                                           double *x, fg_status *st);
 /* log of the integral of rho (closed form, else quadrature to 1e-12). */
 FG_CHECKED FG_API fg_code fg_target_log_z(const fg_target *target, double *log_z, fg_status *st);
 /* mean [d] and covariance [d, d] of the normalised target (either may be NULL). */
-FG_CHECKED FG_API fg_code fg_target_moments(const fg_target *target, double *mean,
-                                            double *covariance, fg_status *st);
+FG_CHECKED FG_API fg_code fg_target_moments(const fg_target *target, double *mean, double *covariance,
+                                            fg_status *st);
 
 /* Components of a mixture, borrowed: weights [k] sum to 1, means [k, d], covariances [k, d, d]. */
 typedef struct fg_mixture_view {
   size_t components, d;
   const double *weights, *means, *covariances;
 } fg_mixture_view;
-FG_CHECKED FG_API fg_code fg_target_mixture(const fg_target *target, fg_mixture_view *view,
-                                            fg_status *st);
+FG_CHECKED FG_API fg_code fg_target_mixture(const fg_target *target, fg_mixture_view *view, fg_status *st);
 
 /* ---- priors: where the generative equations start, at t = T ---------------------------- */
 
@@ -108,8 +107,8 @@ FG_CHECKED FG_API fg_code fg_prior_from_settings(const fg_settings *settings, si
                                                  const fg_process *process, const fg_target *target,
                                                  fg_prior **prior, fg_status *st);
 FG_API void fg_prior_destroy(fg_prior **prior);
-FG_CHECKED FG_API fg_code fg_prior_sample(const fg_prior *prior, uint64_t seed, uint64_t first,
-                                          size_t n, double *x, fg_status *st);
+FG_CHECKED FG_API fg_code fg_prior_sample(const fg_prior *prior, uint64_t seed, uint64_t first, size_t n,
+                                          double *x, fg_status *st);
 /* log density [n] at x [n, d]; FG_UNSUPPORTED for a point, and for EXACT without mixture. */
 FG_CHECKED FG_API fg_code fg_prior_log_density(const fg_prior *prior, size_t n, const double *x,
                                                double *log_p, fg_status *st);

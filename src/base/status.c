@@ -41,15 +41,24 @@ void fg_status_clear(fg_status *st)
 const char *fg_code_name(fg_code code)
 {
   switch (code) {
-  case FG_OK: return "done";
-  case FG_FAILED: return "failed";
-  case FG_USAGE: return "usage";
-  case FG_NUMERICS: return "numerical failure";
-  case FG_IO: return "input or output";
-  case FG_MEMORY: return "out of memory";
-  case FG_SOLVER: return "solver";
-  case FG_UNSUPPORTED: return "not supported";
-  case FG_INTERRUPTED: return "interrupted";
+  case FG_OK:
+    return "done";
+  case FG_FAILED:
+    return "failed";
+  case FG_USAGE:
+    return "usage";
+  case FG_NUMERICS:
+    return "numerical failure";
+  case FG_IO:
+    return "input or output";
+  case FG_MEMORY:
+    return "out of memory";
+  case FG_SOLVER:
+    return "solver";
+  case FG_UNSUPPORTED:
+    return "not supported";
+  case FG_INTERRUPTED:
+    return "interrupted";
   }
   return "unknown";
 }

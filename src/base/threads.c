@@ -18,7 +18,7 @@ struct fg_threads {
   int count;   /* workers, the caller included */
   int started; /* threads that exist */
   fg_worker *workers;
-  pthread_mutex_t lock;  /* guards what follows */
+  pthread_mutex_t lock; /* guards what follows */
   pthread_cond_t wake, finished;
   pthread_mutex_t caller; /* one run at a time */
   unsigned long generation;
@@ -37,8 +37,7 @@ static void fg_threads_work(fg_threads *pool, int worker)
 {
   const fg_threads *outer = fg_inside;
   fg_inside = pool;
-  for (size_t i; (i = atomic_fetch_add(&pool->next, 1)) < pool->tasks;)
-    pool->task(pool->argument, i, worker);
+  for (size_t i; (i = atomic_fetch_add(&pool->next, 1)) < pool->tasks;) pool->task(pool->argument, i, worker);
   fg_inside = outer;
 }
 

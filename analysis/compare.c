@@ -1,0 +1,161 @@
+/* The main job: draw the ODE and SDE laws of a model, measure how far apart they are, save, report. */
+#include "compare_impl.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/file.h"
+#include "base/run_directory.h"
+
+static double fg_now(void)
+{
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+void fg_compare_log(fg_comparison *c, const char *format, ...)
+{
+  if (!c->log) return;
+  fprintf(c->log, "%9.2f  ", fg_now() - c->seconds);
+  va_list arguments;
+  va_start(arguments, format);
+  vfprintf(c->log, format, arguments);
+  va_end(arguments);
+  fputc('\n', c->log);
+  fflush(c->log);
+}
+
+static fg_code fg_compare_models(fg_comparison *c, fg_status *st)
+{
+  const fg_settings *s = c->settings;
+  const char *kind;
+  FG_TRY(fg_process_from_settings(s, &c->process, st));
+  FG_TRY(fg_settings_text(s, "target.kind", &kind, st));
+  if (strcmp(kind, "none") != 0) FG_TRY(fg_target_from_settings(s, &c->target, st));
+  FG_TRY(fg_model_from_settings(c->engine, s, c->target, c->process, &c->model, st));
+  c->d = fg_model_dimension(c->model);
+  if (c->target && fg_target_dimension(c->target) != c->d)
+    return FG_FAIL(st, FG_USAGE,
+                   "the model has dimension %zu, the target %s has %zu: set target.dimension, "
+                   "or target.kind to none",
+                   c->d, fg_target_name(c->target), fg_target_dimension(c->target));
+  return fg_prior_from_settings(s, c->d, c->process, c->target, &c->prior, st);
+}
+
+static fg_code fg_compare_flows(fg_comparison *c, fg_status *st)
+{
+  const fg_settings *s = c->settings;
+  FG_TRY(fg_grid_from_settings(s, "flow.sde", c->process, &c->sde_grid, st));
+  FG_TRY(fg_fixed_from_settings(s, "flow.sde", c->sde_grid, &c->sde, st));
+  FG_TRY(fg_ode_from_settings(s, &c->ode, &c->t_end, &c->ode_on_grid, st));
+  c->t_start = fg_process_horizon(c->process);
+  if (!c->ode_on_grid) return FG_OK;
+  FG_TRY(fg_grid_from_settings(s, "flow.ode", c->process, &c->ode_grid, st));
+  FG_TRY(fg_fixed_from_settings(s, "flow.ode", c->ode_grid, &c->ode_fixed, st));
+  c->t_end = fg_grid_times(c->ode_grid)[fg_grid_steps(c->ode_grid)];
+  return FG_OK;
+}
+
+static fg_code fg_compare_counts(fg_comparison *c, fg_status *st)
+{
+  const fg_settings *s = c->settings;
+  int64_t n, points, seed;
+  FG_TRY(fg_settings_integer(s, "compare.particles", &n, st));
+  FG_TRY(fg_settings_integer(s, "compare.residual_points", &points, st));
+  FG_TRY(fg_settings_integer(s, "seed", &seed, st));
+  FG_TRY(fg_settings_real(s, "compare.box", &c->box, st));
+  c->n = (size_t)n;
+  c->residual_points = (size_t)points;
+  c->seed = (uint64_t)seed;
+  return FG_OK;
+}
+
+static fg_code fg_compare_estimators(fg_comparison *c, fg_status *st)
+{
+  const fg_settings *s = c->settings;
+  const char *const *words;
+  size_t count;
+  int64_t bins, exact, replicates, permutations;
+  double half_width, confidence;
+  FG_TRY(fg_settings_words(s, "compare.estimators", &words, &count, st));
+  FG_TRY(fg_settings_integer(s, "compare.grid.bins", &bins, st));
+  FG_TRY(fg_settings_real(s, "compare.grid.half_width", &half_width, st));
+  FG_TRY(fg_settings_integer(s, "compare.exact_points", &exact, st));
+  FG_TRY(fg_settings_integer(s, "compare.replicates", &replicates, st));
+  FG_TRY(fg_settings_integer(s, "compare.permutations", &permutations, st));
+  FG_TRY(fg_settings_real(s, "compare.confidence", &confidence, st));
+  for (int e = 0; e < FG_ESTIMATORS; e++) {
+    fg_estimate_settings *to = &c->estimate_settings[e];
+    fg_estimate_defaults((fg_estimator)e, to);
+    to->grid.bins = (size_t)bins;
+    to->grid.half_width = half_width;
+    to->exact_points = (size_t)exact;
+    to->replicates = (size_t)replicates;
+    to->permutations = (size_t)permutations;
+    to->confidence = confidence;
+    to->seed = c->seed;
+    for (size_t i = 0; i < count; i++)
+      if (strcmp(words[i], fg_estimator_name((fg_estimator)e)) == 0) c->wanted[e] = true;
+  }
+  if (c->wanted[FG_W2_GRID] && c->d != 2) {
+    if (fg_settings_given(s, "compare.estimators"))
+      return FG_FAIL(st, FG_USAGE,
+                     "the grid estimator needs dimension 2, the model has %zu: leave grid out of "
+                     "compare.estimators",
+                     c->d);
+    c->wanted[FG_W2_GRID] = false;
+  }
+  return FG_OK;
+}
+
+static void fg_comparison_clear(fg_comparison *c)
+{
+  if (c->log) fclose(c->log);
+  fg_model_destroy(&c->model);
+  fg_prior_destroy(&c->prior);
+  fg_target_destroy(&c->target);
+  fg_process_destroy(&c->process);
+  fg_grid_destroy(&c->sde_grid);
+  fg_grid_destroy(&c->ode_grid);
+  free(c->start);
+  for (int k = 0; k < FG_LAWS; k++) free(c->law[k]);
+  free(c->snapshot_t);
+  free(c->snapshot_ode);
+  free(c->snapshot_sde);
+  free(c->trace_t);
+  free(c->trace_ode);
+  free(c->trace_sde);
+  free(c->snapshot_estimate);
+}
+
+fg_code fg_compare_run(fg_engine *engine, const fg_settings *settings, const char *run_directory,
+                       const fg_progress *progress, fg_status *st)
+{
+  fg_comparison c = {.engine = engine, .settings = settings, .progress = progress};
+  fg_code rc;
+  c.seconds = fg_now();
+  FG_GO(fg_compare_counts(&c, st), done);
+  FG_GO(fg_compare_models(&c, st), done);
+  FG_GO(fg_compare_flows(&c, st), done);
+  FG_GO(fg_compare_estimators(&c, st), done);
+  FG_GO(fg_run_directory_open(run_directory, settings, &c.log, st), done);
+  fg_compare_log(&c, "flowgap %s, engine %s (%s), seed %llu", fg_version(), fg_engine_name(engine),
+                 fg_engine_isa(engine), (unsigned long long)c.seed);
+  FG_GO(fg_compare_draw(&c, st), done);
+  FG_GO(fg_compare_residual(&c, st), done);
+  FG_GO(fg_compare_estimate(&c, st), done);
+  double began = c.seconds;
+  c.seconds = fg_now() - began;
+  rc = fg_compare_samples(&c, run_directory, st);
+  if (rc == FG_OK) rc = fg_compare_results(&c, run_directory, st);
+  c.seconds = began;
+  if (rc == FG_OK) rc = fg_report_write(run_directory, st);
+  fg_compare_log(&c, "%s", rc == FG_OK ? "report written" : "failed");
+done:
+  if (rc != FG_OK && st) fg_compare_log(&c, "%s: %s", fg_code_name(rc), st->message);
+  fg_comparison_clear(&c);
+  return rc;
+}

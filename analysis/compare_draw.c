@@ -1,0 +1,173 @@
+/* Both laws of the model from the same starts, the target, snapshots on the way, a few trajectories. */
+#include "compare_impl.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static fg_code fg_reals(size_t count, double **out, fg_status *st)
+{
+  *out = calloc(count ? count : 1, sizeof **out);
+  if (*out) return FG_OK;
+  return FG_FAIL(st, FG_MEMORY, "no memory for %zu numbers: lower compare.particles", count);
+}
+
+/* Nodes of the SDE grid nearest to `count` times equal in log between the ends, decreasing, no repeats. */
+static size_t fg_log_nodes(const fg_grid *grid, size_t count, double *t)
+{
+  const double *node = fg_grid_times(grid);
+  size_t steps = fg_grid_steps(grid), used = 0;
+  double last = node[steps] > 0 ? node[steps] : node[steps - 1];
+  for (size_t i = 0; i < count; i++) {
+    double goal = node[0] * pow(last / node[0], count > 1 ? (double)i / (double)(count - 1) : 0);
+    size_t best = 0;
+    for (size_t k = 1; k <= steps; k++)
+      if (fabs(node[k] - goal) < fabs(node[best] - goal)) best = k;
+    if (used == 0 || node[best] < t[used - 1]) t[used++] = node[best];
+  }
+  if (node[steps] == 0 && used < count) t[used++] = 0;
+  return used;
+}
+
+/* ODE particles [first, first + n): CVODE, or a fixed grid when the settings say so. */
+static fg_code fg_draw_ode(fg_comparison *c, size_t first, size_t n, const fg_snapshots *keep, double *x1,
+                           fg_flow_report *report, fg_status *st)
+{
+  const double *x0 = c->start + first * c->d;
+  if (c->ode_on_grid)
+    return fg_flow_fixed(c->model, &c->ode_fixed, c->seed, 1, first, n, x0, x1, NULL, keep, c->progress,
+                         report, st);
+  return fg_flow_ode(c->model, &c->ode, n, x0, c->t_start, c->t_end, x1, NULL, keep, c->progress, report, st);
+}
+
+static fg_code fg_draw_sde(fg_comparison *c, size_t first, size_t n, const fg_snapshots *keep, double *x1,
+                           fg_flow_report *report, fg_status *st)
+{
+  return fg_flow_fixed(c->model, &c->sde, c->seed, 1, first, n, c->start + first * c->d, x1, NULL, keep,
+                       c->progress, report, st);
+}
+
+static void fg_report_add(fg_flow_report *sum, const fg_flow_report *part, uint64_t first)
+{
+  if (sum->tiles == 0) {
+    *sum = *part;
+  } else {
+    double a = (double)sum->tiles, b = (double)part->tiles;
+    for (size_t i = 0; i < sum->bins && a + b > 0; i++) {
+      sum->bin_steps[i] = (a * sum->bin_steps[i] + b * part->bin_steps[i]) / (a + b);
+      sum->bin_rhs[i] = (a * sum->bin_rhs[i] + b * part->bin_rhs[i]) / (a + b);
+      sum->bin_order[i] = (a * sum->bin_order[i] + b * part->bin_order[i]) / (a + b);
+    }
+    for (size_t i = 0; i < part->lost_named && sum->lost_named < FG_LOST_NAMED; i++) {
+      sum->named[sum->lost_named] = part->named[i];
+      sum->named[sum->lost_named++].particle += first;
+    }
+    sum->rhs_evaluations += part->rhs_evaluations;
+    sum->jvp_evaluations += part->jvp_evaluations;
+    sum->error_test_failures += part->error_test_failures;
+    sum->convergence_failures += part->convergence_failures;
+    sum->tiles += part->tiles;
+    sum->tiles_split += part->tiles_split;
+    sum->lost += part->lost;
+    sum->seconds += part->seconds;
+  }
+}
+
+typedef fg_code fg_draw_law(fg_comparison *c, size_t first, size_t n, const fg_snapshots *keep, double *x1,
+                            fg_flow_report *report, fg_status *st);
+
+/* The first `kept` particles with snapshots, the rest without: the split lies on a tile boundary, so
+ * it changes nothing. */
+static fg_code fg_draw_in_parts(fg_comparison *c, fg_draw_law *draw, double *x1, double *snapshot_x,
+                                fg_flow_report *total, fg_status *st)
+{
+  fg_snapshots keep = {c->snapshots, c->snapshot_t, snapshot_x, NULL};
+  fg_flow_report part = {0};
+  FG_TRY(draw(c, 0, c->kept, c->snapshots ? &keep : NULL, x1, &part, st));
+  fg_report_add(total, &part, 0);
+  uint64_t steps = part.steps;
+  if (c->kept < c->n) {
+    memset(&part, 0, sizeof part);
+    FG_TRY(draw(c, c->kept, c->n - c->kept, NULL, x1 + c->kept * c->d, &part, st));
+    fg_report_add(total, &part, c->kept);
+  }
+  total->steps = draw == fg_draw_sde || c->ode_on_grid ? steps : steps + (c->kept < c->n ? part.steps : 0);
+  return FG_OK;
+}
+
+static fg_code fg_choose_snapshots(fg_comparison *c, fg_status *st)
+{
+  const double *asked;
+  size_t shape[3];
+  FG_TRY(fg_settings_array(c->settings, "compare.snapshots", &asked, shape, st));
+  size_t count = asked ? shape[0] : 8;
+  FG_TRY(fg_reals(count + 1, &c->snapshot_t, st));
+  if (!asked) {
+    c->snapshots = fg_log_nodes(c->sde_grid, count, c->snapshot_t);
+  } else {
+    const double *node = fg_grid_times(c->sde_grid);
+    size_t steps = fg_grid_steps(c->sde_grid);
+    for (size_t i = 0; i < count; i++) { /* nearest node; ends are clamped */
+      size_t best = 0;
+      for (size_t k = 1; k <= steps; k++)
+        if (fabs(node[k] - asked[i]) < fabs(node[best] - asked[i])) best = k;
+      size_t at = 0;
+      while (at < c->snapshots && c->snapshot_t[at] > node[best]) at++;
+      if (at < c->snapshots && c->snapshot_t[at] == node[best]) continue;
+      memmove(c->snapshot_t + at + 1, c->snapshot_t + at, (c->snapshots - at) * sizeof(double));
+      c->snapshot_t[at] = node[best];
+      c->snapshots++;
+    }
+  }
+  /* the ODE may end before the grid does: nothing is shown beyond its end */
+  while (c->snapshots && c->snapshot_t[c->snapshots - 1] < c->t_end) c->snapshots--;
+  FG_TRY(fg_reals(c->snapshots * c->kept * c->d, &c->snapshot_ode, st));
+  return fg_reals(c->snapshots * c->kept * c->d, &c->snapshot_sde, st);
+}
+
+/* A few particles, followed closely: the same starts and the same noise as in the laws. */
+static fg_code fg_draw_traces(fg_comparison *c, fg_status *st)
+{
+  c->traced = c->n < FG_TRAJECTORIES ? c->n : FG_TRAJECTORIES;
+  FG_TRY(fg_reals(FG_TRAJECTORY_TIMES + 1, &c->trace_t, st));
+  c->trace_times = fg_log_nodes(c->sde_grid, FG_TRAJECTORY_TIMES, c->trace_t);
+  while (c->trace_times && c->trace_t[c->trace_times - 1] < c->t_end) c->trace_times--;
+  FG_TRY(fg_reals(c->trace_times * c->traced * c->d, &c->trace_ode, st));
+  FG_TRY(fg_reals(c->trace_times * c->traced * c->d, &c->trace_sde, st));
+  double *end = NULL;
+  FG_TRY(fg_reals(c->traced * c->d, &end, st));
+  fg_flow_report unused = {0};
+  fg_snapshots ode = {c->trace_times, c->trace_t, c->trace_ode, NULL};
+  fg_snapshots sde = {c->trace_times, c->trace_t, c->trace_sde, NULL};
+  fg_code rc = fg_draw_ode(c, 0, c->traced, &ode, end, &unused, st);
+  if (rc == FG_OK) rc = fg_draw_sde(c, 0, c->traced, &sde, end, &unused, st);
+  free(end);
+  return rc;
+}
+
+fg_code fg_compare_draw(fg_comparison *c, fg_status *st)
+{
+  size_t values = c->n * c->d;
+  c->kept =
+      c->n < FG_KEPT ? c->n : FG_KEPT - FG_KEPT % (c->ode.tile > c->sde.tile ? c->ode.tile : c->sde.tile);
+  if (c->kept == 0) c->kept = c->n;
+  FG_TRY(fg_reals(values, &c->start, st));
+  FG_TRY(fg_reals(values, &c->law[FG_LAW_ODE], st));
+  FG_TRY(fg_reals(values, &c->law[FG_LAW_SDE], st));
+  FG_TRY(fg_prior_sample(c->prior, c->seed, 0, c->n, c->start, st));
+  FG_TRY(fg_choose_snapshots(c, st));
+  FG_TRY(fg_draw_in_parts(c, fg_draw_ode, c->law[FG_LAW_ODE], c->snapshot_ode, &c->ode_report, st));
+  fg_compare_log(c, "ODE: %zu particles, %llu right-hand sides, %llu lost, %.2f s", c->n,
+                 (unsigned long long)c->ode_report.rhs_evaluations, (unsigned long long)c->ode_report.lost,
+                 c->ode_report.seconds);
+  FG_TRY(fg_draw_in_parts(c, fg_draw_sde, c->law[FG_LAW_SDE], c->snapshot_sde, &c->sde_report, st));
+  fg_compare_log(c, "SDE: %zu particles, %llu steps, %llu lost, %.2f s", c->n,
+                 (unsigned long long)c->sde_report.steps, (unsigned long long)c->sde_report.lost,
+                 c->sde_report.seconds);
+  FG_TRY(fg_draw_traces(c, st));
+  if (c->target && (fg_target_abilities(c->target) & FG_TARGET_SAMPLE)) {
+    FG_TRY(fg_reals(values, &c->law[FG_LAW_TARGET], st));
+    FG_TRY(fg_target_sample(c->target, c->seed, 0, c->n, c->law[FG_LAW_TARGET], st));
+  }
+  return FG_OK;
+}

@@ -1,0 +1,104 @@
+/* W2 of every pair of laws by every wanted estimator; nothing is cut unless compare.box says so, and
+ * then both figures are kept. */
+#include "compare_impl.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const fg_pair_names[FG_PAIRS] = {"ode_sde", "ode_target", "sde_target"};
+const char *const fg_law_names[FG_LAWS] = {"ode", "sde", "target"};
+
+static const int fg_pair_sides[FG_PAIRS][2] = {
+    {FG_LAW_ODE, FG_LAW_SDE}, {FG_LAW_ODE, FG_LAW_TARGET}, {FG_LAW_SDE, FG_LAW_TARGET}};
+
+static bool fg_in_box(const double *x, size_t d, double half_width)
+{
+  for (size_t j = 0; j < d; j++)
+    if (!(fabs(x[j]) <= half_width)) return false;
+  return true;
+}
+
+/* The rows of x [n, d] with every coordinate inside the box, in order. */
+static size_t fg_keep_box(const double *x, size_t n, size_t d, double half_width, double *kept)
+{
+  size_t used = 0;
+  for (size_t i = 0; i < n; i++)
+    if (fg_in_box(x + i * d, d, half_width)) memcpy(kept + used++ * d, x + i * d, d * sizeof *x);
+  return used;
+}
+
+static fg_code fg_estimate_pairs(fg_comparison *c, double *const law[FG_LAWS], const size_t rows[FG_LAWS],
+                                 fg_estimate out[FG_ESTIMATORS][FG_PAIRS], const char *what, fg_status *st)
+{
+  fg_threads *threads = fg_engine_threads(c->engine);
+  for (int e = 0; e < FG_ESTIMATORS; e++) {
+    if (!c->wanted[e]) continue;
+    for (int p = 0; p < FG_PAIRS; p++) {
+      int a = fg_pair_sides[p][0], b = fg_pair_sides[p][1];
+      if (!law[a] || !law[b]) continue;
+      if (fg_progress_cancelled(c->progress))
+        return FG_FAIL(st, FG_INTERRUPTED, "interrupted while comparing");
+      fg_code rc = fg_estimate_w2(threads, &c->estimate_settings[e], rows[a], rows[b], c->d, law[a], NULL,
+                                  law[b], NULL, c->progress, &out[e][p], st);
+      if (rc != FG_OK)
+        return fg_status_prefix(st, "W2 (%s) of %s and %s%s: ", fg_estimator_name((fg_estimator)e),
+                                fg_law_names[a], fg_law_names[b], what);
+      c->estimated[e][p] = true;
+      fg_compare_log(c, "W2 %s %s%s: %.6g [%.6g, %.6g], floor %.6g, %.2f s",
+                     fg_estimator_name((fg_estimator)e), fg_pair_names[p], what, out[e][p].value,
+                     out[e][p].ci_low, out[e][p].ci_high, out[e][p].floor, out[e][p].seconds);
+    }
+  }
+  return FG_OK;
+}
+
+static fg_code fg_estimate_boxed(fg_comparison *c, fg_status *st)
+{
+  double *cut[FG_LAWS] = {NULL, NULL, NULL};
+  size_t rows[FG_LAWS] = {0, 0, 0};
+  fg_code rc = FG_OK;
+  for (int k = 0; k < FG_LAWS; k++) {
+    if (!c->law[k]) continue;
+    cut[k] = malloc(c->n * c->d * sizeof(double));
+    if (!cut[k]) {
+      rc = FG_FAIL(st, FG_MEMORY, "no memory for the particles inside compare.box");
+      goto done;
+    }
+    rows[k] = fg_keep_box(c->law[k], c->n, c->d, c->box, cut[k]);
+    c->outside_box[k] = c->n - rows[k];
+    if (rows[k] == 0) {
+      rc = FG_FAIL(st, FG_NUMERICS, "no %s particle lies in compare.box %g: widen the box or set it to 0",
+                   fg_law_names[k], c->box);
+      goto done;
+    }
+  }
+  rc = fg_estimate_pairs(c, cut, rows, c->boxed, " in the box", st);
+done:
+  for (int k = 0; k < FG_LAWS; k++) free(cut[k]);
+  return rc;
+}
+
+/* How far apart the laws are on the way: one figure per snapshot, without interval or p-value. */
+static fg_code fg_estimate_snapshots(fg_comparison *c, fg_status *st)
+{
+  if (c->snapshots == 0) return FG_OK;
+  c->snapshot_estimate = calloc(c->snapshots, sizeof *c->snapshot_estimate);
+  if (!c->snapshot_estimate) return FG_FAIL(st, FG_MEMORY, "no memory for %zu snapshots", c->snapshots);
+  fg_estimate_settings settings = c->estimate_settings[FG_W2_GAUSSIAN];
+  settings.permutations = 0;
+  size_t block = c->kept * c->d;
+  for (size_t k = 0; k < c->snapshots; k++)
+    FG_TRY(fg_estimate_w2(fg_engine_threads(c->engine), &settings, c->kept, c->kept, c->d,
+                          c->snapshot_ode + k * block, NULL, c->snapshot_sde + k * block, NULL, c->progress,
+                          &c->snapshot_estimate[k], st));
+  return FG_OK;
+}
+
+fg_code fg_compare_estimate(fg_comparison *c, fg_status *st)
+{
+  size_t rows[FG_LAWS] = {c->n, c->n, c->n};
+  FG_TRY(fg_estimate_pairs(c, c->law, rows, c->estimate, "", st));
+  if (c->box > 0) FG_TRY(fg_estimate_boxed(c, st));
+  return fg_estimate_snapshots(c, st);
+}

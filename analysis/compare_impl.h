@@ -1,0 +1,87 @@
+/* State of one comparison of the ODE and SDE laws of a model; private to analysis/. */
+#ifndef FG_COMPARE_IMPL_H
+#define FG_COMPARE_IMPL_H
+
+#include <stdio.h>
+
+#include "flowgap/flowgap.h"
+
+typedef enum fg_pair { FG_ODE_SDE, FG_ODE_TARGET, FG_SDE_TARGET, FG_PAIRS } fg_pair;
+
+enum { FG_LAW_ODE, FG_LAW_SDE, FG_LAW_TARGET, FG_LAWS };
+
+/* Residual of the model over its own SDE paths at one time. */
+typedef struct fg_residual_point {
+  double t;
+  double mean_square, se; /* of R^2 over the particles, with its standard error */
+  double relative;        /* root of mean R^2 over mean (sum of |terms of R|)^2 */
+} fg_residual_point;
+
+enum { FG_PROFILE_TIMES = 24, FG_TRAJECTORIES = 12, FG_TRAJECTORY_TIMES = 120, FG_KEPT = 20480 };
+
+typedef struct fg_comparison {
+  fg_engine *engine;           /* borrowed */
+  const fg_settings *settings; /* borrowed */
+  const fg_progress *progress; /* borrowed */
+  FILE *log;
+
+  fg_process *process;
+  fg_target *target; /* NULL when the settings name none */
+  fg_prior *prior;
+  fg_model *model;
+  fg_grid *sde_grid, *ode_grid; /* ode_grid: NULL for CVODE */
+  fg_fixed_settings sde, ode_fixed;
+  fg_ode_settings ode;
+  bool ode_on_grid;
+  double t_start, t_end; /* of the ODE */
+
+  uint64_t seed;
+  size_t d, n;
+  double *start;        /* [n, d] */
+  double *law[FG_LAWS]; /* [n, d]; NULL for a target that cannot be sampled */
+  fg_flow_report ode_report, sde_report;
+
+  size_t kept; /* particles of which snapshots are kept */
+  size_t snapshots;
+  double *snapshot_t;                  /* nodes of the SDE grid, decreasing */
+  double *snapshot_ode, *snapshot_sde; /* [snapshots, kept, d] */
+
+  size_t traced, trace_times;              /* trajectories from the same starts */
+  double *trace_t, *trace_ode, *trace_sde; /* [trace_times, traced, d] */
+
+  bool wanted[FG_ESTIMATORS];
+  fg_estimate_settings estimate_settings[FG_ESTIMATORS];
+  fg_estimate estimate[FG_ESTIMATORS][FG_PAIRS];
+  bool estimated[FG_ESTIMATORS][FG_PAIRS];
+  double box; /* 0: none */
+  fg_estimate boxed[FG_ESTIMATORS][FG_PAIRS];
+  size_t outside_box[FG_LAWS];
+  fg_estimate *snapshot_estimate; /* [snapshots], grid for d = 2, else Gaussian */
+
+  bool has_residual;
+  size_t residual_points;
+  fg_residual_point profile[FG_PROFILE_TIMES];
+  size_t profile_times;
+  double residual_mean_square, residual_se;
+  uint64_t residual_lost; /* paths that turned non-finite; their last finite state enters */
+
+  double seconds;
+} fg_comparison;
+
+extern const char *const fg_pair_names[FG_PAIRS];
+extern const char *const fg_law_names[FG_LAWS];
+
+/* One line with the time since the start, into log.txt. */
+void fg_compare_log(fg_comparison *c, const char *format, ...) FG_PRINTF(2, 3);
+
+/* analysis/compare_draw.c: both laws, the target, snapshots, trajectories. */
+FG_CHECKED fg_code fg_compare_draw(fg_comparison *c, fg_status *st);
+/* analysis/compare_residual.c: the residual over SDE paths at FG_PROFILE_TIMES times. */
+FG_CHECKED fg_code fg_compare_residual(fg_comparison *c, fg_status *st);
+/* analysis/compare_estimate.c: all pairs, all wanted estimators, with and without the box. */
+FG_CHECKED fg_code fg_compare_estimate(fg_comparison *c, fg_status *st);
+/* analysis/compare_samples.c: samples.h5; analysis/compare_results.c: results.json. */
+FG_CHECKED fg_code fg_compare_samples(const fg_comparison *c, const char *run_directory, fg_status *st);
+FG_CHECKED fg_code fg_compare_results(const fg_comparison *c, const char *run_directory, fg_status *st);
+
+#endif

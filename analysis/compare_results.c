@@ -1,0 +1,339 @@
+/* results.json of a comparison; docs/run-directory.md describes every member. */
+#include "compare_impl.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/file.h"
+#include "base/run_directory.h"
+
+/* jansson accepts NULL values and objects and reports -1, so that one check of the whole tree at the
+ * end is enough: every failure is kept in *bad. */
+typedef struct fg_tree {
+  json_t *object;
+  bool *bad;
+} fg_tree;
+
+static void fg_put(fg_tree tree, const char *key, json_t *value)
+{
+  if (json_object_set_new(tree.object, key, value) != 0) *tree.bad = true;
+}
+
+/* JSON has no NaN or infinity: a figure that does not exist is null. */
+static void fg_put_real(fg_tree tree, const char *key, double value)
+{
+  fg_put(tree, key, isfinite(value) ? json_real(value) : json_null());
+}
+
+static void fg_put_count(fg_tree tree, const char *key, uint64_t value)
+{
+  fg_put(tree, key, json_integer((json_int_t)value));
+}
+
+static void fg_put_text(fg_tree tree, const char *key, const char *value)
+{
+  fg_put(tree, key, json_string(value));
+}
+
+static fg_tree fg_put_object(fg_tree tree, const char *key)
+{
+  fg_tree child = {json_object(), tree.bad};
+  fg_put(tree, key, child.object);
+  return child;
+}
+
+static fg_tree fg_append_object(json_t *list, bool *bad)
+{
+  fg_tree child = {json_object(), bad};
+  if (json_array_append_new(list, child.object) != 0) *bad = true;
+  return child;
+}
+
+static json_t *fg_put_list(fg_tree tree, const char *key)
+{
+  json_t *list = json_array();
+  fg_put(tree, key, list);
+  return list;
+}
+
+static void fg_append_real(json_t *list, double value, bool *bad)
+{
+  if (json_array_append_new(list, isfinite(value) ? json_real(value) : json_null()) != 0) *bad = true;
+}
+
+static void fg_put_estimate(fg_tree one, const fg_estimate *e)
+{
+  fg_put_real(one, "value", e->value);
+  fg_put_real(one, "squared", e->squared);
+  fg_put_real(one, "floor", e->floor);
+  fg_put_real(one, "ci_low", e->ci_low);
+  fg_put_real(one, "ci_high", e->ci_high);
+  fg_put_real(one, "p_value", e->p_value);
+  fg_put_count(one, "used_x", e->used_x);
+  fg_put_count(one, "used_y", e->used_y);
+  fg_put_count(one, "outside_x", e->outside_x);
+  fg_put_count(one, "outside_y", e->outside_y);
+  fg_put_real(one, "primal", e->primal);
+  fg_put_real(one, "dual", e->dual);
+  fg_put_real(one, "seconds", e->seconds);
+}
+
+static void fg_put_w2(fg_tree root, const fg_comparison *c)
+{
+  fg_tree w2 = fg_put_object(root, "w2");
+  for (int e = 0; e < FG_ESTIMATORS; e++) {
+    if (!c->wanted[e]) continue;
+    fg_tree pairs = fg_put_object(w2, fg_estimator_name((fg_estimator)e));
+    for (int p = 0; p < FG_PAIRS; p++) {
+      if (!c->estimated[e][p]) continue;
+      fg_tree one = fg_put_object(pairs, fg_pair_names[p]);
+      fg_put_estimate(one, &c->estimate[e][p]);
+      if (c->box > 0) fg_put_estimate(fg_put_object(one, "boxed"), &c->boxed[e][p]);
+    }
+  }
+  fg_tree grid = fg_put_object(root, "grid");
+  fg_put_count(grid, "bins", c->estimate_settings[FG_W2_GRID].grid.bins);
+  fg_put_real(grid, "half_width", c->estimate_settings[FG_W2_GRID].grid.half_width);
+  if (c->box > 0) {
+    fg_put_real(root, "box", c->box);
+    fg_tree outside = fg_put_object(root, "outside_box");
+    for (int k = 0; k < FG_LAWS; k++)
+      if (c->law[k]) fg_put_count(outside, fg_law_names[k], c->outside_box[k]);
+  } else {
+    fg_put(root, "box", json_null());
+  }
+}
+
+enum { FG_MOMENTS_MAX = 32 }; /* larger dimensions would swamp the page */
+
+static void fg_put_moments(fg_tree root, const fg_comparison *c)
+{
+  fg_tree all = fg_put_object(root, "moments");
+  size_t d = c->d;
+  for (int k = 0; k < FG_LAWS && d <= FG_MOMENTS_MAX; k++) {
+    const double *x = c->law[k];
+    if (!x) continue;
+    fg_tree law = fg_put_object(all, fg_law_names[k]);
+    json_t *means = fg_put_list(law, "mean"), *rows = fg_put_list(law, "covariance");
+    double mean[FG_MOMENTS_MAX] = {0};
+    for (size_t i = 0; i < c->n; i++)
+      for (size_t j = 0; j < d; j++) mean[j] += x[i * d + j];
+    for (size_t j = 0; j < d; j++) {
+      mean[j] /= (double)c->n;
+      fg_append_real(means, mean[j], law.bad);
+    }
+    for (size_t j = 0; j < d; j++) {
+      json_t *row = json_array();
+      if (json_array_append_new(rows, row) != 0) *law.bad = true;
+      for (size_t l = 0; l < d; l++) {
+        double sum = 0;
+        for (size_t i = 0; i < c->n; i++) sum += (x[i * d + j] - mean[j]) * (x[i * d + l] - mean[l]);
+        fg_append_real(row, c->n > 1 ? sum / (double)(c->n - 1) : NAN, law.bad);
+      }
+    }
+  }
+}
+
+static void fg_put_lost(fg_tree tree, const char *key, const fg_flow_report *r)
+{
+  json_t *list = fg_put_list(tree, key);
+  for (size_t i = 0; i < r->lost_named; i++) {
+    fg_tree one = fg_append_object(list, tree.bad);
+    fg_put_count(one, "particle", r->named[i].particle);
+    fg_put_real(one, "t", r->named[i].t);
+  }
+}
+
+static void fg_put_setting(fg_tree tree, const char *name, const fg_comparison *c, const char *key)
+{
+  const char *text;
+  if (fg_settings_text(c->settings, key, &text, NULL) == FG_OK)
+    fg_put_text(tree, name, text);
+  else
+    *tree.bad = true;
+}
+
+static void fg_put_ode(fg_tree root, const fg_comparison *c)
+{
+  const fg_flow_report *r = &c->ode_report;
+  fg_tree ode = fg_put_object(root, "ode");
+  fg_put_setting(ode, "method", c, "flow.ode.method");
+  fg_put_real(ode, "rtol", c->ode_on_grid ? NAN : c->ode.rtol);
+  fg_put_real(ode, "atol", c->ode_on_grid ? NAN : c->ode.atol);
+  fg_put_real(ode, "t_end", c->t_end);
+  fg_put_count(ode, "tile", c->ode_on_grid ? c->ode_fixed.tile : c->ode.tile);
+  fg_put_count(ode, "steps", r->steps);
+  fg_put_count(ode, "rhs_evaluations", r->rhs_evaluations);
+  fg_put_count(ode, "jvp_evaluations", r->jvp_evaluations);
+  fg_put_count(ode, "error_test_failures", r->error_test_failures);
+  fg_put_count(ode, "convergence_failures", r->convergence_failures);
+  fg_put_count(ode, "tiles", r->tiles);
+  fg_put_count(ode, "tiles_split", r->tiles_split);
+  fg_put_count(ode, "failed", r->lost);
+  fg_put_lost(ode, "failed_named", r);
+  fg_put_real(ode, "seconds", r->seconds);
+  json_t *profile = fg_put_list(ode, "profile");
+  for (size_t i = 0; i < r->bins; i++) {
+    fg_tree bin = fg_append_object(profile, ode.bad);
+    fg_put_real(bin, "t", r->bin_t[i]);
+    fg_put_real(bin, "steps", r->bin_steps[i]);
+    fg_put_real(bin, "rhs", r->bin_rhs[i]);
+    fg_put_real(bin, "order", r->bin_order[i]);
+  }
+}
+
+static void fg_put_sde(fg_tree root, const fg_comparison *c)
+{
+  const fg_flow_report *r = &c->sde_report;
+  fg_tree sde = fg_put_object(root, "sde");
+  fg_put_setting(sde, "method", c, "flow.sde.method");
+  fg_put_real(sde, "lambda", c->sde.lambda);
+  fg_put_count(sde, "steps", r->steps);
+  fg_put_real(sde, "t_end", fg_grid_times(c->sde_grid)[fg_grid_steps(c->sde_grid)]);
+  fg_put(sde, "last_step_noise", json_boolean(c->sde.last_step_noise));
+  fg_put_count(sde, "refine", (uint64_t)c->sde.refine);
+  fg_put_text(sde, "precision", c->sde.precision == FG_SINGLE ? "single" : "double");
+  fg_put_count(sde, "tile", c->sde.tile);
+  fg_put_count(sde, "nonfinite", r->lost);
+  fg_put_lost(sde, "nonfinite_named", r);
+  fg_put_real(sde, "seconds", r->seconds);
+}
+
+static void fg_put_residual(fg_tree root, const fg_comparison *c)
+{
+  if (!c->has_residual) {
+    fg_put(root, "residual", json_null());
+    return;
+  }
+  fg_tree residual = fg_put_object(root, "residual");
+  fg_put_text(residual, "measure", "the model's own SDE paths, time average by trapezoid");
+  fg_put_real(residual, "mean_square", c->residual_mean_square);
+  fg_put_real(residual, "mean_square_se", c->residual_se);
+  fg_put_count(residual, "points", c->residual_points);
+  fg_put_count(residual, "nonfinite_paths", c->residual_lost);
+  json_t *profile = fg_put_list(residual, "profile");
+  for (size_t i = 0; i < c->profile_times; i++) {
+    fg_tree at = fg_append_object(profile, residual.bad);
+    fg_put_real(at, "t", c->profile[i].t);
+    fg_put_real(at, "mean_square", c->profile[i].mean_square);
+    fg_put_real(at, "se", c->profile[i].se);
+    fg_put_real(at, "relative", c->profile[i].relative);
+  }
+}
+
+static void fg_put_snapshots(fg_tree root, const fg_comparison *c)
+{
+  json_t *list = fg_put_list(root, "snapshots");
+  for (size_t k = 0; k < c->snapshots; k++) {
+    fg_tree at = fg_append_object(list, root.bad);
+    fg_put_real(at, "t", c->snapshot_t[k]);
+    fg_put_text(at, "estimator", "gaussian");
+    fg_put_estimate(fg_put_object(at, "w2_ode_sde"), &c->snapshot_estimate[k]);
+  }
+}
+
+static void fg_warn(fg_tree root, json_t *list, const char *format, ...) FG_PRINTF(3, 4);
+static void fg_warn(fg_tree root, json_t *list, const char *format, ...)
+{
+  char text[400];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  if (json_array_append_new(list, json_string(text)) != 0) *root.bad = true;
+}
+
+static void fg_put_warnings(fg_tree root, const fg_comparison *c)
+{
+  json_t *list = fg_put_list(root, "warnings");
+  if (c->ode_report.lost)
+    fg_warn(root, list,
+            "%llu of %zu ODE particles could not be carried to the end; they enter every figure where "
+            "they stopped.",
+            (unsigned long long)c->ode_report.lost, c->n);
+  if (c->sde_report.lost)
+    fg_warn(root, list,
+            "%llu of %zu SDE particles turned non-finite; they enter every figure where they were last "
+            "finite.",
+            (unsigned long long)c->sde_report.lost, c->n);
+  double sde_end = fg_grid_times(c->sde_grid)[fg_grid_steps(c->sde_grid)];
+  if (sde_end != c->t_end)
+    fg_warn(root, list,
+            "The ODE ends at t = %g and the SDE at t = %g: part of the distance is that difference.",
+            c->t_end, sde_end);
+  for (int p = 0; p < FG_PAIRS; p++) {
+    const fg_estimate *e = &c->estimate[FG_W2_GRID][p];
+    if (c->estimated[FG_W2_GRID][p] && e->outside_x + e->outside_y > 0)
+      fg_warn(root, list, "Grid W2 of %s leaves out %zu and %zu particles beyond half width %g.",
+              fg_pair_names[p], e->outside_x, e->outside_y, c->estimate_settings[FG_W2_GRID].grid.half_width);
+  }
+  for (int k = 0; k < FG_LAWS; k++)
+    if (c->box > 0 && c->outside_box[k])
+      fg_warn(root, list,
+              "%zu %s particles lie outside the box of half width %g; figures with and without them are "
+              "shown.",
+              c->outside_box[k], fg_law_names[k], c->box);
+}
+
+static void fg_put_model(fg_tree root, const fg_comparison *c)
+{
+  fg_tree model = fg_put_object(root, "model");
+  fg_put_text(model, "kind", fg_model_name(c->model));
+  char name[256];
+  snprintf(name, sizeof name, "%s%s%s", fg_model_name(c->model), c->target ? ":" : "",
+           c->target ? fg_target_name(c->target) : "");
+  fg_put_text(model, "name", name);
+  fg_put_count(model, "dimension", c->d);
+  fg_tree process = fg_put_object(root, "process");
+  fg_put_setting(process, "kind", c, "process.kind");
+  fg_put_real(process, "horizon", fg_process_horizon(c->process));
+  fg_put_real(process, "m_at_horizon", fg_process_m(c->process, fg_process_horizon(c->process)));
+  fg_put_real(process, "v_at_horizon", fg_process_v(c->process, fg_process_horizon(c->process)));
+  fg_tree target = fg_put_object(root, "target");
+  fg_put_setting(target, "kind", c, "target.kind");
+  fg_tree prior = fg_put_object(root, "prior");
+  fg_put_setting(prior, "kind", c, "prior.kind");
+}
+
+fg_code fg_compare_results(const fg_comparison *c, const char *run_directory, fg_status *st)
+{
+  bool bad = false;
+  fg_tree root = {json_object(), &bad};
+  char created[32] = "";
+  time_t now = time(NULL);
+  struct tm utc;
+  if (gmtime_r(&now, &utc)) strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  fg_put_count(root, "schema", 1);
+  fg_put_text(root, "program", "flowgap");
+  fg_put_text(root, "version", fg_version());
+  fg_put_text(root, "command", "flowgap compare config.yaml");
+  fg_put_text(root, "created", created);
+  fg_put_text(root, "engine", fg_engine_name(c->engine));
+  fg_put_text(root, "isa", fg_engine_isa(c->engine));
+  fg_put_count(root, "threads", (uint64_t)fg_threads_count(fg_engine_threads(c->engine)));
+  fg_put_count(root, "seed", c->seed);
+  fg_put_real(root, "wall_seconds", c->seconds);
+  fg_put_count(root, "particles", c->n);
+  fg_put_model(root, c);
+  fg_put_w2(root, c);
+  fg_put_snapshots(root, c);
+  fg_put_moments(root, c);
+  fg_put_residual(root, c);
+  fg_put_ode(root, c);
+  fg_put_sde(root, c);
+  fg_put_warnings(root, c);
+  char *path = fg_path_join(run_directory, "results.json");
+  char *text = bad ? NULL : json_dumps(root.object, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+  fg_code rc = FG_OK;
+  if (!path || !text)
+    rc = FG_FAIL(st, FG_MEMORY, "no memory for results.json");
+  else
+    rc = fg_file_write(path, text, strlen(text), st);
+  free(text);
+  free(path);
+  json_decref(root.object);
+  return rc;
+}

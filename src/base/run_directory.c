@@ -1,0 +1,89 @@
+#include "base/run_directory.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+
+char *fg_path_join(const char *path, const char *name)
+{
+  size_t room = strlen(path) + strlen(name) + 2;
+  char *joined = malloc(room);
+  if (joined) snprintf(joined, room, "%s/%s", path, name);
+  return joined;
+}
+
+static fg_code fg_make_folders(const char *path, fg_status *st)
+{
+  char *part = strdup(path);
+  if (!part) return FG_FAIL(st, FG_MEMORY, "no memory for the path %s", path);
+  fg_code rc = FG_OK;
+  for (char *at = part + 1; rc == FG_OK; at++) {
+    if (*at != '/' && *at != 0) continue;
+    char kept = *at;
+    *at = 0;
+    if (mkdir(part, 0777) != 0 && errno != EEXIST) {
+      char why[128];
+      int error = errno;
+      rc = FG_FAIL(st, FG_IO, "cannot make the folder %s: %s; choose another with --out", part,
+                   fg_file_why(error, why));
+    }
+    *at = kept;
+    if (!kept) break;
+  }
+  free(part);
+  return rc;
+}
+
+/* A folder that holds anything must hold a config.yaml too, or it is somebody else's. */
+static fg_code fg_check_folder(const char *path, fg_status *st)
+{
+  DIR *folder = opendir(path);
+  if (!folder) {
+    char why[128];
+    int error = errno;
+    return FG_FAIL(st, FG_IO, "cannot use %s as a run directory: %s; choose another with --out", path,
+                   fg_file_why(error, why));
+  }
+  bool filled = false, config = false;
+  for (struct dirent *entry; (entry = readdir(folder));) {
+    if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+    filled = true;
+    if (strcmp(entry->d_name, "config.yaml") == 0) config = true;
+  }
+  closedir(folder);
+  if (filled && !config)
+    return FG_FAIL(st, FG_USAGE,
+                   "%s holds files but no config.yaml, so it is not a run directory and is left "
+                   "alone: choose another with --out",
+                   path);
+  return FG_OK;
+}
+
+fg_code fg_run_directory_open(const char *path, const fg_settings *settings, FILE **log, fg_status *st)
+{
+  FG_TRY(fg_make_folders(path, st));
+  FG_TRY(fg_check_folder(path, st));
+  char *yaml = NULL, *config = fg_path_join(path, "config.yaml"), *journal = fg_path_join(path, "log.txt");
+  fg_code rc = FG_OK;
+  if (!config || !journal) {
+    rc = FG_FAIL(st, FG_MEMORY, "no memory for the path %s", path);
+    goto done;
+  }
+  FG_GO(fg_settings_yaml(settings, &yaml, st), done);
+  FG_GO(fg_file_write(config, yaml, strlen(yaml), st), done);
+  *log = fopen(journal, "w");
+  if (!*log) {
+    char why[128];
+    int error = errno;
+    rc = FG_FAIL(st, FG_IO, "cannot write %s: %s", journal, fg_file_why(error, why));
+  }
+done:
+  free(yaml);
+  free(config);
+  free(journal);
+  return rc;
+}

@@ -1,0 +1,18 @@
+/* The folder that a run writes: config.yaml (every key resolved), log.txt, and what its verb adds. */
+#ifndef FG_BASE_RUN_DIRECTORY_H
+#define FG_BASE_RUN_DIRECTORY_H
+
+#include <stdio.h>
+
+#include "flowgap/base.h"
+
+/* Create the folder and its parents where needed, write config.yaml into it, open log.txt anew.
+ * Fails with FG_IO when the folder cannot be made or written, and with FG_USAGE when it holds files
+ * but no config.yaml: then it is not a run directory, and nothing in it is touched. */
+FG_CHECKED fg_code fg_run_directory_open(const char *path, const fg_settings *settings, FILE **log,
+                                         fg_status *st);
+
+/* path/name, allocated; NULL when memory is short. */
+char *fg_path_join(const char *path, const char *name);
+
+#endif
