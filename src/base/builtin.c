@@ -1,0 +1,68 @@
+/* Models that need no file, and what a user may name as MODEL. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "flowgap/base.h"
+
+typedef struct preset {
+  const char *name, *yaml;
+} preset;
+
+/* Ornstein-Uhlenbeck over T = 10, where m(T)^2 = 2e-9, so the prior N(0, v(T)) is exact to rounding for
+ * all purposes. Covariances are positive, so the exact score is smooth down to t = 0 and both flows end
+ * there. Heun and these steps keep the SDE's own error below the sampling noise of 10^5 particles. */
+#define COMMON                                                                                               \
+  "process: {kind: ou, rate: 1, diff: 1, horizon: 10}\n"                                                     \
+  "prior: {kind: gaussian, variance: auto}\n"
+
+static const preset presets[] = {
+    {"gaussian", COMMON "target: {kind: gaussian, dimension: 2}\n"
+                        "flow: {sde: {method: heun, grid: [[10, 2, 64], [2, 0, 100]]}}\n"
+                        "compare: {grid: {half_width: 5}}\n"},
+    {"gmm9", COMMON "target: {kind: gmm9}\n"
+                    "flow: {sde: {method: heun, grid: [[10, 2, 64], [2, 0, 200]]}}\n"
+                    "compare: {grid: {half_width: 8}}\n"},
+    {"blobs", COMMON "target: {kind: blobs}\n"
+                     "flow: {sde: {method: heun, grid: [[10, 2, 64], [2, 0.2, 100], [0.2, 0, 160]]}}\n"
+                     "compare: {grid: {half_width: 3.5}}\n"},
+};
+
+enum { PRESETS = sizeof presets / sizeof *presets };
+
+static fg_code load_builtin(fg_settings *settings, const char *model, const char *colon, fg_status *st)
+{
+  size_t length = (size_t)(colon - model);
+  bool known = (length == 5 && strncmp(model, "exact", length) == 0) ||
+               (length == 9 && strncmp(model, "perturbed", length) == 0);
+  const preset *found = NULL;
+  for (size_t i = 0; i < PRESETS; i++)
+    if (strcmp(presets[i].name, colon + 1) == 0) found = &presets[i];
+  if (!known || !found)
+    return FG_FAIL(
+        st, FG_USAGE,
+        "there is no built-in model %s: write exact: or perturbed: and then gaussian, gmm9 or blobs, or "
+        "give a YAML file",
+        model);
+  char kind[64];
+  snprintf(kind, sizeof kind, "model.kind=%.*s", (int)length, model);
+  FG_TRY(fg_settings_parse(settings, found->yaml, model, st));
+  return fg_settings_assign(settings, kind, st);
+}
+
+fg_code fg_settings_load(fg_settings *settings, const char *model, fg_status *st)
+{
+  struct stat about;
+  bool exists = stat(model, &about) == 0;
+  const char *colon = strchr(model, ':');
+  if (!exists && colon && !strchr(model, '/')) return load_builtin(settings, model, colon, st);
+  if (!exists || !S_ISDIR(about.st_mode)) return fg_settings_read(settings, model, st);
+  char path[4096];
+  int used = snprintf(path, sizeof path, "%s/config.yaml", model);
+  if (used < 0 || (size_t)used >= sizeof path)
+    return FG_FAIL(st, FG_IO, "the path %.60s... is too long", model);
+  if (stat(path, &about) != 0)
+    return FG_FAIL(st, FG_IO, "%s is a directory without config.yaml: give a run directory or a YAML file",
+                   model);
+  return fg_settings_read(settings, path, st);
+}

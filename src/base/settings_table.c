@@ -1,0 +1,183 @@
+/* Every setting of flowgap, one row each. The YAML reader, --set, help, man page, docs/settings.md
+ * and the reports all read this table. Rows of one group stand together. */
+#include "flowgap/base.h"
+
+#define BIG 1e12
+#define TINY 1e-12
+
+#define FLAG(key, fallback, help)                                                                            \
+  {                                                                                                          \
+    key, FG_SETTING_FLAG, fallback, 0, 0, NULL, "", help                                                     \
+  }
+#define INTEGER(key, fallback, low, high, unit, help)                                                        \
+  {                                                                                                          \
+    key, FG_SETTING_INTEGER, fallback, low, high, NULL, unit, help                                           \
+  }
+#define REAL(key, fallback, low, high, unit, help)                                                           \
+  {                                                                                                          \
+    key, FG_SETTING_REAL, fallback, low, high, NULL, unit, help                                              \
+  }
+#define TEXT(key, help)                                                                                      \
+  {                                                                                                          \
+    key, FG_SETTING_TEXT, "", 0, 0, NULL, "", help                                                           \
+  }
+#define PATH(key, help)                                                                                      \
+  {                                                                                                          \
+    key, FG_SETTING_PATH, "", 0, 0, NULL, "", help                                                           \
+  }
+#define CHOICE(key, fallback, choices, help)                                                                 \
+  {                                                                                                          \
+    key, FG_SETTING_CHOICE, fallback, 0, 0, choices, "", help                                                \
+  }
+#define ARRAY(key, low, high, unit, help)                                                                    \
+  {                                                                                                          \
+    key, FG_SETTING_ARRAY, "[]", low, high, NULL, unit, help                                                 \
+  }
+#define WORDS(key, fallback, choices, help)                                                                  \
+  {                                                                                                          \
+    key, FG_SETTING_WORDS, fallback, 0, 0, choices, "", help                                                 \
+  }
+
+static const fg_setting fg_table[] = {
+    INTEGER("seed", "1", 0, 9007199254740992.0, "",
+            "Key of every random number; the same seed gives the same bits."),
+
+    /* ---- noising process ---- */
+    CHOICE("process.kind", "ou", "ou vp ve bm",
+           "Noising process: Ornstein-Uhlenbeck, variance preserving, variance exploding, Brownian motion."),
+    REAL("process.rate", "auto", TINY, BIG, "1/time", "Mean reversion a of ou (auto: 1)."),
+    REAL("process.diff", "auto", TINY, BIG, "", "Diffusion g of ou and bm (auto: 1)."),
+    REAL("process.horizon", "auto", TINY, BIG, "time",
+         "End time T of the noising (auto: 10 for ou, else 1)."),
+    REAL("process.beta_min", "auto", TINY, BIG, "1/time", "beta(0) of vp (auto: 0.1)."),
+    REAL("process.beta_max", "auto", TINY, BIG, "1/time", "beta(T) of vp (auto: 10)."),
+    REAL("process.scale", "auto", TINY, BIG, "", "Standard deviation that vp tends to (auto: 1)."),
+    REAL("process.sigma_min", "auto", TINY, BIG, "", "sigma(0) of ve (auto: 0.01)."),
+    REAL("process.sigma_max", "auto", TINY, BIG, "", "sigma(T) of ve (auto: 10)."),
+
+    /* ---- prior ---- */
+    CHOICE("prior.kind", "gaussian", "gaussian truncated point exact",
+           "Law at T that the generative equations start from; exact: target samples noised to T."),
+    REAL("prior.variance", "auto", 0, BIG, "",
+         "Variance of each coordinate of the prior (auto or 0: v(T) of the process)."),
+    REAL("prior.mass", "0.9999", TINY, 1, "", "Mass that the ball of the truncated prior holds."),
+
+    /* ---- target ---- */
+    CHOICE("target.kind", "none",
+           "gaussian gmm9 mixture funnel double_well many_well rings circles blobs checkerboard samples none",
+           "Law that the model is meant to produce; none when it is not known."),
+    INTEGER("target.dimension", "auto", 1, 100000, "",
+            "Dimension of gaussian, funnel and many_well (auto: that of the kind)."),
+    REAL("target.mean", "auto", -BIG, BIG, "", "Mean of each coordinate of gaussian (auto: 0)."),
+    REAL("target.variance", "auto", TINY, BIG, "",
+         "Variance of each coordinate of gaussian, gmm9, or mixture without covariances (auto: that of the "
+         "kind)."),
+    ARRAY("target.weights", TINY, BIG, "", "Weights of the mixture, [k]; empty: equal."),
+    ARRAY("target.means", -BIG, BIG, "", "Means of the mixture, [k, d]."),
+    ARRAY("target.covariances", -BIG, BIG, "",
+          "Covariances of the mixture, [k, d, d]; empty: target.variance times the identity."),
+    REAL("target.nu", "auto", TINY, BIG, "",
+         "Standard deviation of the funnel's first coordinate (auto: 3)."),
+    INTEGER("target.wells", "auto", 1, 100000, "",
+            "Number of double wells of many_well (auto: that of the kind)."),
+    REAL("target.separation", "auto", -BIG, BIG, "",
+         "delta of double_well and many_well: wells at shift +- sqrt(delta)."),
+    REAL("target.shift", "auto", -BIG, BIG, "", "Centre of double_well and many_well (auto: 0)."),
+    ARRAY("target.radii", TINY, BIG, "", "Radii of rings, [k]."),
+    ARRAY("target.ring_weights", TINY, BIG, "", "Weights of rings, [k]; empty: equal."),
+    REAL("target.ring_sd", "auto", TINY, BIG, "", "Standard deviation of the radius of rings."),
+    PATH("target.file", "Sample file (HDF5, NPY or CSV) of the kind samples."),
+    TEXT("target.dataset", "Data set inside an HDF5 sample file; empty: `x`, or the only one of rank 2."),
+
+    /* ---- model ---- */
+    CHOICE("model.kind", "network", "exact perturbed network",
+           "Score model: exact and perturbed need a mixture target, network needs model.file."),
+    REAL("model.epsilon", "0.3", -BIG, BIG, "", "Size of the perturbation of log p_t (kind perturbed)."),
+    REAL("model.wave", "1.3", -BIG, BIG, "1/length", "Wave number of the perturbation."),
+    REAL("model.length", "2.8284271247461903", TINY, BIG, "length",
+         "Width of the perturbation's Gaussian envelope."),
+    REAL("model.decay", "1", -BIG, BIG, "1/time", "Rate at which the perturbation fades with noising time."),
+    CHOICE("model.form", "potential", "potential vector",
+           "What the network returns: a scalar whose gradient is the score, or a vector."),
+    CHOICE("model.output", "score", "score noise control",
+           "Meaning of a vector: s = net, s = -net / sqrt(v(t)), or s = net / g(t)."),
+    PATH("model.file", "Weights: safetensors with PyTorch's names, or a flowgap HDF5 checkpoint."),
+    WORDS("model.layers", "[]", NULL,
+          "Tensor name stems of the linear maps in order; `stem.weight` and `stem.bias` are read."),
+    ARRAY("model.widths", 1, 1e6, "", "Expected widths, inputs first; empty: not checked."),
+    WORDS("model.inputs", "[t, x]", "t x",
+          "Order of the network's inputs; [x] when only an embedding carries time."),
+    CHOICE(
+        "model.embedding", "none", "none fourier embedded",
+        "Time embedding: none, sin and cos beside x, or added to the first layer through two linear maps."),
+    ARRAY("model.frequencies", -BIG, BIG, "1/time", "Frequencies of the time embedding, [k]."),
+    ARRAY("model.phases", -BIG, BIG, "", "Phases of the time embedding, [k]; empty: 0."),
+    WORDS("model.embedding_layers", "[]", NULL, "Tensor name stems of the embedding's two linear maps."),
+    FLAG("model.time_reversed", "false", "The network was trained in generative time T - t."),
+    CHOICE("model.activation", "softplus", "softplus gelu silu tanh sine",
+           "Activation between the linear maps."),
+    REAL("model.beta", "1", TINY, BIG, "", "Sharpness of softplus, log(1 + exp(beta z)) / beta."),
+    REAL("model.threshold", "20", 0, BIG, "",
+         "softplus returns z itself where beta z exceeds this, as PyTorch does; 0: never."),
+
+    /* ---- flows ---- */
+    CHOICE("flow.sde.method", "euler", "euler heun",
+           "Euler-Maruyama (weak order 1), or Heun (weak order 2 for additive noise)."),
+    ARRAY("flow.sde.grid", 0, BIG, "time",
+          "Time grid as segments [from, to, steps], each uniform, from T down; empty: spacing, steps and "
+          "t_end."),
+    CHOICE("flow.sde.spacing", "uniform", "uniform quadratic cosine",
+           "Spacing of the grid: quadratic is fine near the data, cosine at both ends."),
+    INTEGER("flow.sde.steps", "1000", 1, 1e8, "", "Steps of the grid from T to t_end."),
+    REAL("flow.sde.t_end", "0.001", 0, BIG, "time", "Noising time at which the SDE stops."),
+    REAL("flow.sde.lambda", "1", 0, 1000, "",
+         "Noise level of the generative family: 1 is the reverse SDE, 0 the ODE."),
+    FLAG("flow.sde.last_step_noise", "true", "Add noise in the last step too."),
+    INTEGER("flow.sde.refine", "0", 0, 20, "", "Cut each step into 2^refine on the same Brownian path."),
+    CHOICE("flow.sde.precision", "double", "single double", "Arithmetic of the SDE."),
+    INTEGER("flow.sde.tile", "64", 1, 65536, "particles",
+            "Particles carried together; results do not depend on it."),
+    CHOICE("flow.ode.method", "adams", "adams bdf euler heun",
+           "CVODE Adams or BDF with error control, or Euler or Heun on a fixed grid."),
+    REAL("flow.ode.rtol", "1e-6", 1e-15, 1, "", "Relative tolerance of adams and bdf."),
+    REAL("flow.ode.atol", "1e-8", 0, 1e6, "", "Absolute tolerance of adams and bdf."),
+    REAL("flow.ode.t_end", "auto", 0, BIG, "time",
+         "Noising time at which the ODE stops (auto: where the SDE stops)."),
+    INTEGER("flow.ode.tile", "64", 1, 65536, "particles",
+            "Particles that share one solver and its step size."),
+    INTEGER("flow.ode.max_steps", "100000", 1, 2147483647, "", "Most steps that CVODE takes for a tile."),
+    CHOICE("flow.ode.precision", "double", "single double", "Arithmetic of the score in the ODE."),
+    ARRAY("flow.ode.grid", 0, BIG, "time", "Time grid of euler and heun as segments [from, to, steps]."),
+    CHOICE("flow.ode.spacing", "uniform", "uniform quadratic cosine",
+           "Spacing of the grid of euler and heun."),
+    INTEGER("flow.ode.steps", "auto", 1, 1e8, "",
+            "Steps of euler and heun (auto, without a grid: the times of the SDE)."),
+
+    /* ---- comparison ---- */
+    INTEGER("compare.particles", "20000", 1, 1e9, "", "Particles drawn from each law."),
+    WORDS("compare.estimators", "[exact, grid, gaussian]", "exact grid gaussian",
+          "Estimators of W2; grid needs two dimensions."),
+    INTEGER("compare.grid.bins", "64", 2, 1024, "",
+            "Nodes per axis of the histograms of the grid estimator."),
+    REAL("compare.grid.half_width", "3.5", TINY, BIG, "length",
+         "The grid covers [-half_width, half_width] in each coordinate."),
+    REAL("compare.box", "0", 0, BIG, "length",
+         "Also report distances of the particles within [-box, box]^d; 0: no box, nothing is cut."),
+    INTEGER("compare.exact_points", "2000", 2, 1e6, "",
+            "Most particles of each side that enter the exact estimator."),
+    INTEGER("compare.replicates", "40", 0, 1e5, "",
+            "Subsamples behind each confidence interval; 0: no interval."),
+    INTEGER("compare.permutations", "99", 0, 1e5, "", "Permutations behind each p-value; 0: none."),
+    REAL("compare.confidence", "0.9", 0.01, 0.9999, "", "Level of the confidence intervals."),
+    ARRAY("compare.snapshots", 0, BIG, "time",
+          "Noising times at which both laws are also kept and compared."),
+    INTEGER("compare.residual_points", "10000", 0, 1e8, "",
+            "Points per time for the Fokker-Planck residual; 0: none."),
+    FLAG("compare.same_starts", "true", "Start both laws from the same particles."),
+};
+
+const fg_setting *fg_settings_table(size_t *rows)
+{
+  *rows = sizeof fg_table / sizeof *fg_table;
+  return fg_table;
+}
