@@ -113,6 +113,24 @@ FG_CHECKED FG_API fg_code fg_fixed_from_settings(const fg_settings *settings, co
 FG_CHECKED FG_API fg_code fg_ode_from_settings(const fg_settings *settings, fg_ode_settings *ode,
                                                double *t_end, bool *on_grid, fg_status *st);
 
+/* ---- from the settings ---------------------------------------------------------------- */
+
+/* The time grid of `group`, "flow.sde" or "flow.ode": its segments, or spacing, steps and t_end from the
+ * horizon of the process. flow.ode without segments and steps takes the times of flow.sde. Segments
+ * must start at the horizon (to 1e-12 of it). */
+FG_CHECKED FG_API fg_code fg_grid_from_settings(const fg_settings *settings, const char *group,
+                                                const fg_process *process, fg_grid **grid,
+                                                fg_status *st);
+/* Scheme, lambda (0 for "flow.ode"), noise, refinement, precision and tile of `group`; the grid is
+ * borrowed. FG_USAGE when flow.ode.method is adams or bdf. */
+FG_CHECKED FG_API fg_code fg_fixed_from_settings(const fg_settings *settings, const char *group,
+                                                 const fg_grid *grid, fg_fixed_settings *fixed,
+                                                 fg_status *st);
+/* The rows flow.ode.*. *t_end: where the ODE stops (auto: where the SDE does). *on_grid: the method is
+ * euler or heun, so that fg_flow_fixed must run with the two functions above and `ode` is not used. */
+FG_CHECKED FG_API fg_code fg_ode_from_settings(const fg_settings *settings, fg_ode_settings *ode,
+                                               double *t_end, bool *on_grid, fg_status *st);
+
 #ifdef __cplusplus
 }
 #endif
