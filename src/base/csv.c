@@ -80,13 +80,20 @@ static int is_number(const char *text, double *value)
   return end != text && *end == 0;
 }
 
-/* The first line is a header when none of its fields is a number. */
+static int begins_as_number(const char *text)
+{
+  text += *text == '-' || *text == '+';
+  text += *text == '.';
+  double value;
+  return (*text >= '0' && *text <= '9') || is_number(text, &value);
+}
+
+/* The first line is a header when none of its fields begins as a number does. */
 static fg_code take_header(reader *r, int *taken)
 {
-  double value;
   *taken = 0;
   for (size_t j = 0; j < r->fields; ++j)
-    if (is_number(r->field[j], &value)) return FG_OK;
+    if (begins_as_number(r->field[j])) return FG_OK;
   *taken = 1;
   r->table->names = calloc(r->fields, sizeof *r->table->names);
   if (!r->table->names) return FG_FAIL(r->st, FG_MEMORY, "%s: no memory", r->path);
