@@ -30,15 +30,20 @@ struct fg_threads {
   atomic_size_t next;
 };
 
-/* The pool whose task this thread is running: a nested run goes serial instead of deadlocking. */
+/* The pool whose task this thread is running, and as which worker: a nested run goes serial instead of
+ * deadlocking, and keeps the worker's number, so that no two tasks share it. */
 static _Thread_local const fg_threads *fg_inside;
+static _Thread_local int fg_inside_worker;
 
 static void fg_threads_work(fg_threads *pool, int worker)
 {
   const fg_threads *outer = fg_inside;
+  int outer_worker = fg_inside_worker;
   fg_inside = pool;
+  fg_inside_worker = worker;
   for (size_t i; (i = atomic_fetch_add(&pool->next, 1)) < pool->tasks;) pool->task(pool->argument, i, worker);
   fg_inside = outer;
+  fg_inside_worker = outer_worker;
 }
 
 static void *fg_threads_main(void *argument)
@@ -123,8 +128,9 @@ int fg_threads_count(const fg_threads *pool)
 
 void fg_threads_run(fg_threads *pool, size_t tasks, fg_task *task, void *argument)
 {
-  if (!pool || fg_inside == pool || pool->started == 0 || tasks < 2) {
-    for (size_t i = 0; i < tasks; i++) task(argument, i, 0);
+  if (!pool || fg_inside == pool) {
+    int worker = pool ? fg_inside_worker : 0;
+    for (size_t i = 0; i < tasks; i++) task(argument, i, worker);
     return;
   }
   pthread_mutex_lock(&pool->caller);
@@ -133,9 +139,11 @@ void fg_threads_run(fg_threads *pool, size_t tasks, fg_task *task, void *argumen
   pool->argument = argument;
   pool->tasks = tasks;
   atomic_store(&pool->next, 0);
-  pool->busy = pool->started;
-  pool->generation++;
-  pthread_cond_broadcast(&pool->wake);
+  if (tasks > 1) { /* one task is not worth waking the others */
+    pool->busy = pool->started;
+    pool->generation++;
+    pthread_cond_broadcast(&pool->wake);
+  }
   pthread_mutex_unlock(&pool->lock);
   fg_threads_work(pool, 0);
   pthread_mutex_lock(&pool->lock);

@@ -44,10 +44,31 @@ static fg_code end_time(const fg_settings *settings, const char *group, double *
   return FG_OK;
 }
 
+static bool is_on_grid(const char *method)
+{
+  return strcmp(method, "euler") == 0 || strcmp(method, "heun") == 0;
+}
+
+/* A grid of segments, or one taken from the SDE, says itself where the ODE stops. */
 static fg_code ode_end(const fg_settings *settings, double *t_end, fg_status *st)
 {
+  const double *segments;
+  const char *method;
+  size_t count;
+  int64_t steps;
+  double natural;
   FG_TRY(fg_settings_real(settings, "flow.ode.t_end", t_end, st));
-  return isnan(*t_end) ? end_time(settings, "flow.sde", t_end, st) : FG_OK;
+  FG_TRY(fg_settings_text(settings, "flow.ode.method", &method, st));
+  FG_TRY(fg_settings_integer(settings, "flow.ode.steps", &steps, st));
+  FG_TRY(segments_of(settings, "flow.ode", &segments, &count, st));
+  bool own = is_on_grid(method) && count > 0, taken = is_on_grid(method) && count == 0 && steps == 0;
+  FG_TRY(end_time(settings, own ? "flow.ode" : "flow.sde", &natural, st));
+  if ((own || taken) && !isnan(*t_end) && *t_end != natural)
+    return FG_FAIL(st, FG_USAGE, "flow.ode.t_end is %g, but the grid of flow.%s ends at %g: %s", *t_end,
+                   own ? "ode" : "sde", natural,
+                   own ? "leave flow.ode.t_end out" : "give flow.ode.steps as well");
+  if (isnan(*t_end)) *t_end = natural;
+  return FG_OK;
 }
 
 static fg_code check_segments(const char *group, const double *segments, size_t count, double horizon,
@@ -79,12 +100,12 @@ fg_code fg_grid_from_settings(const fg_settings *settings, const char *group, co
   bool ode = strcmp(group, "flow.ode") == 0;
   FG_TRY(segments_of(settings, group, &segments, &count, st));
   FG_TRY(fg_settings_integer(settings, key_of(key, group, "steps"), &steps, st));
+  FG_TRY(ode ? ode_end(settings, &t_end, st) : end_time(settings, group, &t_end, st));
   if (count == 0 && steps == 0) return fg_grid_from_settings(settings, "flow.sde", process, grid, st);
   if (count > 0) {
     FG_TRY(check_segments(group, segments, count, horizon, st));
     return fg_grid_piecewise(segments, count, grid, st);
   }
-  FG_TRY(ode ? ode_end(settings, &t_end, st) : end_time(settings, group, &t_end, st));
   FG_TRY(fg_settings_text(settings, key_of(key, group, "spacing"), &spacing, st));
   if (t_end >= horizon)
     return FG_FAIL(st, FG_USAGE, "%s.t_end is %g: it must be below process.horizon, %g", group, t_end,
@@ -115,7 +136,7 @@ fg_code fg_fixed_from_settings(const fg_settings *settings, const char *group, c
   const char *method;
   FG_TRY(check_group(group, st));
   FG_TRY(fg_settings_text(settings, key_of(key, group, "method"), &method, st));
-  if (strcmp(method, "euler") != 0 && strcmp(method, "heun") != 0)
+  if (!is_on_grid(method))
     return FG_FAIL(st, FG_USAGE, "%s is %s, which chooses its own steps: a grid is for euler and heun", key,
                    method);
   fg_fixed_defaults(fixed);
@@ -150,6 +171,6 @@ fg_code fg_ode_from_settings(const fg_settings *settings, fg_ode_settings *ode, 
   FG_TRY(ode_end(settings, t_end, st));
   ode->max_steps = (int)max_steps;
   ode->method = strcmp(method, "bdf") == 0 ? FG_ODE_BDF : FG_ODE_ADAMS;
-  *on_grid = strcmp(method, "euler") == 0 || strcmp(method, "heun") == 0;
+  *on_grid = is_on_grid(method);
   return FG_OK;
 }
