@@ -14,7 +14,7 @@ extern "C" {
 
 typedef enum fg_target_kind {
   FG_TARGET_GAUSSIAN,     /* N(mean, variance I) in d dimensions */
-  FG_TARGET_GMM9,         /* means {-spacing,0,spacing}^2, covariance 0.3 I, d = 2 */
+  FG_TARGET_GMM9,         /* means {-5,0,5}^2, covariance `variance` I (0.3), d = 2 */
   FG_TARGET_MIXTURE,      /* any weights, means, covariances */
   FG_TARGET_FUNNEL,       /* x1 ~ N(0, nu^2), x_i | x1 ~ N(0, exp x1), i = 2..d */
   FG_TARGET_DOUBLE_WELL,  /* d = 1 of the next */
@@ -40,7 +40,8 @@ typedef struct fg_target_settings {
   size_t rings;              /* rings: radii [rings], ring_weights [rings] or NULL */
   const double *radii, *ring_weights;
   double ring_sd;
-  const char *file; /* samples */
+  const char *file;    /* samples */
+  const char *dataset; /* samples: of an HDF5 file; NULL as for fg_samples_read */
 } fg_target_settings;
 
 typedef struct fg_target fg_target;
@@ -48,7 +49,8 @@ typedef struct fg_target fg_target;
 FG_API void fg_target_defaults(fg_target_kind kind, fg_target_settings *settings);
 FG_CHECKED FG_API fg_code fg_target_create(const fg_target_settings *settings, fg_target **target,
                                            fg_status *st);
-/* From the rows `target.*`; relative paths are taken from the folder of the settings file. */
+/* From the rows `target.*`; relative paths are taken from the folder of the settings file. Kind
+ * `none` gives NULL. */
 FG_CHECKED FG_API fg_code fg_target_from_settings(const fg_settings *settings, fg_target **target,
                                                   fg_status *st);
 FG_API void fg_target_destroy(fg_target **target);

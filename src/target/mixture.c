@@ -15,6 +15,7 @@ void fg_mixture_destroy(fg_mixture **mixture)
 {
   if (!mixture || !*mixture) return;
   free((*mixture)->weights);
+  free((*mixture)->factor);
   free(*mixture);
   *mixture = NULL;
 }
@@ -25,13 +26,13 @@ static size_t factor_size(const fg_mixture *m)
   return m->form == FG_FACTOR_DIAGONAL ? m->d : 1;
 }
 
-/* One block for all arrays; `weights` is its start. */
+/* One block for all arrays but the factor; `weights` is its start. */
 static fg_code allocate(size_t k, size_t d, fg_mixture **mixture, fg_status *st)
 {
   *mixture = NULL;
   if (k > SIZE_MAX / 64 / (d * d + d))
     return FG_FAIL(st, FG_MEMORY, "a mixture of %zu x %zu is too large", k, d);
-  size_t count = k * (3 + d + 2 * d * d);
+  size_t count = k * (3 + d + d * d);
   fg_mixture *m = calloc(1, sizeof *m);
   double *block = m ? malloc(count * sizeof *block) : NULL;
   if (!block) {
@@ -45,7 +46,6 @@ static fg_code allocate(size_t k, size_t d, fg_mixture **mixture, fg_status *st)
   m->log_scale = m->cumulative + k;
   m->means = m->log_scale + k;
   m->covariances = m->means + k * d;
-  m->factor = m->covariances + k * d * d;
   *mixture = m;
   return FG_OK;
 }
@@ -171,6 +171,11 @@ fg_code fg_mixture_create(const fg_mixture_source *s, fg_mixture **mixture, fg_s
   for (size_t k = 0; k < s->k; k++)
     FG_GO(check_symmetric(k, s->d, m->covariances + k * s->d * s->d, st), fail);
   m->form = find_form(m);
+  m->factor = malloc(s->k * factor_size(m) * sizeof *m->factor);
+  if (!m->factor) {
+    rc = FG_FAIL(st, FG_MEMORY, "no memory for the factors of %zu covariances", s->k);
+    goto fail;
+  }
   for (size_t k = 0; k < s->k; k++) {
     double log_det;
     if (!factorise(m, k, &log_det)) {

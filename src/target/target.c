@@ -22,6 +22,7 @@ void fg_target_defaults(fg_target_kind kind, fg_target_settings *settings)
   s.rings = 1;
   s.radii = unit_radius;
   if (kind == FG_TARGET_GMM9) s.variance = 0.3;
+  if (kind == FG_TARGET_SAMPLES) s.dimension = 0; /* as the file says */
   if (kind == FG_TARGET_FUNNEL) s.dimension = 10;
   if (kind == FG_TARGET_DOUBLE_WELL) s.dimension = 1;
   if (kind == FG_TARGET_MANY_WELL) { /* arXiv 2211.01364 */
@@ -40,10 +41,20 @@ static fg_code make(const fg_target_settings *s, fg_target *t, fg_status *st)
   case FG_TARGET_MIXTURE:
   case FG_TARGET_BLOBS:
     return fg_target_make_mixture(s, t, st);
-  default:
-    break;
+  case FG_TARGET_FUNNEL:
+    return fg_target_make_funnel(s, t, st);
+  case FG_TARGET_DOUBLE_WELL:
+  case FG_TARGET_MANY_WELL:
+    return fg_target_make_well(s, t, st);
+  case FG_TARGET_RINGS:
+  case FG_TARGET_CIRCLES:
+    return fg_target_make_rings(s, t, st);
+  case FG_TARGET_CHECKERBOARD:
+    return fg_target_make_checkerboard(s, t, st);
+  case FG_TARGET_SAMPLES:
+    return fg_target_make_samples(s, t, st);
   }
-  return FG_FAIL(st, FG_UNSUPPORTED, "target kind number %d is not there yet", (int)s->kind);
+  return FG_FAIL(st, FG_USAGE, "target kind number %d is unknown", (int)s->kind);
 }
 
 /* The dimension that a kind fixes, 0 if it is free. */
@@ -78,8 +89,8 @@ fg_code fg_target_create(const fg_target_settings *settings, fg_target **target,
   if (fixed && settings->dimension != fixed)
     return FG_FAIL(st, FG_USAGE, "target.dimension is %zu: %s lives in %zu dimension%s", settings->dimension,
                    name, fixed, fixed == 1 ? "" : "s");
-  if (settings->kind != FG_TARGET_SAMPLES && (settings->dimension < 1 || settings->dimension > 10000))
-    return FG_FAIL(st, FG_USAGE, "target.dimension is %zu: give 1 to 10000", settings->dimension);
+  if (settings->kind != FG_TARGET_SAMPLES && (settings->dimension < 1 || settings->dimension > 100000))
+    return FG_FAIL(st, FG_USAGE, "target.dimension is %zu: give 1 to 100000", settings->dimension);
   fg_target *t = calloc(1, sizeof *t);
   if (!t) return FG_FAIL(st, FG_MEMORY, "no memory for a target");
   t->kind = settings->kind;
@@ -98,6 +109,11 @@ void fg_target_destroy(fg_target **target)
   (*target)->ops->destroy((*target)->data);
   free(*target);
   *target = NULL;
+}
+
+const char *fg_target_kind_name(fg_target_kind kind)
+{
+  return kind_names[kind];
 }
 
 const char *fg_target_name(const fg_target *target)

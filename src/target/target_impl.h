@@ -32,6 +32,8 @@ fg_code fg_target_make_rings(const fg_target_settings *s, fg_target *target, fg_
 fg_code fg_target_make_checkerboard(const fg_target_settings *s, fg_target *target, fg_status *st);
 fg_code fg_target_make_samples(const fg_target_settings *s, fg_target *target, fg_status *st);
 
+const char *fg_target_kind_name(fg_target_kind kind);
+
 /* z[0..n-1]: normals 0..n-1 of (seed, stream, row, step); the numbers of fg_normal. */
 void fg_target_normals(uint64_t seed, uint32_t stream, uint64_t row, uint32_t step, size_t n, double *z);
 
