@@ -149,15 +149,26 @@ fg_code fg_settings_read(fg_settings *settings, const char *path, fg_status *st)
   return rc;
 }
 
-/* Lists go through the YAML reader; brackets may be left out. The rest is taken as it stands. */
+/* "[1, 2]" and "[[1], [2]]", but not "[1], [2]" or "1, 2". */
+static bool is_enclosed(const char *text)
+{
+  int depth = 0;
+  for (text += strspn(text, " "); *text; text++) {
+    if (*text == '[') depth++;
+    if (*text == ']') depth--;
+    if (depth <= 0) return *text == ']' && text[1 + strspn(text + 1, " ")] == '\0';
+  }
+  return depth > 0; /* not closed: for the YAML reader to say */
+}
+
+/* Lists go through the YAML reader; the outer brackets may be left out. The rest is taken as it stands. */
 static fg_code assign_list(fg_settings *settings, const fg_setting *row, const char *text, fg_status *st)
 {
   if (strpbrk(text, "\n\r")) return FG_FAIL(st, FG_USAGE, "%s: a list here must fit one line", row->key);
   size_t room = strlen(row->key) + strlen(text) + 8;
   char *yaml = malloc(room);
   if (!yaml) return FG_FAIL(st, FG_MEMORY, "no memory for %s", row->key);
-  bool bare = text[strspn(text, " ")] != '[';
-  snprintf(yaml, room, bare ? "%s: [%s]" : "%s: %s", row->key, text);
+  snprintf(yaml, room, is_enclosed(text) ? "%s: %s" : "%s: [%s]", row->key, text);
   fg_code rc = fg_settings_read_yaml(settings, yaml, strlen(yaml), row->key, NULL, true, st);
   free(yaml);
   return rc;
@@ -167,6 +178,11 @@ static fg_code assign(fg_settings *settings, int row, const char *text, fg_statu
 {
   const fg_setting *setting = &settings->table[row];
   fg_value *value = &settings->values[row];
+  if (strcmp(text, "[]") == 0 && setting->type == FG_SETTING_ARRAY) { /* most defaults: no need of YAML */
+    fg_value_clear(value);
+    *value = (fg_value){.given = true, .rank = 1, .shape = {0, 1, 1}};
+    return FG_OK;
+  }
   if (setting->type == FG_SETTING_ARRAY || setting->type == FG_SETTING_WORDS)
     return assign_list(settings, setting, text, st);
   fg_value fresh = {0};

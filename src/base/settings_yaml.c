@@ -54,6 +54,7 @@ static fg_code next(reader *in)
     if (p->error == YAML_READER_ERROR)
       return FG_FAIL(in->st, FG_USAGE, "%s, byte %zu: %s: the file must be UTF-8 text", in->name,
                      p->problem_offset, p->problem);
+    if (in->assignment) return FG_FAIL(in->st, FG_USAGE, "%s: this is no list: %s", in->name, p->problem);
     if (line_has_tab(in, p->problem_mark.line))
       return AT(in, p->problem_mark, "the line holds a tab: YAML is indented by spaces (%s)", p->problem);
     return AT(in, p->problem_mark, "not YAML: %s%s%s", p->problem, p->context ? " " : "",
