@@ -1,0 +1,42 @@
+/* Between buffers (doubles, one particle after another) and tiles (fg_real, one coordinate after another). */
+#ifndef FG_BODY_LOAD_H
+#define FG_BODY_LOAD_H
+
+#include <stddef.h>
+
+#include "body/tile.h"
+
+/* Scratch is cut into 64-byte pieces. */
+FG_HD size_t fg_whole_lanes(size_t reals)
+{
+  return (reals + FG_LANES - 1) / FG_LANES * FG_LANES;
+}
+
+FG_HD fg_real *fg_cut(fg_real **next, size_t reals)
+{
+  fg_real *piece = *next;
+  *next += fg_whole_lanes(reals);
+  return piece;
+}
+
+/* Particles in a tile that holds `count`: whole lanes. */
+FG_HD int fg_tile_size(size_t count)
+{
+  return (int)((count + FG_LANES - 1) / FG_LANES * FG_LANES);
+}
+
+/* Rows of from [count, d] into to [d][p]; the places beyond `count` repeat the last row. */
+FG_HD void fg_tile_load(const double *from, int count, int d, int p, fg_real *to)
+{
+  for (int j = 0; j < d; j++)
+    for (int i = 0; i < p; i++)
+      to[j * p + i] = (fg_real)from[(size_t)(i < count ? i : count - 1) * (size_t)d + j];
+}
+
+FG_HD void fg_tile_store(const fg_real *from, int count, int d, int p, double *to)
+{
+  for (int i = 0; i < count; i++)
+    for (int j = 0; j < d; j++) to[(size_t)i * (size_t)d + j] = (double)from[j * p + i];
+}
+
+#endif

@@ -1,0 +1,298 @@
+/* A noised Gaussian mixture and its perturbation on a tile: phi = log p_t, phi_t, score, Laplacian and
+ * Hessian-vector product in closed form.
+ *
+ * With S_k the covariance of component k at time t, g_k = -S_k^-1 (x - m mu_k) its score and r_k its
+ * responsibility:
+ *   phi     = log sum_k w_k N_k
+ *   score   = sum r_k g_k =: g
+ *   phi_t   = sum r_k ( -tr(S_k^-1 S_k')/2 + g_k.S_k' g_k / 2 - m' mu_k.g_k )
+ *   lap phi = sum r_k ( -tr S_k^-1 + |g_k - g|^2 )
+ *   H v     = sum r_k ( -S_k^-1 v + (g_k - g) ((g_k - g).v) )
+ * The sums over |g_k - g|^2 keep their digits far from all modes, where |g_k|^2 and |g|^2 would cancel.
+ * Work goes in blocks of FG_LANES particles, so that every inner loop has a fixed length. */
+#ifndef FG_BODY_MIXTURE_H
+#define FG_BODY_MIXTURE_H
+
+#include "body/tile.h"
+#include "engine.h"
+#include "formula/mixture.h"
+#include "formula/perturb.h"
+
+/* One row: per component [log weight and norm, trace of S^-1, -tr(S^-1 S')/2, then arrays of r numbers:
+ * 1/s and s'/2 (r = d, or 1 if isotropic), and of d: m mu, m' mu], then amplitude and t. */
+FG_HD int fg_mixture_rank(const fg_field *f)
+{
+  return f->as.mixture.isotropic ? 1 : f->d;
+}
+
+FG_HD int fg_mixture_stride(const fg_field *f)
+{
+  return 3 + 2 * fg_mixture_rank(f) + 2 * f->d;
+}
+
+FG_HD int fg_mixture_row_size(const fg_field *f)
+{
+  return f->as.mixture.components * fg_mixture_stride(f) + 2;
+}
+
+FG_HD void fg_mixture_row(const fg_field *f, const fg_coeff *c, fg_real *row)
+{
+  const fg_field_mixture *mixture = &f->as.mixture;
+  const double *log_weight = (const double *)mixture->log_weight.device;
+  const double *mean = (const double *)mixture->mean.device;
+  const double *spectrum = (const double *)mixture->spectrum.device;
+  int d = f->d, rank = fg_mixture_rank(f), times = mixture->isotropic ? d : 1;
+  for (int k = 0; k < mixture->components; k++, row += fg_mixture_stride(f)) {
+    double log_norm = log_weight[k], trace = 0, trace_t = 0;
+    for (int j = 0; j < rank; j++) {
+      double s = fg_mixture_variance(c, spectrum[k * rank + j]);
+      double s_t = fg_mixture_variance_t(c, spectrum[k * rank + j]);
+      log_norm += times * fg_mixture_log_norm(s);
+      trace += times / s;
+      trace_t += times * s_t / s;
+      row[3 + j] = (fg_real)(1 / s);
+      row[3 + rank + j] = (fg_real)(0.5 * s_t);
+    }
+    row[0] = (fg_real)log_norm;
+    row[1] = (fg_real)trace;
+    row[2] = (fg_real)(-0.5 * trace_t);
+    for (int j = 0; j < d; j++) {
+      row[3 + 2 * rank + j] = (fg_real)(c->m * mean[k * d + j]);
+      row[3 + 2 * rank + d + j] = (fg_real)(c->dm * mean[k * d + j]);
+    }
+  }
+  row[0] = (fg_real)(mixture->epsilon * exp(-mixture->decay * c->t));
+  row[1] = (fg_real)c->t;
+}
+
+/* Per block: logs and rates [K], component scores [K, d], three vectors [d], two numbers. */
+FG_HD size_t fg_mixture_scratch(const fg_field *f)
+{
+  size_t k = (size_t)f->as.mixture.components, d = (size_t)f->d;
+  return (2 * k + k * d + 3 * d + 2) * FG_LANES;
+}
+
+typedef struct fg_mixture_block {
+  const fg_field *field;
+  const fg_tile *tile;
+  int at;                 /* first particle of the block within the tile */
+  const fg_real *row;     /* of the first particle */
+  fg_real *weight, *rate; /* [K][lanes]: log N_k, then r_k; what phi_t averages */
+  fg_real *gradient;      /* [K][d][lanes]: g_k */
+  fg_real *score, *u, *w; /* [d][lanes] */
+  fg_real *one, *two;     /* [lanes] */
+} fg_mixture_block;
+
+#define FG_EACH_LANE for (int i = 0; i < FG_LANES; i++)
+#define FG_BLOCK_FN static inline __attribute__((always_inline)) void
+
+/* y = Q x or, transposed, Q^T x for the eigenvectors (rows of Q) of one component. */
+FG_BLOCK_FN fg_mixture_rotate(const double *__restrict__ q, int d, int transposed,
+                              const fg_real *__restrict__ x, fg_real *__restrict__ y)
+{
+  for (int j = 0; j < d; j++) {
+    FG_EACH_LANE y[j * FG_LANES + i] = 0;
+    for (int l = 0; l < d; l++) {
+      fg_real c = (fg_real)(transposed ? q[l * d + j] : q[j * d + l]);
+      FG_EACH_LANE y[j * FG_LANES + i] += c * x[l * FG_LANES + i];
+    }
+  }
+}
+
+/* log N_k, g_k and the rate of component k. */
+FG_BLOCK_FN fg_mixture_component(const fg_mixture_block *b, int k, int stride)
+{
+  const fg_field_mixture *mixture = &b->field->as.mixture;
+  int d = b->field->d, rank = fg_mixture_rank(b->field), p = b->tile->p;
+  const fg_real *__restrict__ row = b->row + k * fg_mixture_stride(b->field);
+  const fg_real *__restrict__ x = b->tile->x + b->at;
+  fg_real *__restrict__ g = b->gradient + (size_t)k * (size_t)d * FG_LANES;
+  fg_real *__restrict__ u = b->u;
+  fg_real *__restrict__ logs = b->weight + k * FG_LANES;
+  fg_real *__restrict__ rate = b->rate + k * FG_LANES;
+  const double *basis = (const double *)mixture->basis.device + (mixture->isotropic ? 0 : (size_t)k * d * d);
+  FG_EACH_LANE logs[i] = row[i * stride];
+  FG_EACH_LANE rate[i] = row[i * stride + 2];
+  for (int j = 0; j < d; j++)
+    FG_EACH_LANE g[j * FG_LANES + i] = x[j * p + i] - row[i * stride + 3 + 2 * rank + j];
+  if (!mixture->isotropic) fg_mixture_rotate(basis, d, 0, g, u);
+  fg_real *__restrict__ y = mixture->isotropic ? g : u;
+  for (int j = 0; j < d; j++) {
+    int e = mixture->isotropic ? 0 : j;
+    FG_EACH_LANE
+    {
+      fg_real offset = y[j * FG_LANES + i], scaled = offset * row[i * stride + 3 + e];
+      logs[i] -= (fg_real)0.5 * offset * scaled;
+      rate[i] += scaled * scaled * row[i * stride + 3 + rank + e];
+      y[j * FG_LANES + i] = -scaled;
+    }
+  }
+  if (!mixture->isotropic) fg_mixture_rotate(basis, d, 1, u, g);
+  if (b->tile->want & FG_PHI_T)
+    for (int j = 0; j < d; j++)
+      FG_EACH_LANE rate[i] -= row[i * stride + 3 + 2 * rank + d + j] * g[j * FG_LANES + i];
+}
+
+/* Responsibilities, phi and score of the mixture alone. */
+FG_BLOCK_FN fg_mixture_combine(const fg_mixture_block *b)
+{
+  int components = b->field->as.mixture.components, d = b->field->d;
+  fg_real *__restrict__ weight = b->weight;
+  fg_real *__restrict__ top = b->one;
+  fg_real *__restrict__ sum = b->two;
+  const fg_real *__restrict__ gradient = b->gradient;
+  FG_EACH_LANE top[i] = weight[i];
+  for (int k = 1; k < components; k++)
+    FG_EACH_LANE top[i] = weight[k * FG_LANES + i] > top[i] ? weight[k * FG_LANES + i] : top[i];
+  FG_EACH_LANE sum[i] = 0;
+  for (int k = 0; k < components; k++) FG_EACH_LANE
+    {
+      fg_real e = fg_vexp(weight[k * FG_LANES + i] - top[i]);
+      weight[k * FG_LANES + i] = e;
+      sum[i] += e;
+    }
+  if (b->tile->want & FG_PHI) FG_EACH_LANE b->tile->phi[b->at + i] = top[i] + fg_vlog(sum[i]);
+  FG_EACH_LANE sum[i] = 1 / sum[i];
+  for (int k = 0; k < components; k++) FG_EACH_LANE weight[k * FG_LANES + i] *= sum[i];
+  for (int j = 0; j < d; j++) {
+    fg_real *__restrict__ score = b->score + j * FG_LANES;
+    FG_EACH_LANE score[i] = 0;
+    for (int k = 0; k < components; k++)
+      FG_EACH_LANE score[i] += weight[k * FG_LANES + i] * gradient[((size_t)k * d + j) * FG_LANES + i];
+  }
+}
+
+FG_BLOCK_FN fg_mixture_laplacian(const fg_mixture_block *b, int stride, fg_real *__restrict__ out)
+{
+  int d = b->field->d;
+  const fg_real *__restrict__ score = b->score;
+  FG_EACH_LANE out[i] = 0;
+  for (int k = 0; k < b->field->as.mixture.components; k++) {
+    const fg_real *__restrict__ row = b->row + k * fg_mixture_stride(b->field);
+    const fg_real *__restrict__ g = b->gradient + (size_t)k * d * FG_LANES;
+    fg_real *__restrict__ spread = b->one;
+    FG_EACH_LANE spread[i] = -row[i * stride + 1];
+    for (int j = 0; j < d; j++) FG_EACH_LANE
+      {
+        fg_real e = g[j * FG_LANES + i] - score[j * FG_LANES + i];
+        spread[i] += e * e;
+      }
+    FG_EACH_LANE out[i] += b->weight[k * FG_LANES + i] * spread[i];
+  }
+}
+
+/* The Hessian of phi times v, into tile->jvp. */
+FG_BLOCK_FN fg_mixture_hessian(const fg_mixture_block *b, int stride)
+{
+  const fg_field_mixture *mixture = &b->field->as.mixture;
+  int d = b->field->d, p = b->tile->p;
+  const fg_real *__restrict__ v = b->tile->v + b->at;
+  fg_real *__restrict__ out = b->tile->jvp + b->at;
+  fg_real *__restrict__ u = b->u;
+  fg_real *__restrict__ w = b->w;
+  fg_real *__restrict__ along = b->one;
+  for (int j = 0; j < d; j++) FG_EACH_LANE out[j * p + i] = 0;
+  for (int k = 0; k < mixture->components; k++) {
+    const fg_real *__restrict__ row = b->row + k * fg_mixture_stride(b->field);
+    const fg_real *__restrict__ g = b->gradient + (size_t)k * d * FG_LANES;
+    const fg_real *__restrict__ weight = b->weight + k * FG_LANES;
+    const double *basis =
+        (const double *)mixture->basis.device + (mixture->isotropic ? 0 : (size_t)k * d * d);
+    for (int j = 0; j < d; j++) FG_EACH_LANE w[j * FG_LANES + i] = v[j * p + i];
+    if (!mixture->isotropic) fg_mixture_rotate(basis, d, 0, w, u);
+    fg_real *__restrict__ y = mixture->isotropic ? w : u;
+    for (int j = 0; j < d; j++)
+      FG_EACH_LANE y[j * FG_LANES + i] *= row[i * stride + 3 + (mixture->isotropic ? 0 : j)];
+    if (!mixture->isotropic) fg_mixture_rotate(basis, d, 1, u, w);
+    FG_EACH_LANE along[i] = 0;
+    for (int j = 0; j < d; j++)
+      FG_EACH_LANE along[i] += (g[j * FG_LANES + i] - b->score[j * FG_LANES + i]) * v[j * p + i];
+    for (int j = 0; j < d; j++)
+      FG_EACH_LANE out[j * p + i] +=
+          weight[i] * ((g[j * FG_LANES + i] - b->score[j * FG_LANES + i]) * along[i] - w[j * FG_LANES + i]);
+  }
+}
+
+/* Add epsilon h and its derivatives to what the tile holds. */
+FG_BLOCK_FN fg_mixture_perturb(const fg_mixture_block *b, int stride)
+{
+  const fg_field_mixture *mixture = &b->field->as.mixture;
+  const fg_tile *tile = b->tile;
+  int d = b->field->d, p = tile->p, at = b->at;
+  const fg_real *__restrict__ last = b->row + mixture->components * fg_mixture_stride(b->field);
+  const fg_real *__restrict__ x = tile->x + at;
+  const fg_real *__restrict__ v = tile->v ? tile->v + at : tile->x + at;
+  fg_real k = (fg_real)(mixture->wave / sqrt((double)d)), dim = (fg_real)d;
+  fg_real inverse = (fg_real)(1 / (mixture->length * mixture->length)), decay = (fg_real)mixture->decay;
+  fg_real s[FG_LANES], c[FG_LANES], r2[FG_LANES], sum[FG_LANES], ones[FG_LANES], along[FG_LANES];
+  FG_EACH_LANE r2[i] = sum[i] = ones[i] = along[i] = 0;
+  for (int j = 0; j < d; j++) FG_EACH_LANE
+    {
+      r2[i] += x[j * p + i] * x[j * p + i];
+      sum[i] += x[j * p + i];
+      ones[i] += v[j * p + i];
+      along[i] += x[j * p + i] * v[j * p + i];
+    }
+  FG_EACH_LANE fg_perturb_waves(last[i * stride], last[i * stride + 1], k, inverse, r2[i], sum[i], &s[i],
+                                &c[i]);
+  if (tile->want & FG_PHI) FG_EACH_LANE tile->phi[at + i] += s[i];
+  if (tile->want & FG_PHI_T) FG_EACH_LANE tile->phi_t[at + i] += c[i] - decay * s[i];
+  if (tile->want & FG_DIVERGENCE)
+    FG_EACH_LANE tile->divergence[at + i] += fg_perturb_laplacian(s[i], c[i], k, inverse, dim, r2[i], sum[i]);
+  for (int j = 0; j < d; j++) {
+    if (tile->want & FG_SCORE)
+      FG_EACH_LANE tile->score[j * p + at + i] += fg_perturb_gradient(s[i], c[i], k, inverse, x[j * p + i]);
+    if (tile->want & FG_JVP)
+      FG_EACH_LANE tile->jvp[j * p + at + i] +=
+          fg_perturb_hessian(s[i], c[i], k, inverse, x[j * p + i], v[j * p + i], ones[i], along[i]);
+  }
+}
+
+FG_BLOCK_FN fg_mixture_run_block(const fg_field *f, const fg_tile *tile, int at, int stride)
+{
+  int components = f->as.mixture.components, d = f->d, p = tile->p;
+  fg_real *next = tile->scratch;
+  fg_mixture_block b;
+  b.field = f;
+  b.tile = tile;
+  b.at = at;
+  b.row = tile->row + (size_t)at * (size_t)stride;
+  b.weight = next;
+  b.rate = b.weight + components * FG_LANES;
+  b.gradient = b.rate + components * FG_LANES;
+  b.score = b.gradient + (size_t)components * (size_t)d * FG_LANES;
+  b.u = b.score + d * FG_LANES;
+  b.w = b.u + d * FG_LANES;
+  b.one = b.w + d * FG_LANES;
+  b.two = b.one + FG_LANES;
+  for (int k = 0; k < components; k++) fg_mixture_component(&b, k, stride);
+  fg_mixture_combine(&b);
+  if (tile->want & FG_SCORE)
+    for (int j = 0; j < d; j++) FG_EACH_LANE tile->score[j * p + at + i] = b.score[j * FG_LANES + i];
+  if (tile->want & FG_PHI_T) {
+    FG_EACH_LANE b.one[i] = 0;
+    for (int k = 0; k < components; k++)
+      FG_EACH_LANE b.one[i] += b.weight[k * FG_LANES + i] * b.rate[k * FG_LANES + i];
+    FG_EACH_LANE tile->phi_t[at + i] = b.one[i];
+  }
+  if (tile->want & FG_DIVERGENCE) {
+    fg_mixture_laplacian(&b, stride, b.two);
+    FG_EACH_LANE tile->divergence[at + i] = b.two[i];
+  }
+  if (tile->want & FG_JVP) fg_mixture_hessian(&b, stride);
+  if (f->as.mixture.epsilon != 0) fg_mixture_perturb(&b, stride);
+}
+
+FG_HD void fg_mixture_tile(const fg_field *f, const fg_tile *tile)
+{
+  if (tile->row_stride == 0) {
+    for (int at = 0; at < tile->p; at += FG_LANES) fg_mixture_run_block(f, tile, at, 0);
+  } else {
+    for (int at = 0; at < tile->p; at += FG_LANES) fg_mixture_run_block(f, tile, at, tile->row_stride);
+  }
+}
+
+#undef FG_EACH_LANE
+#undef FG_BLOCK_FN
+
+#endif

@@ -1,0 +1,36 @@
+/* What cpu/isa.c offers: the bodies, compiled for one instruction set and one precision. Fields and
+ * requests hold host pointers here. `p` is fg_tile_size(count); scratch is 64-byte aligned and as long as
+ * the matching *_scratch says, in bytes. */
+#ifndef FG_CPU_ISA_H
+#define FG_CPU_ISA_H
+
+#include "engine.h"
+
+typedef struct fg_cpu_table {
+  const char *isa;
+  int (*tile_size)(size_t count);
+  /* the rows of n times, one after another */
+  size_t (*rows_bytes)(const fg_field *f, size_t n);
+  void (*rows)(const fg_field *f, unsigned want, size_t n, const fg_coeff *coeff, void *rows);
+  size_t (*evaluate_scratch)(const fg_field *f, const fg_evaluate_request *r, int p);
+  void (*evaluate)(const fg_field *f, const fg_evaluate_request *r, size_t first, int count, int p,
+                   void *scratch);
+  size_t (*simulate_scratch)(const fg_field *f, const fg_simulate_request *r, int p);
+  unsigned (*simulate_want)(const fg_simulate_request *r);
+  /* rows of all times, or NULL; 1 when the caller asked to stop */
+  int (*simulate)(const fg_field *f, const fg_simulate_request *r, const void *rows, size_t first, int count,
+                  int p, void *scratch);
+  size_t (*ode_scratch)(const fg_field *f, const fg_ode_request *r, int jvp);
+  void (*ode)(const fg_field *f, const fg_ode_request *r, int jvp, void *scratch);
+  void (*vec_map)(fg_vec_map op, size_t n, double a, const double *x, double b, const double *y, double *z);
+  double (*vec_reduce)(fg_vec_reduce op, size_t n, const double *x, const double *y);
+  double (*vec_particle_norm)(size_t n, size_t d, int tail, const double *x, const double *w);
+} fg_cpu_table;
+
+extern const fg_cpu_table fg_cpu_table_baseline_double, fg_cpu_table_baseline_single;
+#ifdef FG_X86
+extern const fg_cpu_table fg_cpu_table_avx2_double, fg_cpu_table_avx2_single;
+extern const fg_cpu_table fg_cpu_table_avx512_double, fg_cpu_table_avx512_single;
+#endif
+
+#endif

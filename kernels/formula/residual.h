@@ -1,0 +1,16 @@
+/* The Fokker-Planck residual of a potential in log form, f = -a x:
+ *   R = phi_t + div f + f.grad phi - g^2/2 (lap phi + |grad phi|^2)
+ * For phi = log p_t it is 0; in floating point, 0 to rounding relative to fg_residual_scale. */
+#ifndef FG_FORMULA_RESIDUAL_H
+#define FG_FORMULA_RESIDUAL_H
+
+#include "formula/real.h"
+
+/* xs = x.grad phi, ss = |grad phi|^2 */
+FG_HD fg_real fg_residual(fg_real phi_t, fg_real a, fg_real g2, fg_real d, fg_real laplacian, fg_real xs,
+                          fg_real ss)
+{
+  return (phi_t - a * (d + xs)) - (fg_real)0.5 * g2 * (laplacian + ss);
+}
+
+#endif
