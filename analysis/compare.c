@@ -67,6 +67,7 @@ static fg_code fg_compare_counts(fg_comparison *c, fg_status *st)
   FG_TRY(fg_settings_integer(s, "compare.residual_points", &points, st));
   FG_TRY(fg_settings_integer(s, "seed", &seed, st));
   FG_TRY(fg_settings_real(s, "compare.box", &c->box, st));
+  FG_TRY(fg_settings_flag(s, "compare.same_starts", &c->same_starts, st));
   c->n = (size_t)n;
   c->residual_points = (size_t)points;
   c->seed = (uint64_t)seed;
@@ -121,6 +122,7 @@ static void fg_comparison_clear(fg_comparison *c)
   fg_grid_destroy(&c->sde_grid);
   fg_grid_destroy(&c->ode_grid);
   free(c->start);
+  free(c->sde_start);
   for (int k = 0; k < FG_LAWS; k++) free(c->law[k]);
   free(c->snapshot_t);
   free(c->snapshot_ode);

@@ -43,7 +43,8 @@ static fg_code fg_draw_ode(fg_comparison *c, size_t first, size_t n, const fg_sn
 static fg_code fg_draw_sde(fg_comparison *c, size_t first, size_t n, const fg_snapshots *keep, double *x1,
                            fg_flow_report *report, fg_status *st)
 {
-  return fg_flow_fixed(c->model, &c->sde, c->seed, 1, first, n, c->start + first * c->d, x1, NULL, keep,
+  const double *x0 = c->sde_start ? c->sde_start : c->start;
+  return fg_flow_fixed(c->model, &c->sde, c->seed, 1, first, n, x0 + first * c->d, x1, NULL, keep,
                        c->progress, report, st);
 }
 
@@ -155,6 +156,10 @@ fg_code fg_compare_draw(fg_comparison *c, fg_status *st)
   FG_TRY(fg_reals(values, &c->law[FG_LAW_ODE], st));
   FG_TRY(fg_reals(values, &c->law[FG_LAW_SDE], st));
   FG_TRY(fg_prior_sample(c->prior, c->seed, 0, c->n, c->start, st));
+  if (!c->same_starts) {
+    FG_TRY(fg_reals(values, &c->sde_start, st));
+    FG_TRY(fg_prior_sample(c->prior, c->seed, c->n, c->n, c->sde_start, st));
+  }
   FG_TRY(fg_choose_snapshots(c, st));
   FG_TRY(fg_draw_in_parts(c, fg_draw_ode, c->law[FG_LAW_ODE], c->snapshot_ode, &c->ode_report, st));
   fg_compare_log(c, "ODE: %zu particles, %llu right-hand sides, %llu lost, %.2f s", c->n,

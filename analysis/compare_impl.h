@@ -37,7 +37,9 @@ typedef struct fg_comparison {
 
   uint64_t seed;
   size_t d, n;
-  double *start;        /* [n, d] */
+  double *start; /* [n, d] */
+  bool same_starts;
+  double *sde_start;    /* [n, d], NULL when the SDE starts where the ODE does */
   double *law[FG_LAWS]; /* [n, d]; NULL for a target that cannot be sampled */
   fg_flow_report ode_report, sde_report;
 
