@@ -1,0 +1,189 @@
+/* The tile words of the CPU, and the products that need registers: matrix times matrix, rows times rows.
+ *
+ * A tile body (kernels/body/network.h) is written in these words alone; an engine defines them. Here one
+ * thread owns a tile, so TILE_EACH is a loop and TILE_SYNC nothing. Vectors are GCC's, of the width of the
+ * instruction set that this file is compiled for. Sums run in a fixed order that depends on shapes alone. */
+#ifndef FG_CPU_MATMUL_H
+#define FG_CPU_MATMUL_H
+
+#include <stddef.h>
+
+#include "body/panel.h"
+#include "body/tile.h"
+
+#define TILE_FN static __attribute__((unused))
+#define TILE_EACH(i, n) for (int i = 0; i < (n); i++)
+#define TILE_SYNC() ((void)0)
+
+#if defined(FG_ISA_avx512)
+#define FG_VECTOR_BYTES 64
+#define FG_COLUMN_VECTORS 5 /* of a register block: 4 x 5 sums + 5 weights + 1 fill 26 of 32 registers */
+#elif defined(FG_ISA_avx2)
+#define FG_VECTOR_BYTES 32
+#define FG_COLUMN_VECTORS 3 /* 4 x 3 + 3 + 1 = 16 registers */
+#else
+#define FG_VECTOR_BYTES 16
+#define FG_COLUMN_VECTORS 3
+#endif
+
+typedef fg_real fg_vector __attribute__((vector_size(FG_VECTOR_BYTES), aligned(sizeof(fg_real)), may_alias));
+enum {
+  FG_WIDE = FG_VECTOR_BYTES / (int)sizeof(fg_real),
+  FG_CHUNK_BYTES = 28 * 1024 /* weights of one register block kept in a 32 KiB first-level cache */
+};
+
+#define FG_INLINE static inline __attribute__((always_inline))
+
+FG_INLINE fg_vector fg_vector_load(const fg_real *x)
+{
+  return *(const fg_vector *)x;
+}
+
+FG_INLINE void fg_vector_store(fg_real *x, fg_vector v)
+{
+  *(fg_vector *)x = v;
+}
+
+/* What one register block needs to know. */
+typedef struct fg_product {
+  const fg_real *a; /* a[i * row_step + k * column_step] */
+  int row_step, column_step;
+  const fg_real *b; /* [k][b_step] */
+  int b_step;
+  const fg_real *init; /* [p][init_step] or NULL */
+  int init_step;
+  const fg_real *gate; /* [p][c_step] or NULL */
+  fg_real *c;
+  int c_step;
+} fg_product;
+
+/* c[i .. i + rows)[0 .. vectors) = (init + a b) gate, over k0 <= k < k1. */
+FG_INLINE void fg_register_block(const int rows, const int vectors, const fg_product *m, int i, int k0,
+                                 int k1)
+{
+  fg_vector sum[8][FG_COLUMN_VECTORS];
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; r++)
+#pragma GCC unroll 8
+    for (int q = 0; q < vectors; q++)
+      sum[r][q] =
+          m->init ? fg_vector_load(m->init + (size_t)(i + r) * m->init_step + q * FG_WIDE) : (fg_vector){0};
+  const fg_real *a = m->a + (size_t)i * m->row_step + (size_t)k0 * m->column_step;
+  const fg_real *b = m->b + (size_t)k0 * m->b_step;
+  const size_t row = (size_t)m->row_step, column = (size_t)m->column_step, down = (size_t)m->b_step;
+  for (int k = k0; k < k1; k++, a += column, b += down) {
+    fg_vector w[FG_COLUMN_VECTORS];
+#pragma GCC unroll 8
+    for (int q = 0; q < vectors; q++) w[q] = fg_vector_load(b + q * FG_WIDE);
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++) {
+      fg_real x = a[(size_t)r * row];
+#pragma GCC unroll 8
+      for (int q = 0; q < vectors; q++) sum[r][q] += x * w[q];
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; r++)
+#pragma GCC unroll 8
+    for (int q = 0; q < vectors; q++) {
+      size_t at = (size_t)(i + r) * m->c_step + q * FG_WIDE;
+      if (m->gate) sum[r][q] *= fg_vector_load(m->gate + at);
+      fg_vector_store(m->c + at, sum[r][q]);
+    }
+}
+
+/* One group of columns for all p rows. Few columns take more rows, so that enough sums are in flight. */
+static void fg_column_group(int p, int vectors, const fg_product *m, int k0, int k1)
+{
+  switch (vectors) {
+  case 1:
+    for (int i = 0; i < p; i += 8) fg_register_block(8, 1, m, i, k0, k1);
+    break;
+  case 2:
+    for (int i = 0; i < p; i += 4) fg_register_block(4, 2, m, i, k0, k1);
+    break;
+  case 3:
+    for (int i = 0; i < p; i += 4) fg_register_block(4, 3, m, i, k0, k1);
+    break;
+#if FG_COLUMN_VECTORS > 3
+  case 4:
+    for (int i = 0; i < p; i += 4) fg_register_block(4, 4, m, i, k0, k1);
+    break;
+  default:
+    for (int i = 0; i < p; i += 4) fg_register_block(4, 5, m, i, k0, k1);
+    break;
+#endif
+  }
+}
+
+/* c [p, n] = (init + a b) gate;  a: a[i * row_step + k * column_step];  b: [k, n] in panels (panel.h);
+ * init: row i at i * init_step (0: one row for all), or NULL;  gate [p, n] or NULL.
+ * p is a multiple of FG_LANES, n of FG_PAD. c overlaps no input. */
+TILE_FN void tile_matmul(int p, int n, int k, const fg_real *a, int row_step, int column_step,
+                         const fg_real *b, const fg_real *init, int init_step, const fg_real *gate,
+                         fg_real *c)
+{
+  for (int panel = 0; panel < fg_panels(n); panel++) {
+    int first = fg_panel_start(n, panel), width = fg_panel_start(n, panel + 1) - first;
+    int vectors = width / FG_WIDE, groups = (vectors + FG_COLUMN_VECTORS - 1) / FG_COLUMN_VECTORS;
+    for (int g = 0; g < groups; g++) {
+      int from = vectors * g / groups, to = vectors * (g + 1) / groups;
+      int at = first + from * FG_WIDE;
+      int most = FG_CHUNK_BYTES / ((to - from) * FG_VECTOR_BYTES);
+      int chunks = k > most ? (k + most - 1) / most : 1;
+      for (int h = 0; h < chunks; h++) {
+        fg_product m = {a,           row_step,
+                        column_step, b + (size_t)k * first + from * FG_WIDE,
+                        width,       init ? init + at : NULL,
+                        init_step,   gate && h == chunks - 1 ? gate + at : NULL,
+                        c + at,      n};
+        if (h > 0) {
+          m.init = c + at;
+          m.init_step = n;
+        }
+        fg_column_group(p, to - from, &m, (int)((long)k * h / chunks), (int)((long)k * (h + 1) / chunks));
+      }
+    }
+  }
+}
+
+FG_INLINE fg_real fg_vector_sum(fg_vector v)
+{
+  fg_real x[FG_WIDE];
+  fg_vector_store(x, v);
+  for (int half = FG_WIDE / 2; half > 0; half /= 2)
+    for (int q = 0; q < half; q++) x[q] += x[q + half];
+  return x[0];
+}
+
+/* out[j * p + i] = init[i * init_step + j] + sum_k a[i * k + .] w[j * k + .], j < n: few outputs, long rows.
+ * init may be NULL (0). k is a multiple of FG_PAD; padding in w is 0. */
+TILE_FN void tile_dot(int p, int n, int k, const fg_real *a, const fg_real *w, const fg_real *init,
+                      int init_step, fg_real *out)
+{
+  for (int i = 0; i < p; i += 4)
+    for (int j = 0; j < n; j++) {
+      fg_vector sum[4] = {{0}, {0}, {0}, {0}};
+      for (int q = 0; q < k; q += FG_WIDE) {
+        fg_vector x = fg_vector_load(w + (size_t)j * k + q);
+#pragma GCC unroll 4
+        for (int r = 0; r < 4; r++) sum[r] += fg_vector_load(a + (size_t)(i + r) * k + q) * x;
+      }
+      for (int r = 0; r < 4; r++)
+        out[(size_t)j * p + i + r] =
+            fg_vector_sum(sum[r]) + (init ? init[(size_t)(i + r) * init_step + j] : 0);
+    }
+}
+
+/* out[i] += sum_k a[i * k + .] b[i * b_step + .] (b_step 0: one row for all). */
+TILE_FN void tile_row_dot(int p, int k, const fg_real *a, const fg_real *b, int b_step, fg_real *out)
+{
+  for (int i = 0; i < p; i++) {
+    fg_vector sum = {0};
+    for (int q = 0; q < k; q += FG_WIDE)
+      sum += fg_vector_load(a + (size_t)i * k + q) * fg_vector_load(b + (size_t)i * b_step + q);
+    out[i] += fg_vector_sum(sum);
+  }
+}
+
+#endif

@@ -1,0 +1,146 @@
+/* Pieces of the activations without branches or tables, so that a loop over a tile vectorises; one text
+ * for float and double. Polynomials: minimax (Remez) or Chebyshev, computed with 40 digits.
+ * Largest errors against long double over the stated range (tests/unit/test_activation.c asserts them):
+ *
+ *                                               double     float
+ *   fg_vexp_falling   x <= 0                    1.2 ulp    1.5 ulp
+ *   fg_vlog1p_unit    0 <= e <= 1               1.8 ulp    1.9 ulp
+ *   fg_vnormal_tail   w >= 0, given e exactly   3.0 ulp    3.0 ulp
+ *   fg_vtanh          all                       2.5 ulp    2.5 ulp  */
+#ifndef FG_FORMULA_VECMATH_H
+#define FG_FORMULA_VECMATH_H
+
+#include "formula/vecexp.h"
+
+FG_HD fg_real fg_vabs(fg_real x)
+{
+  return fg_real_of(fg_bits_of(x) & (~(fg_bits)0 >> 1));
+}
+
+/* exp(x) for x <= 0; from the floor on (1e-37 or 1e-307) it stays at that value instead of falling to 0.
+ * Half the cost of the general one matters here: it is the inner loop of every activation. */
+FG_HD fg_real fg_vexp_falling(fg_real x)
+{
+#ifdef FG_SINGLE
+  const fg_real low = -85.0f, c1 = 0.693359375f, c2 = -2.12194440e-4f;
+#else
+  const fg_real low = -706.0, c1 = 6.93147180369123816490e-01, c2 = 1.90821492927058770002e-10;
+#endif
+  fg_real y = x < low ? low : x;
+  fg_real shifted = y * (fg_real)1.44269504088896340736 + FG_ROUND;
+  fg_real n = shifted - FG_ROUND;
+  fg_real r = (y - n * c1) - n * c2, z = r * r;
+#ifdef FG_SINGLE
+  fg_real q = (0.00837464869096042377f * r + 0.0418983234214578214f) * z +
+              (0.166664571619190041f * r + 0.49999146661612999f);
+#else
+  fg_real q0 = 0.166666666666666745 * r + 0.500000000000000102,
+          q1 = 0.00833333333332220645 * r + 0.0416666666666241235;
+  fg_real q2 = 0.000198412698865929528 * r + 0.00138888889172157014;
+  fg_real q3 = 2.75572423349401714e-6 * r + 0.0000248015212931548748;
+  fg_real q4 = 2.51100504309879961e-8 * r + 2.76200896564133047e-7;
+  fg_real q = (((q4 * z + q3) * z + q2) * z + q1) * z + q0;
+#endif
+  fg_real e = r + z * q + 1;
+  return fg_real_of(fg_bits_of(e) + (fg_bits_of(shifted) << FG_MANTISSA));
+}
+
+/* log(1 + e) for 0 <= e <= 1 (e = exp(-|u|) of softplus), with the relative accuracy of a small result.
+ * double: 2 atanh(e / (2 + e)). */
+FG_HD fg_real fg_vlog1p_unit(fg_real e)
+{
+#ifdef FG_SINGLE
+  fg_real z = e * e;
+  fg_real q0 = -0.499994931327957217f * e + 0.999999969880454707f,
+          q1 = -0.248429811996593817f * e + 0.333190966603513775f;
+  fg_real q2 = -0.136632389082136961f * e + 0.191060032327238899f,
+          q3 = -0.0295051932411963066f * e + 0.0782258751981994076f;
+  fg_real q = ((0.00523268307570072213f * z + q3) * z + q2) * z + q1;
+  return e * (q * z + q0);
+#else
+  fg_real s = e / (2 + e), z = s * s, y = z * z;
+  fg_real q0 = 0.200000000000671713 * z + 0.333333333333331946,
+          q1 = 0.111111119237695117 * z + 0.142857142750896475;
+  fg_real q2 = 0.0769324425297788051 * z + 0.0909087384132873884;
+  fg_real q3 = 0.0604995834843804079 * z + 0.0665091177758455455,
+          q4 = 0.08487677072651641 * z + 0.0418253816367612514;
+  fg_real q = (((q4 * y + q3) * y + q2) * y + q1) * y + q0;
+  return 2 * s + 2 * s * z * q;
+#endif
+}
+
+/* Normal tail Phi(-w), w >= 0, given e = exp(-w^2/2):  Phi(-w) = e Q(w),  (w + k) Q(w) a Chebyshev series
+ * in (w - k) / (w + k). */
+FG_HD fg_real fg_vnormal_tail(fg_real w, fg_real e)
+{
+#ifdef FG_SINGLE
+  fg_real r = 1 / (w + 4), t = (w - 4) * r;
+  fg_real q = -0.00015732056958456881f;
+  q = q * t + 0.000129325681340757991f;
+  q = q * t + 0.00156378689882652667f;
+  q = q * t - 0.00347616789490893323f;
+  q = q * t - 0.00751223138175154156f;
+  q = q * t + 0.0603952958699569161f;
+  q = q * t - 0.186526710871724987f;
+  q = q * t + 0.387137562910849113f;
+  q = q * t - 0.607896403814635429f;
+  q = q * t + 0.755285127135585573f;
+#else
+  fg_real r = 1 / (w + 5), t = (w - 5) * r;
+  fg_real q = -7.85779745195595656e-10;
+  q = q * t + 5.0576356777599447e-10;
+  q = q * t + 9.27684297091559888e-9;
+  q = q * t - 5.02639035341846937e-9;
+  q = q * t - 6.74208843071899395e-8;
+  q = q * t + 3.58427277401875914e-8;
+  q = q * t + 4.33481740708909662e-7;
+  q = q * t - 3.31100664436831378e-7;
+  q = q * t - 2.76888280612796401e-6;
+  q = q * t + 3.97793665349328879e-6;
+  q = q * t + 0.0000166808547490370409;
+  q = q * t - 0.0000497617829977869736;
+  q = q * t - 0.0000593755889877460037;
+  q = q * t + 0.000544898834543347727;
+  q = q * t - 0.000797869427616863062;
+  q = q * t - 0.0029933767388992875;
+  q = q * t + 0.0207950668032188995;
+  q = q * t - 0.0691186387087452694;
+  q = q * t + 0.165020366170196072;
+  q = q * t - 0.313533156671217006;
+  q = q * t + 0.495305615969980481;
+  q = q * t - 0.66538250289005764;
+  q = q * t + 0.769193049750062944;
+#endif
+  return e * (q * r);
+}
+
+/* tanh(z), given e = exp(-2|z|): near 0 a polynomial, since 1 - e loses digits there. */
+FG_HD fg_real fg_vtanh(fg_real z, fg_real e)
+{
+  fg_real u = z * z;
+#ifdef FG_SINGLE
+  fg_real q = -0.00566077783681174939f;
+  q = q * u + 0.0206019963316386751f;
+  q = q * u - 0.0537292259511987633f;
+  q = q * u + 0.133313289004486271f;
+  q = q * u - 0.333332783123776205f;
+#else
+  fg_real q = 5.92465470127675234e-6;
+  q = q * u - 0.0000299220179815893795;
+  q = q * u + 0.0000912980704630449021;
+  q = q * u - 0.000236865465297262931;
+  q = q * u + 0.00058939991875655058;
+  q = q * u - 0.00145571385940066567;
+  q = q * u + 0.00359211213365579543;
+  q = q * u - 0.00886323412464379498;
+  q = q * u + 0.0218694884568731055;
+  q = q * u - 0.0539682539656278067;
+  q = q * u + 0.133333333333289654;
+  q = q * u - 0.33333333333333308;
+#endif
+  fg_real far = 1 - 2 * e / (1 + e);
+  far = z < 0 ? -far : far;
+  return u < (fg_real)0.4 ? z + z * u * q : far;
+}
+
+#endif

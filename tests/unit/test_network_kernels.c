@@ -1,0 +1,2 @@
+/* needs: kernels */
+#include "support/network_cases.h"

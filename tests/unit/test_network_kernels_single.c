@@ -1,0 +1,3 @@
+/* needs: kernels */
+#define FG_SINGLE FG_SINGLE
+#include "support/network_cases.h"
