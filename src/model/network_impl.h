@@ -1,0 +1,46 @@
+/* A network on its way into a model: its own copy of the description and the weights. */
+#ifndef FG_NETWORK_IMPL_H
+#define FG_NETWORK_IMPL_H
+
+#include "engine.h"
+#include "flowgap/model.h"
+
+enum { FG_WIDTH_MAX = 65536 };
+
+/* `settings` points into the other members. */
+typedef struct fg_network_store {
+  fg_network_settings settings;
+  size_t widths[FG_LAYERS_MAX + 1];
+  double *weights[FG_LAYERS_MAX], *biases[FG_LAYERS_MAX];
+  double *frequency, *phase;
+  double *embedding_weights[2], *embedding_biases[2];
+} fg_network_store;
+
+void fg_network_store_free(void *store); /* the store itself too; NULL is accepted */
+/* Let settings.weights, widths, ... point at what the store holds. */
+void fg_network_store_link(fg_network_store *store);
+FG_CHECKED fg_code fg_network_store_copy(const fg_network_settings *settings, fg_network_store **store,
+                                         fg_status *st);
+
+/* Inputs of the first linear map: x and what the time input adds. */
+size_t fg_network_inputs(const fg_network_settings *settings);
+/* Everything that a description must satisfy before it is packed; layers are named by number. */
+FG_CHECKED fg_code fg_network_check(const fg_network_settings *settings, fg_status *st);
+
+/* Weights from a safetensors file: model.layers and the other rows of the settings say how. */
+FG_CHECKED fg_code fg_network_from_tensors(const fg_settings *settings, const char *path,
+                                           const fg_target *target, fg_network_store *store, fg_status *st);
+/* A flowgap checkpoint describes itself; rows that say otherwise are an error. */
+FG_CHECKED fg_code fg_network_from_checkpoint(const fg_settings *settings, const char *path,
+                                              fg_network_store *store, fg_status *st);
+
+/* Words of the settings, in the order of the enumerations. */
+extern const char *const fg_network_forms[2], *const fg_network_outputs[3], *const fg_network_activations[5],
+                                                                                *const fg_network_times[4];
+/* Place of a word among `count`, or -1. */
+int fg_network_word(const char *const *words, int count, const char *word);
+
+/* First entry that is not finite, or `count`. */
+size_t fg_network_bad_entry(const double *values, size_t count);
+
+#endif
