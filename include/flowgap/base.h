@@ -79,8 +79,8 @@ FG_CHECKED FG_API fg_code fg_settings_array(const fg_settings *settings, const c
 /* A list of words, borrowed. */
 FG_CHECKED FG_API fg_code fg_settings_words(const fg_settings *settings, const char *key,
                                             const char *const **words, size_t *count, fg_status *st);
-/* Was the key given by a file or an assignment (rather than left at its default, or `auto`)? Decide by
- * values, not by this: a config.yaml gives every key. */
+/* Does the value differ from the default? A key that is given as its default does not count as given:
+ * so a config.yaml, which gives every key, repeats the run that wrote it. */
 FG_API bool fg_settings_given(const fg_settings *settings, const char *key);
 /* Folder of the file that gave the key, so that relative paths work; "" if none. Borrowed. */
 FG_API const char *fg_settings_folder(const fg_settings *settings, const char *key);
@@ -117,16 +117,17 @@ FG_API size_t fg_edit_distance(const char *a, const char *b);
 
 /* ---- sample files -------------------------------------------------------------------- */
 
-/* n points in d dimensions with optional weights; x [n, d], weights [n] or NULL. */
+/* n points in d dimensions; x [n, d], weights [n] or NULL, log_density [n] or NULL. */
 typedef struct fg_samples {
   size_t n, d;
   double *x;
   double *weights;
+  double *log_density;
 } fg_samples;
 
-/* HDF5 (data set `x` or the only 2-D one; optional `weights`), NPY (C order, float32 or float64)
- * or CSV (optional header; a column called `weight` holds weights). The kind is told by content,
- * not by name. Fails with FG_IO; a value that is not finite is named by row and column.
+/* HDF5 (data set `x` or the only 2-D one; optional `weights` and `log_density` beside it), NPY (C order,
+ * float32 or float64) or CSV (optional header; columns called `weight` and `log_density` hold just
+ * these). The kind is told by content, not by name. Fails with FG_IO; a value that is not finite is named by row and column.
  * `dataset` chooses an HDF5 data set, NULL for the rule above. */
 FG_CHECKED FG_API fg_code fg_samples_read(const char *path, const char *dataset, fg_samples *samples,
                                           fg_status *st);

@@ -59,26 +59,27 @@ static fg_code choose(fg_h5 *file, const char *path, const char *asked, const fg
                  candidates(entries, count, text));
 }
 
-/* "weights" in the group of the array. */
-static fg_code h5_weights(fg_h5 *file, const char *path, const char *name, fg_samples *s, fg_status *st)
+/* One number for each row, from the data set `beside` in the group of the array; NULL if there is none. */
+static fg_code h5_column(fg_h5 *file, const char *path, const char *name, const char *beside, size_t n,
+                         double **values, fg_status *st)
 {
   const char *slash = strrchr(name, '/');
   size_t folder = slash ? (size_t)(slash - name) + 1 : 0, shape[FG_H5_RANK_MAX];
   int rank;
-  char *weights = malloc(folder + sizeof "weights");
-  if (!weights) return FG_FAIL(st, FG_MEMORY, "%s: no memory", path);
-  memcpy(weights, name, folder);
-  strcpy(weights + folder, "weights");
+  char *column = malloc(folder + strlen(beside) + 1);
+  if (!column) return FG_FAIL(st, FG_MEMORY, "%s: no memory", path);
+  memcpy(column, name, folder);
+  strcpy(column + folder, beside);
   fg_code rc = FG_OK;
-  if (fg_h5_has(file, weights) && strcmp(weights, name)) {
-    rc = fg_h5_read_real(file, weights, &rank, shape, &s->weights, st);
-    if (rc == FG_OK && (rank != 1 || shape[0] != s->n))
+  if (fg_h5_has(file, column) && strcmp(column, name)) {
+    rc = fg_h5_read_real(file, column, &rank, shape, values, st);
+    if (rc == FG_OK && (rank != 1 || shape[0] != n))
       rc = FG_FAIL(st, FG_IO,
-                   "%s: data set %s has rank %d and %zu entries, it should have one weight for each "
+                   "%s: data set %s has rank %d and %zu entries, it should have one for each "
                    "of the %zu rows of %s",
-                   path, weights, rank, shape[0], s->n, name);
+                   path, column, rank, shape[0], n, name);
   }
-  free(weights);
+  free(column);
   return rc;
 }
 
@@ -93,7 +94,8 @@ static fg_code read_set(fg_h5 *file, const char *path, const char *name, fg_samp
   FG_TRY(fg_h5_read_real(file, name, &rank, shape, &s->x, st));
   s->n = shape[0];
   s->d = shape[1];
-  return h5_weights(file, path, name, s, st);
+  FG_TRY(h5_column(file, path, name, "weights", s->n, &s->weights, st));
+  return h5_column(file, path, name, "log_density", s->n, &s->log_density, st);
 }
 
 static fg_code read_h5(const char *path, const char *dataset, fg_samples *s, fg_status *st)
@@ -119,20 +121,25 @@ static fg_code read_csv(const char *path, fg_samples *s, fg_status *st)
 {
   fg_csv table;
   FG_TRY(fg_csv_read(path, &table, st));
-  size_t w = fg_csv_column(&table, "weight"), columns = table.columns;
+  size_t w = fg_csv_column(&table, "weight"), l = fg_csv_column(&table, "log_density"),
+         columns = table.columns;
   s->n = table.rows;
-  s->d = columns - (w < columns);
+  s->d = columns - (w < columns) - (l < columns);
   s->x = table.values;
   table.values = NULL;
   if (w < columns && s->n) s->weights = malloc(s->n * sizeof(double));
+  if (l < columns && s->n) s->log_density = malloc(s->n * sizeof(double));
   fg_code rc = FG_OK;
-  if (w < columns && s->n && !s->weights) rc = FG_FAIL(st, FG_MEMORY, "%s: no memory", path);
-  /* Close the gap that the column of weights leaves; writes never overtake reads. */
-  for (size_t i = 0, to = 0; rc == FG_OK && s->weights && i < s->n; ++i)
+  if (s->n && ((w < columns && !s->weights) || (l < columns && !s->log_density)))
+    rc = FG_FAIL(st, FG_MEMORY, "%s: no memory", path);
+  /* Close the gaps that these columns leave; writes never overtake reads. */
+  for (size_t i = 0, to = 0; rc == FG_OK && s->d < columns && i < s->n; ++i)
     for (size_t j = 0; j < columns; ++j) {
       double value = s->x[i * columns + j];
       if (j == w)
         s->weights[i] = value;
+      else if (j == l)
+        s->log_density[i] = value;
       else
         s->x[to++] = value;
     }
@@ -174,6 +181,10 @@ static fg_code check(const char *path, const fg_samples *s, fg_status *st)
                      path, i + 1, s->weights[i]);
     sum += s->weights[i];
   }
+  for (size_t i = 0; s->log_density && i < s->n; ++i)
+    if (!isfinite(s->log_density[i]))
+      return FG_FAIL(st, FG_IO, "%s: the log-density of row %zu is %g, it must be finite", path, i + 1,
+                     s->log_density[i]);
   if (s->weights && !(sum > 0 && isfinite(sum)))
     return FG_FAIL(st, FG_IO, "%s: the weights sum to %g, the sum must be positive", path, sum);
   return FG_OK;
@@ -193,6 +204,7 @@ void fg_samples_clear(fg_samples *samples)
   if (!samples) return;
   free(samples->x);
   free(samples->weights);
+  free(samples->log_density);
   memset(samples, 0, sizeof *samples);
 }
 
@@ -205,15 +217,16 @@ static fg_code write_h5(const char *path, const fg_samples *s, fg_status *st)
   FG_TRY(fg_h5_create(path, &file, st));
   fg_code rc = fg_h5_write_real(file, "x", 2, shape, s->x, st);
   if (rc == FG_OK && s->weights) rc = fg_h5_write_real(file, "weights", 1, shape, s->weights, st);
+  if (rc == FG_OK && s->log_density) rc = fg_h5_write_real(file, "log_density", 1, shape, s->log_density, st);
   if (rc == FG_OK) return fg_h5_commit(&file, st);
   fg_h5_close(&file);
   return rc;
 }
 
-/* Columns x1, x2, ... and, with weights, a last one called weight. */
+/* Columns x1, x2, ... and then, where there are such, weight and log_density. */
 static fg_code write_csv(const char *path, const fg_samples *s, fg_status *st)
 {
-  size_t columns = s->d + (s->weights != NULL), entries, bytes;
+  size_t columns = s->d + (s->weights != NULL) + (s->log_density != NULL), entries, bytes;
   fg_csv table = {.rows = s->n, .columns = columns};
   table.names = calloc(columns, sizeof *table.names);
   if (fg_mul_fits(s->n, columns, &entries) && fg_mul_fits(entries, sizeof(double), &bytes))
@@ -225,11 +238,13 @@ static fg_code write_csv(const char *path, const fg_samples *s, fg_status *st)
     if (good && j < s->d)
       snprintf(table.names[j], 32, "x%zu", j + 1);
     else if (good)
-      strcpy(table.names[j], "weight");
+      strcpy(table.names[j], s->weights && j == s->d ? "weight" : "log_density");
   }
   for (size_t i = 0; good && i < s->n; ++i) {
-    memcpy(table.values + i * columns, s->x + i * s->d, s->d * sizeof(double));
-    if (s->weights) table.values[i * columns + s->d] = s->weights[i];
+    double *row = table.values + i * columns;
+    memcpy(row, s->x + i * s->d, s->d * sizeof(double));
+    if (s->weights) row[s->d] = s->weights[i];
+    if (s->log_density) row[columns - 1] = s->log_density[i];
   }
   fg_code rc = good ? fg_csv_write(path, &table, st) : FG_FAIL(st, FG_MEMORY, "%s: no memory", path);
   fg_csv_clear(&table);
@@ -245,7 +260,8 @@ fg_code fg_samples_write(const char *path, const fg_samples *samples, fg_status 
   if (strcmp(dot, ".npy"))
     return FG_FAIL(st, FG_USAGE, "%s: samples are written as .h5, .npy or .csv: give the file such an ending",
                    path);
-  if (samples->weights)
-    return FG_FAIL(st, FG_USAGE, "%s: a .npy file has no place for weights: write .h5 or .csv", path);
+  if (samples->weights || samples->log_density)
+    return FG_FAIL(st, FG_USAGE, "%s: a .npy file has no place for %s: write .h5 or .csv", path,
+                   samples->weights ? "weights" : "log-densities");
   return fg_npy_write(path, samples->n, samples->d, samples->x, st);
 }

@@ -66,11 +66,16 @@ fg_code fg_settings_create(fg_settings **out, fg_status *st)
   if (!settings) return FG_FAIL(st, FG_MEMORY, "no memory for settings");
   settings->table = fg_settings_table(&settings->rows);
   settings->values = calloc(settings->rows, sizeof *settings->values);
-  fg_code rc = settings->values ? FG_OK : FG_FAIL(st, FG_MEMORY, "no memory for settings");
+  settings->defaults = calloc(settings->rows, sizeof *settings->defaults);
+  bool room = settings->values && settings->defaults;
+  fg_code rc = room ? FG_OK : FG_FAIL(st, FG_MEMORY, "no memory for settings");
   for (size_t i = 0; rc == FG_OK && i < settings->rows; i++) {
-    rc = assign(settings, (int)i, settings->table[i].fallback, st);
-    settings->values[i].given = false;
+    FG_GO(assign(settings, (int)i, settings->table[i].fallback, st), done);
+    settings->defaults[i] = settings->values[i];
+    settings->values[i] = (fg_value){0};
+    FG_GO(assign(settings, (int)i, settings->table[i].fallback, st), done);
   }
+done:
   if (rc != FG_OK) {
     fg_settings_destroy(&settings);
     return rc;
@@ -83,10 +88,14 @@ void fg_settings_destroy(fg_settings **out)
 {
   fg_settings *settings = *out;
   if (!settings) return;
-  for (size_t i = 0; settings->values && i < settings->rows; i++) fg_value_clear(&settings->values[i]);
+  for (size_t i = 0; i < settings->rows; i++) {
+    if (settings->values) fg_value_clear(&settings->values[i]);
+    if (settings->defaults) fg_value_clear(&settings->defaults[i]);
+  }
   for (size_t i = 0; i < settings->folder_count; i++) free(settings->folders[i]);
   free(settings->folders);
   free(settings->values);
+  free(settings->defaults);
   free(settings);
   *out = NULL;
 }
@@ -180,7 +189,7 @@ static fg_code assign(fg_settings *settings, int row, const char *text, fg_statu
   fg_value *value = &settings->values[row];
   if (strcmp(text, "[]") == 0 && setting->type == FG_SETTING_ARRAY) { /* most defaults: no need of YAML */
     fg_value_clear(value);
-    *value = (fg_value){.given = true, .rank = 1, .shape = {0, 1, 1}};
+    *value = (fg_value){.rank = 1, .shape = {0, 1, 1}};
     return FG_OK;
   }
   if (setting->type == FG_SETTING_ARRAY || setting->type == FG_SETTING_WORDS)
@@ -191,7 +200,6 @@ static fg_code assign(fg_settings *settings, int row, const char *text, fg_statu
     fg_value_clear(&fresh);
     return rc;
   }
-  fresh.given = !fresh.automatic;
   fg_value_clear(value);
   *value = fresh;
   return FG_OK;
@@ -306,7 +314,7 @@ fg_code fg_settings_words(const fg_settings *settings, const char *key, const ch
 bool fg_settings_given(const fg_settings *settings, const char *key)
 {
   int row = fg_settings_row(settings, key);
-  return row != FG_SETTINGS_NONE && settings->values[row].given;
+  return row != FG_SETTINGS_NONE && !fg_value_equal(&settings->values[row], &settings->defaults[row]);
 }
 
 const char *fg_settings_folder(const fg_settings *settings, const char *key)

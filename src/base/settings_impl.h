@@ -5,7 +5,7 @@
 #include "flowgap/base.h"
 
 typedef struct fg_value {
-  bool given, automatic;
+  bool automatic;
   size_t folder; /* 1 + index into fg_settings.folders, 0: none */
   double real;
   int64_t integer;
@@ -20,7 +20,8 @@ typedef struct fg_value {
 struct fg_settings {
   const fg_setting *table;
   size_t rows;
-  fg_value *values; /* [rows] */
+  fg_value *values;   /* [rows] */
+  fg_value *defaults; /* [rows] */
   char **folders;
   size_t folder_count;
 };
@@ -39,7 +40,8 @@ void fg_value_clear(fg_value *value);
 fg_code fg_value_scalar(fg_value *value, const fg_setting *row, const char *text, fg_status *st);
 fg_code fg_value_push_number(fg_value *value, const fg_setting *row, const char *text, fg_status *st);
 fg_code fg_value_push_word(fg_value *value, const fg_setting *row, const char *text, fg_status *st);
-/* Write the value as YAML flow text into a growing buffer; see fg_text in settings_write.c. */
+/* Same value, to the bit? */
+bool fg_value_equal(const fg_value *a, const fg_value *b);
 
 /* Read YAML text. `assignment`: errors do not name a line, since the text is one of our own making. */
 fg_code fg_settings_read_yaml(fg_settings *settings, const char *text, size_t length, const char *name,

@@ -19,6 +19,23 @@ void fg_value_clear(fg_value *value)
   *value = (fg_value){0};
 }
 
+static bool same_text(const char *a, const char *b)
+{
+  return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+bool fg_value_equal(const fg_value *a, const fg_value *b)
+{
+  if (a->automatic != b->automatic || a->integer != b->integer || a->flag != b->flag) return false;
+  if (memcmp(&a->real, &b->real, sizeof a->real) != 0 || !same_text(a->text, b->text)) return false;
+  if (a->count != b->count || memcmp(a->shape, b->shape, sizeof a->shape) != 0) return false;
+  if (a->count && memcmp(a->values, b->values, a->count * sizeof *a->values) != 0) return false;
+  if (a->word_count != b->word_count) return false;
+  for (size_t i = 0; i < a->word_count; i++)
+    if (strcmp(a->words[i], b->words[i]) != 0) return false;
+  return true;
+}
+
 /* ---- numbers in the C locale -------------------------------------------------------------- */
 
 static size_t digits(const char *text)

@@ -217,7 +217,6 @@ static fg_code read_value(reader *in, int index, size_t key_line)
     fg_value_clear(&fresh);
     return rc;
   }
-  fresh.given = !fresh.automatic;
   fresh.folder = in->folder;
   fg_value_clear(&in->settings->values[index]);
   in->settings->values[index] = fresh;

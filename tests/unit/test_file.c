@@ -118,7 +118,7 @@ static void test_full_disk(void **state)
   (void)state;
   const char *names[] = {"full.h5", "full.npy", "full.csv"};
   double x[4000] = {0}, one = 1;
-  fg_samples small = {1, 1, &one, NULL}, large = {2000, 2, x, NULL}, back;
+  fg_samples small = {.n = 1, .d = 1, .x = &one}, large = {.n = 2000, .d = 2, .x = x}, back;
   fg_status st;
   struct rlimit before, tight;
   assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
@@ -206,7 +206,7 @@ static void test_h5_repeats(void **state)
   (void)state;
   fg_status st;
   double x[4] = {1, 2, 3, 4};
-  fg_samples s = {2, 2, x, NULL};
+  fg_samples s = {.n = 2, .d = 2, .x = x};
   unsigned char *a, *b;
   size_t na, nb;
   assert_int_equal(fg_samples_write(scratch("r1.h5"), &s, &st), FG_OK);

@@ -145,7 +145,7 @@ static void test_csv_locale(void **state)
 {
   (void)state;
   const double x[2] = {1.5, 2.5};
-  fg_samples s = {1, 2, (double[]){1.5, 2.5}, NULL};
+  fg_samples s = {.n = 1, .d = 2, .x = (double[]){1.5, 2.5}};
   fg_status st;
   char *before = strdup(setlocale(LC_ALL, NULL));
   if (!setlocale(LC_ALL, "de_DE.UTF-8") && !setlocale(LC_ALL, "fr_FR.UTF-8")) {
@@ -260,7 +260,7 @@ static void test_round_trips(void **state)
 {
   (void)state;
   double x[6] = {1.0 / 3, -0.0, 1e-310, 1.7976931348623157e308, -5e-324, 0.1}, w[3] = {0.1, 1.0 / 7, 0};
-  fg_samples plain = {3, 2, x, NULL}, weighted = {3, 2, x, w};
+  fg_samples plain = {.n = 3, .d = 2, .x = x}, weighted = {.n = 3, .d = 2, .x = x, .weights = w};
   const char *names[] = {"w.h5", "w.npy", "w.csv", "w.hdf5"};
   fg_status st;
   for (int k = 0; k < 4; ++k) {
@@ -277,6 +277,27 @@ static void test_round_trips(void **state)
   assert_int_equal(fg_samples_write(scratch("none/w.csv"), &plain, &st), FG_IO);
   assert_int_equal(fg_samples_write(scratch("none/w.h5"), &plain, &st), FG_IO);
   fg_samples_clear(NULL);
+}
+
+static void test_log_density(void **state)
+{
+  (void)state;
+  double x[4] = {1, 2, 3, 4}, w[2] = {0.25, 0.75}, l[2] = {-1.0 / 3, -700};
+  const char *names[] = {"l.h5", "l.csv"};
+  fg_status st;
+  for (int k = 0; k < 4; ++k) {
+    fg_samples s = {.n = 2, .d = 2, .x = x, .weights = k < 2 ? w : NULL, .log_density = l}, back;
+    assert_int_equal(fg_samples_write(scratch(names[k % 2]), &s, &st), FG_OK);
+    assert_int_equal(fg_samples_read(scratch(names[k % 2]), NULL, &back, &st), FG_OK);
+    assert_true(back.n == 2 && back.d == 2);
+    assert_memory_equal(back.x, x, sizeof x);
+    assert_memory_equal(back.log_density, l, sizeof l);
+    assert_true((back.weights != NULL) == (k < 2));
+    fg_samples_clear(&back);
+    assert_null(back.log_density);
+    assert_int_equal(fg_samples_write(scratch("l.npy"), &s, &st), FG_USAGE);
+  }
+  assert_non_null(strstr(st.message, "no place for log-densities"));
 }
 
 /* More entries than one block of the reader and the writer. */
@@ -304,7 +325,7 @@ int main(void)
       cmocka_unit_test(test_csv_kinds),    cmocka_unit_test(test_csv_locale),
       cmocka_unit_test(test_csv_failures), cmocka_unit_test(test_h5_choice),
       cmocka_unit_test(test_h5_failures),  cmocka_unit_test(test_round_trips),
-      cmocka_unit_test(test_large_npy),
+      cmocka_unit_test(test_log_density),  cmocka_unit_test(test_large_npy),
   };
   return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

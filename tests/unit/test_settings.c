@@ -505,6 +505,8 @@ static void test_files(void **state)
   assert_int_equal(fg_settings_load(back, folder, &st), FG_OK); /* a run directory */
   char *again = yaml_of(back);
   assert_string_equal(again, yaml);
+  assert_true(fg_settings_given(back, "model.file"));
+  assert_false(fg_settings_given(back, "compare.estimators")); /* given as its default */
   free(again);
   free(yaml);
   fg_settings_destroy(&back);
