@@ -175,6 +175,7 @@ FG_HD fg_real fg_rings_log_density(int rings, const fg_real *log_weight, const f
 FG_HD fg_real fg_checkerboard_log_density(const fg_real *x, int stride)
 {
   fg_real i = FG_MATH(floor)((x[0] + 3) / (fg_real)1.5), j = FG_MATH(floor)((x[stride] + 3) / (fg_real)1.5);
+  if (i != i || j != j) return i + j; /* NaN stays NaN */
   if (!(i >= 0 && i <= 3 && j >= 0 && j <= 3) || ((int)i + (int)j) % 2) return -(fg_real)INFINITY;
   return -(fg_real)2.8903717578961645; /* log 18 */
 }
