@@ -1,0 +1,84 @@
+#include "analysis/statistics.h"
+
+#include <gsl/gsl_cdf.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "formula/random.h"
+
+void fg_sum_add(fg_sum *sum, double x)
+{
+  double total = sum->high + x;
+  if (fabs(sum->high) >= fabs(x))
+    sum->low += (sum->high - total) + x;
+  else
+    sum->low += (x - total) + sum->high;
+  sum->high = total;
+}
+
+double fg_sum_value(const fg_sum *sum)
+{
+  return sum->high + sum->low;
+}
+
+double fg_mean(size_t n, const double *x)
+{
+  fg_sum sum = {0, 0};
+  for (size_t i = 0; i < n; i++) fg_sum_add(&sum, x[i]);
+  return fg_sum_value(&sum) / (double)n;
+}
+
+double fg_variance(size_t n, const double *x)
+{
+  if (n < 2) return 0;
+  double mean = fg_mean(n, x);
+  fg_sum sum = {0, 0};
+  for (size_t i = 0; i < n; i++) fg_sum_add(&sum, (x[i] - mean) * (x[i] - mean));
+  return fg_sum_value(&sum) / (double)(n - 1);
+}
+
+static int fg_by_value(const void *a, const void *b)
+{
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+double fg_quantile(size_t n, double *x, double p)
+{
+  qsort(x, n, sizeof *x, fg_by_value);
+  double place = p * (double)(n - 1);
+  size_t below = (size_t)place;
+  if (below + 1 >= n) return x[n - 1];
+  return x[below] + (place - (double)below) * (x[below + 1] - x[below]);
+}
+
+double fg_student(double confidence, double degrees)
+{
+  return gsl_cdf_tdist_Pinv(0.5 + 0.5 * confidence, degrees);
+}
+
+double fg_permutation_p(size_t n, const double *x, double observed)
+{
+  size_t reached = 0;
+  for (size_t i = 0; i < n; i++) reached += x[i] >= observed;
+  return (double)(1 + reached) / (double)(1 + n);
+}
+
+void fg_split(fg_draw draw, size_t n, size_t a, size_t b, unsigned char *label)
+{
+  fg_words words = {{0, 0, 0, 0}};
+  for (size_t i = 0; i < n; i++) {
+    if (i % 4 == 0) words = fg_philox(draw.seed, draw.stream, i / 4, draw.replicate, draw.purpose);
+    /* Row i is taken with probability (still wanted) / (rows left). */
+    uint64_t place = ((uint64_t)words.w[i % 4] * (uint64_t)(n - i)) >> 32;
+    if (place < a) {
+      label[i] = 'a';
+      a--;
+    } else if (place < a + b) {
+      label[i] = 'b';
+      b--;
+    } else {
+      label[i] = 0;
+    }
+  }
+}

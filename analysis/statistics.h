@@ -1,0 +1,35 @@
+/* Sums, quantiles and seeded choices of rows that the estimates share. */
+#ifndef FG_ANALYSIS_STATISTICS_H
+#define FG_ANALYSIS_STATISTICS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Neumaier's compensated sum: the error is about one ulp of sum |x|, whatever the length. */
+typedef struct fg_sum {
+  double high, low;
+} fg_sum;
+void fg_sum_add(fg_sum *sum, double x);
+double fg_sum_value(const fg_sum *sum);
+
+double fg_mean(size_t n, const double *x);
+/* With n - 1 below; 0 for n < 2. */
+double fg_variance(size_t n, const double *x);
+/* Linear between order statistics (type 7); p in [0, 1]; sorts x. */
+double fg_quantile(size_t n, double *x, double p);
+/* t with P(|T| <= t) = confidence for Student's T with `degrees` of freedom. */
+double fg_student(double confidence, double degrees);
+/* Add-one rule: (1 + #{ x_i >= observed }) / (1 + n), never 0. */
+double fg_permutation_p(size_t n, const double *x, double observed);
+
+/* A draw's address: no two (stream, purpose, replicate) share numbers. */
+typedef struct fg_draw {
+  uint64_t seed;
+  uint32_t stream, purpose, replicate;
+} fg_draw;
+
+/* Label n rows: `a` of them 'a', `b` of them 'b', the rest 0, every choice equally likely (one pass of
+ * selection sampling). a + b <= n, n < 2^32. */
+void fg_split(fg_draw draw, size_t n, size_t a, size_t b, unsigned char *label);
+
+#endif

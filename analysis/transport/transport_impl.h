@@ -1,0 +1,71 @@
+/* What the transport files share: checked and scaled points, integer masses, the pricing solver. */
+#ifndef FG_ANALYSIS_TRANSPORT_IMPL_H
+#define FG_ANALYSIS_TRANSPORT_IMPL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "flowgap/analysis.h"
+
+/* Two samples ready for transport: rows of weight 0 left out, coordinates multiplied by 2^-exponent so
+ * that no two differ by more than 2 (extreme ones neither overflow nor vanish when squared), weights as
+ * integers with one total. */
+typedef struct fg_pair {
+  size_t n, m, d;
+  double *x, *y;            /* [n, d], [m, d] */
+  int64_t *mass_x, *mass_y; /* > 0, both sum to `total` */
+  double *share_x, *share_y; /* weights that sum to 1, as doubles */
+  int64_t total;
+  int exponent;
+  int identical; /* all points coincide */
+} fg_pair;
+
+/* Refuses what is not finite (naming the row), negative weights, empty samples. */
+FG_CHECKED fg_code fg_pair_create(size_t n, size_t m, size_t d, const double *x, const double *wx,
+                                  const double *y, const double *wy, fg_pair *pair, fg_status *st);
+void fg_pair_clear(fg_pair *pair);
+
+/* Integers proportional to p [n] and q [m], each summing to *total. Exact where both hold whole numbers
+ * (counts) or are constant and the common total stays below 2^60; else the total is 2^60, each share is off
+ * by at most 2^-61, and what is left over goes to the largest. p and q are >= 0 with positive sums. */
+void fg_masses(size_t n, const double *p, size_t m, const double *q, int64_t *mass_p, int64_t *mass_q,
+               int64_t *total);
+
+/* amount goes from row `from` of x to row `to` of y */
+typedef struct fg_shipment {
+  uint32_t from, to;
+  int64_t amount;
+} fg_shipment;
+
+/* Points with masses, laid out for the pricing: rows [n, d] and columns [d, n]. */
+typedef struct fg_cells {
+  size_t n;
+  double *rows, *columns;
+  int64_t *mass;
+} fg_cells;
+FG_CHECKED fg_code fg_cells_create(size_t n, size_t d, const double *x, const int64_t *mass, fg_cells *cells,
+                                   fg_status *st);
+/* Groups of `size` neighbours in kd-tree order: centre of mass, sum of masses. */
+FG_CHECKED fg_code fg_cells_coarsen(const fg_cells *fine, size_t d, size_t size, fg_cells *coarse,
+                                    fg_status *st);
+void fg_cells_clear(fg_cells *cells);
+
+/* Optimal plan for the cost min(|x - y|^2, cap), rounded to whole multiples of 1 / scale.
+ *   plan [n + m]  the shipments that are not 0, at most n + m - 1
+ *   u [n]         optimal row potentials, in units of the cost */
+FG_CHECKED fg_code fg_pricing_solve(const fg_pair *pair, double cap, fg_shipment *plan, size_t *shipments,
+                                    double *u, fg_status *st);
+
+/* Fill squared, value, primal and dual from scaled ones; FG_NUMERICS when they do not fit a double or when
+ * primal - dual > 1e-9 primal. */
+FG_CHECKED fg_code fg_w2_finish(double primal, double dual, int exponent, fg_w2 *result, fg_status *st);
+
+/* Bin ix bins + iy of a point (x, y), SIZE_MAX outside the grid. */
+size_t fg_grid_bin(const fg_w2_grid_settings *grid, const double *x);
+
+/* Weighted mean and covariance [d, d], divided by the sum of weights (w NULL: equal). */
+void fg_moments(size_t n, size_t d, const double *x, const double *w, double *mean, double *cov);
+
+double fg_seconds(void);
+
+#endif
