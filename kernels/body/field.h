@@ -25,9 +25,8 @@ FG_HD size_t fg_field_scratch(const fg_field *f, int p, unsigned want)
 #if FG_HAS_NETWORK
   if (f->kind == FG_FIELD_NETWORK) return fg_network_scratch(f, p, want);
 #endif
-  (void)p;
   (void)want;
-  return fg_mixture_scratch(f);
+  return fg_mixture_scratch(f, p);
 }
 
 FG_HD void fg_field_row(const fg_field *f, const fg_coeff *c, unsigned want, fg_real *row)
