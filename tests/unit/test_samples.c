@@ -240,7 +240,7 @@ static void test_h5_failures(void **state)
   set cube[] = {{"x", 3, {2, 2, 2}}};
   expect_failure(h5("f.h5", cube, 1), FG_IO, "x has 3 dimensions");
   set short_weights[] = {{"x", 2, {3, 2}}, {"weights", 1, {2}}};
-  expect_failure(h5("g.h5", short_weights, 2), FG_IO, "one weight for each of the 3 rows");
+  expect_failure(h5("g.h5", short_weights, 2), FG_IO, "one for each of the 3 rows");
   set none[] = {{"x", 2, {0, 2}}};
   expect_failure(h5("h.h5", none, 1), FG_IO, "holds no samples");
   /* cut off: in the middle of the data, and inside the superblock */
