@@ -1,0 +1,116 @@
+/* flowgap compare MODEL: run the comparison, then a short table from its results.json. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/session.h"
+
+enum { PATH_ROOM = 4096 };
+
+/* runs/<name>: circles for dir/circles.yaml, exact-gmm9 for exact:gmm9, the name of a run directory. */
+static void default_run(const char *model, char path[PATH_ROOM])
+{
+  char name[256];
+  size_t length = strlen(model);
+  while (length > 1 && model[length - 1] == '/') length--;
+  size_t start = length;
+  while (start > 0 && model[start - 1] != '/') start--;
+  snprintf(name, sizeof name, "%.*s", (int)(length - start < 200 ? length - start : 200), model + start);
+  char *dot = strrchr(name, '.');
+  if (dot && dot != name && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0)) *dot = '\0';
+  for (char *at = name; *at; at++)
+    if (*at == ':') *at = '-';
+  bool plain = name[0] && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+  snprintf(path, PATH_ROOM, "runs/%s", plain ? name : "model");
+}
+
+/* ---- the table ---------------------------------------------------------------------------- */
+
+/* "%.4g", or "-" for null */
+static const char *cell(const json_t *object, const char *key, char text[32])
+{
+  const json_t *value = json_object_get(object, key);
+  if (json_is_number(value))
+    snprintf(text, 32, "%.4g", json_number_value(value));
+  else
+    snprintf(text, 32, "-");
+  return text;
+}
+
+static void put_pair(const char *estimator, const char *pair, const json_t *one)
+{
+  char value[32], floor[32], low[32], high[32], p[32], interval[80], name[32];
+  snprintf(name, sizeof name, "%s", pair);
+  for (char *at = name; *at; at++)
+    if (*at == '_') *at = '-';
+  snprintf(interval, sizeof interval, "%s to %s", cell(one, "ci_low", low), cell(one, "ci_high", high));
+  printf("  %-9s %-11s %-10s %-10s %-24s %s\n", estimator, name, cell(one, "value", value),
+         cell(one, "floor", floor), interval, cell(one, "p_value", p));
+}
+
+static void put_distances(const json_t *root)
+{
+  const char *estimator, *pair;
+  json_t *pairs, *one;
+  printf("  %-9s %-11s %-10s %-10s %-24s %s\n", "W2", "between", "value", "floor", "interval", "p");
+  json_object_foreach(json_object_get(root, "w2"), estimator, pairs)
+  {
+    json_object_foreach(pairs, pair, one) put_pair(estimator, pair, one);
+  }
+}
+
+static void put_counts(const json_t *root)
+{
+  char a[32], b[32], c[32];
+  const json_t *residual = json_object_get(root, "residual"), *ode = json_object_get(root, "ode");
+  const json_t *sde = json_object_get(root, "sde"), *warnings = json_object_get(root, "warnings");
+  if (json_is_object(residual))
+    printf("  Fokker-Planck residual, mean square: %s +- %s\n", cell(residual, "mean_square", a),
+           cell(residual, "mean_square_se", b));
+  printf("  ODE: %s steps, %s right-hand sides, %s failed;", cell(ode, "steps", a),
+         cell(ode, "rhs_evaluations", b), cell(ode, "failed", c));
+  printf("  SDE: %s steps, %s non-finite\n", cell(sde, "steps", a), cell(sde, "nonfinite", b));
+  for (size_t i = 0; i < json_array_size(warnings); i++)
+    if (json_is_string(json_array_get(warnings, i)))
+      printf("  warning: %s\n", json_string_value(json_array_get(warnings, i)));
+}
+
+static fg_code show(const fg_args *args, const char *run, fg_status *st)
+{
+  char path[PATH_ROOM + 32], a[32], b[32];
+  json_error_t error;
+  snprintf(path, sizeof path, "%s/results.json", run);
+  json_t *root = json_load_file(path, 0, &error);
+  if (!root) return FG_FAIL(st, FG_IO, "%s, line %d: %s", path, error.line, error.text);
+  if (args->value[FG_OPTION_JSON]) {
+    json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+    putchar('\n');
+  } else if (!args->value[FG_OPTION_QUIET]) {
+    printf("%s: %s particles, %s s\n", args->argument[0], cell(root, "particles", a),
+           cell(root, "wall_seconds", b));
+    put_distances(root);
+    put_counts(root);
+    printf("report: %s/report.html\n", run);
+  }
+  json_decref(root);
+  return FG_OK;
+}
+
+fg_code fg_run_compare(const fg_args *args, fg_status *st)
+{
+  fg_session session;
+  char run[PATH_ROOM];
+  fg_code rc;
+  default_run(args->argument[0], run);
+  if (args->value[FG_OPTION_OUT] && strlen(args->value[FG_OPTION_OUT]) < PATH_ROOM)
+    snprintf(run, sizeof run, "%s", args->value[FG_OPTION_OUT]);
+  FG_GO(fg_session_open(&session, args, args->argument[0], st), done);
+  FG_GO(fg_session_engine(&session, st), done);
+  FG_GO(fg_compare_run(session.engine, session.settings, run, &session.progress, st), done);
+  fg_terminal_close(&session.terminal);
+  rc = show(args, run, st);
+done:
+  fg_session_close(&session);
+  return rc;
+}

@@ -1,0 +1,78 @@
+#include "cli/session.h"
+
+#include <stdio.h>
+#include <string.h>
+
+fg_code fg_session_open(fg_session *session, const fg_args *args, const char *model, fg_status *st)
+{
+  memset(session, 0, sizeof *session);
+  session->args = args;
+  fg_terminal_open(&session->terminal, args->value[FG_OPTION_QUIET] != NULL);
+  session->progress = fg_terminal_progress(&session->terminal);
+  FG_TRY(fg_settings_create(&session->settings, st));
+  if (model) FG_TRY(fg_settings_load(session->settings, model, st));
+  for (size_t i = 0; i < args->set_count; i++) {
+    fg_code rc = fg_settings_assign(session->settings, args->sets[i], st);
+    if (rc != FG_OK) {
+      (void)fg_status_prefix(st, "--set: ");
+      return rc;
+    }
+  }
+  if (args->value[FG_OPTION_SEED]) {
+    char assignment[80];
+    snprintf(assignment, sizeof assignment, "seed=%.70s", args->value[FG_OPTION_SEED]);
+    fg_code rc = fg_settings_assign(session->settings, assignment, st);
+    if (rc != FG_OK) {
+      (void)fg_status_prefix(st, "--seed: ");
+      return rc;
+    }
+  }
+  return FG_OK;
+}
+
+fg_code fg_open_engine(const fg_args *args, fg_engine **engine, fg_status *st)
+{
+  const char *name = args->value[FG_OPTION_ENGINE];
+  long long threads;
+  FG_TRY(fg_args_integer(args, FG_OPTION_THREADS, 1, 4096, 0, &threads, st));
+  if (!name) name = "cpu";
+  if (strcmp(name, "auto") == 0) {
+    if (fg_engine_open("cuda", (int)threads, engine, NULL) == FG_OK) return FG_OK;
+    name = "cpu";
+  }
+  return fg_engine_open(name, (int)threads, engine, st);
+}
+
+fg_code fg_session_engine(fg_session *session, fg_status *st)
+{
+  return fg_open_engine(session->args, &session->engine, st);
+}
+
+fg_code fg_session_model(fg_session *session, fg_status *st)
+{
+  const char *kind;
+  FG_TRY(fg_process_from_settings(session->settings, &session->process, st));
+  FG_TRY(fg_settings_text(session->settings, "target.kind", &kind, st));
+  if (strcmp(kind, "none") != 0) FG_TRY(fg_target_from_settings(session->settings, &session->target, st));
+  FG_TRY(fg_model_from_settings(session->engine, session->settings, session->target, session->process,
+                                &session->model, st));
+  session->d = fg_model_dimension(session->model);
+  return FG_OK;
+}
+
+fg_code fg_session_prior(fg_session *session, fg_status *st)
+{
+  return fg_prior_from_settings(session->settings, session->d, session->process, session->target,
+                                &session->prior, st);
+}
+
+void fg_session_close(fg_session *session)
+{
+  fg_terminal_close(&session->terminal);
+  fg_model_destroy(&session->model);
+  fg_prior_destroy(&session->prior);
+  fg_target_destroy(&session->target);
+  fg_process_destroy(&session->process);
+  fg_engine_close(&session->engine);
+  fg_settings_destroy(&session->settings);
+}

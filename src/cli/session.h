@@ -1,0 +1,34 @@
+/* From the command line to engine, process, target, prior and model: the same for every verb. */
+#ifndef FG_CLI_SESSION_H
+#define FG_CLI_SESSION_H
+
+#include "cli/args.h"
+#include "cli/terminal.h"
+#include "flowgap/flowgap.h"
+
+typedef struct fg_session {
+  const fg_args *args; /* borrowed */
+  fg_settings *settings;
+  fg_engine *engine;
+  fg_process *process;
+  fg_target *target; /* NULL when target.kind is none */
+  fg_prior *prior;
+  fg_model *model;
+  size_t d;
+  fg_terminal terminal;
+  fg_progress progress;
+} fg_session;
+
+/* Settings of `model` (NULL: defaults), then --set and --seed; the terminal. Close it in any case. */
+FG_CHECKED fg_code fg_session_open(fg_session *session, const fg_args *args, const char *model,
+                                   fg_status *st);
+FG_CHECKED fg_code fg_session_engine(fg_session *session, fg_status *st);
+/* Process, target and model; needs the engine. */
+FG_CHECKED fg_code fg_session_model(fg_session *session, fg_status *st);
+FG_CHECKED fg_code fg_session_prior(fg_session *session, fg_status *st);
+void fg_session_close(fg_session *session);
+
+/* --engine or "cpu"; "auto" is cuda where it can be opened. */
+FG_CHECKED fg_code fg_open_engine(const fg_args *args, fg_engine **engine, fg_status *st);
+
+#endif

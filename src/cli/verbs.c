@@ -1,0 +1,100 @@
+/* What the program can do, and the options that it knows: the tables behind --help and the man page. */
+#include <string.h>
+
+#include "cli/args.h"
+
+static const fg_verb verbs[] = {
+    {"compare", "MODEL [options]", "both laws of a model, their distance and residual, and a report",
+     "Draws the ODE and the SDE law of the model from the same starts, and the target\n"
+     "when it can be sampled; estimates the W2 distances with noise floor, confidence\n"
+     "interval and p-value; measures the Fokker-Planck residual; writes a run directory\n"
+     "with config.yaml, results.json, samples.h5, log.txt and report.html.\n"
+     "\n"
+     "MODEL is a YAML file, a run directory, or a built-in name: exact: or perturbed:\n"
+     "and then gaussian, gmm9 or blobs. --json prints results.json.\n"
+     "\n"
+     "Example: flowgap compare exact:gmm9 --set compare.particles=5000 --out runs/first\n",
+     1, 1, fg_run_compare},
+    {"sample", "MODEL --out FILE [options]", "particles from the ODE or the SDE, with log-densities",
+     "Draws --count particles from the law that --flow names and writes them to FILE,\n"
+     "whose ending chooses the kind: .h5, .npy or .csv. Particle i is the same as in\n"
+     "`flowgap compare` with the same seed. --set flow.sde.lambda=0.5 chooses another\n"
+     "member of the generative family.\n"
+     "\n"
+     "Example: flowgap sample exact:gmm9 --flow ode --log-density --count 1000 --out x.csv\n",
+     1, 1, fg_run_sample},
+    {"evaluate", "MODEL POINTS [options]", "potential, score, divergence and residual at given points",
+     "POINTS is a CSV file with the columns t,x1..xd (a header is optional; NPY and HDF5\n"
+     "are read too). Prints CSV with 17 digits and the columns t, x1.., phi, phi_t, s1..,\n"
+     "laplacian, residual: those that the model has. For a vector model the column\n"
+     "laplacian is the divergence of the score. --out FILE writes a file instead.\n"
+     "\n"
+     "Example: flowgap evaluate exact:gmm9 points.csv > values.csv\n",
+     2, 2, fg_run_evaluate},
+    {"distance", "A B [options]", "W2 estimates between two sample files",
+     "A and B are HDF5, NPY or CSV files of particles; FILE:NAME chooses a data set of an\n"
+     "HDF5 file. Each estimate comes with its noise floor, confidence interval and\n"
+     "p-value; the settings compare.* choose grid, points, replicates and permutations.\n"
+     "\n"
+     "Example: flowgap distance a.csv b.csv --estimator exact,gaussian\n",
+     2, 2, fg_run_distance},
+    {"report", "RUN [options]", "write report.html of a run directory again",
+     "Writes RUN/report.html from results.json, config.yaml and samples.h5 in RUN.\n", 1, 1, fg_run_report},
+    {"info", "[options]", "version, engines, instruction set, threads, libraries",
+     "Says what this build can do on this machine.\n", 0, 0, fg_run_info},
+    {"help", "[VERB | settings | KEY] [options]", "help on a verb, on all settings, or on one",
+     "`flowgap help settings` lists every setting; `flowgap help flow.sde` those of a group;\n"
+     "`flowgap help flow.sde.steps` describes one.\n",
+     0, 1, fg_run_help},
+};
+
+static const fg_option options[FG_OPTIONS] = {
+    [FG_OPTION_SET] = {"set", "KEY=VALUE", NULL, "override a setting; may be repeated, the last one wins"},
+    [FG_OPTION_OUT] = {"out", "PATH", NULL, "run directory (compare) or file (sample, evaluate) to write"},
+    [FG_OPTION_THREADS] = {"threads", "N", NULL, "worker threads; default: all cores. Never changes results"},
+    [FG_OPTION_ENGINE] = {"engine", "NAME", NULL,
+                          "cpu, cpu-check, cuda, or auto (cuda if there, else cpu); default cpu"},
+    [FG_OPTION_SEED] = {"seed", "N", NULL, "the same as --set seed=N"},
+    [FG_OPTION_JSON] = {"json", NULL, NULL, "print results as JSON"},
+    [FG_OPTION_QUIET] = {"quiet", NULL, NULL, "no progress, no summary"},
+    [FG_OPTION_VERBOSE] = {"verbose", NULL, NULL, "name the source line of a failure"},
+    [FG_OPTION_HELP] = {"help", NULL, NULL, "show this help"},
+    [FG_OPTION_VERSION] = {"version", NULL, NULL, "show the version"},
+    [FG_OPTION_FLOW] = {"flow", "ode|sde", "sample", "law to draw from; default ode"},
+    [FG_OPTION_COUNT] = {"count", "N", "sample", "particles to draw; default: compare.particles"},
+    [FG_OPTION_LOG_DENSITY] = {"log-density", NULL, "sample",
+                               "carry the log-density along the ODE and write it too"},
+    [FG_OPTION_NOISE_TIME] = {"noise-time", "T", "sample",
+                              "stop at this noising time (for the SDE: a time of its grid)"},
+    [FG_OPTION_ESTIMATOR] = {"estimator", "LIST", "distance",
+                             "exact, grid, gaussian; default: all that the dimension allows"},
+    [FG_OPTION_MAN] = {"man", NULL, "help", "print the man page"},
+    [FG_OPTION_MARKDOWN] = {"markdown", NULL, "help", "print the table of settings as Markdown"},
+};
+
+const fg_verb *fg_verbs(size_t *count)
+{
+  *count = sizeof verbs / sizeof *verbs;
+  return verbs;
+}
+
+const fg_option *fg_options(void)
+{
+  return options;
+}
+
+bool fg_option_belongs(const fg_option *option, const fg_verb *verb)
+{
+  if (!option->verbs || !verb) return option->verbs == NULL;
+  size_t length = strlen(verb->name);
+  for (const char *at = option->verbs; (at = strstr(at, verb->name)) != NULL; at += length)
+    if ((at == option->verbs || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0')) return true;
+  return false;
+}
+
+const fg_verb *fg_verb_find(const char *name)
+{
+  for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+    if (strcmp(verbs[i].name, name) == 0) return &verbs[i];
+  return NULL;
+}
