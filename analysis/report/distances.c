@@ -1,0 +1,148 @@
+#include "analysis/report/sections.h"
+
+#include <math.h>
+#include <string.h>
+
+static const char *const estimators[] = {"exact", "grid", "gaussian"};
+static const char *const pairs[] = {"ode_sde", "ode_target", "sde_target"};
+static const char *const pair_names[] = {"ODE \xe2\x80\x93 SDE", "ODE \xe2\x80\x93 target",
+                                         "SDE \xe2\x80\x93 target"};
+
+static void cell(fg_page *page, double value, int digits, const char *reason)
+{
+  fg_page_put(page, "<td>");
+  fg_page_number(page, value, digits, reason);
+  fg_page_put(page, "</td>");
+}
+
+static void cell_pair(fg_page *page, double x, double y)
+{
+  fg_page_put(page, "<td>");
+  fg_page_count(page, x, "not recorded");
+  if (x != y) {
+    fg_page_put(page, " / ");
+    fg_page_count(page, y, "not recorded");
+  }
+  fg_page_put(page, "</td>");
+}
+
+/* Where the distance does not stand out, there is no gap to bound; a dash has its reason. */
+static void table_row(const fg_report *r, const char *estimator, int pair, const json_t *one, bool first,
+                      bool boxed)
+{
+  fg_page *page = r->page;
+  bool gaussian = strcmp(estimator, "gaussian") == 0;
+  double low = fg_run_real(one, "ci_low"), high = fg_run_real(one, "ci_high");
+  double primal = fg_run_real(one, "primal"), dual = fg_run_real(one, "dual");
+  fg_page_print(page, "<tr class=\"%s%s\"><th scope=\"row\">%s</th><td class=\"left\">%s%s</td>",
+                first ? "first" : "", boxed ? "boxed" : "", first ? estimator : "", pair_names[pair],
+                boxed ? ", in the box" : "");
+  cell(page, fg_run_real(one, "value"), 4, "the estimate failed");
+  fg_page_put(page, "<td>");
+  fg_page_number(page, low, 3, "compare.replicates is 0, or the estimate failed");
+  if (isfinite(low)) {
+    fg_page_put(page, " to ");
+    fg_page_number(page, high, 3, "not estimated");
+  }
+  fg_page_put(page, "</td>");
+  cell(page, fg_run_real(one, "floor"), 3, "no floor was estimated");
+  cell(page, fg_run_real(one, "p_value"), 2, "compare.permutations is 0, or the estimate failed");
+  cell(page, fg_run_real(one, "squared"), 4, "the estimate failed");
+  cell_pair(page, fg_run_real(one, "used_x"), fg_run_real(one, "used_y"));
+  cell_pair(page, fg_run_real(one, "outside_x"), fg_run_real(one, "outside_y"));
+  if (gaussian)
+    cell(page, NAN, 1, "a closed form: it needs no certificate");
+  else
+    cell(page, primal > 0 ? fabs(primal - dual) / primal : fabs(primal - dual), 1, "not recorded");
+  cell(page, fg_run_real(one, "seconds"), 2, "not recorded");
+  fg_page_put(page, "</tr>\n");
+}
+
+static int table_rows(const fg_report *r)
+{
+  int rows = 0;
+  for (int e = 0; e < 3; e++) {
+    const json_t *all = fg_run_find(fg_run_find(r->run->results, "w2"), estimators[e]);
+    bool first = true;
+    for (int p = 0; p < 3; p++) {
+      const json_t *one = fg_run_find(all, pairs[p]), *boxed = fg_run_find(one, "boxed");
+      if (!one) continue;
+      table_row(r, estimators[e], p, one, first, false);
+      if (boxed) table_row(r, estimators[e], p, boxed, false, true);
+      first = false;
+      rows++;
+    }
+  }
+  return rows;
+}
+
+static void table_notes(const fg_report *r)
+{
+  fg_page *page = r->page;
+  const json_t *results = r->run->results;
+  fg_page_put(page, "<p class=\"note\"><b>exact</b>: optimal transport of the particles themselves. ");
+  if (fg_run_find(results, "w2.grid")) {
+    fg_page_put(page, "<b>grid</b>: optimal transport of histograms on ");
+    fg_page_count(page, fg_run_real(results, "grid.bins"), "not recorded");
+    fg_page_put(page, "\xc2\xb2 nodes of [\xe2\x88\x92");
+    fg_page_setting(page, fg_run_real(results, "grid.half_width"), "not recorded");
+    fg_page_put(page, ", ");
+    fg_page_setting(page, fg_run_real(results, "grid.half_width"), "not recorded");
+    fg_page_put(page, "]\xc2\xb2, without the points outside. ");
+  }
+  fg_page_put(
+      page, "<b>gaussian</b>: distance of Gaussians with the means and covariances of the two laws, a lower "
+            "bound of " FG_W2 ". <b>Floor</b>: the same estimate between two samples of one law; a distance "
+            "near it says nothing. <b><i>p</i></b>: how often a random relabelling of the particles gives at "
+            "least this distance. <b>Interval</b>: by subsampling. <b>Used</b> and <b>outside</b>: particles "
+            "of the first / second law. <b>Certificate gap</b>: (primal \xe2\x88\x92 dual) / primal of the "
+            "transport problem, which proves optimality when it is near rounding.</p>\n");
+}
+
+static fg_code page_figures(const fg_report *r, fg_status *st)
+{
+  fg_page_put(r->page, "<div class=\"pair\">\n");
+  if (r->plots->estimates)
+    FG_TRY(fg_report_figure(
+        r, "estimates", "All estimates of " FG_W2,
+        "<span class=\"muted area\">below the noise floor</span><span>estimate with interval</span>",
+        "Estimates of W2 for every pair with intervals and noise floors",
+        r->plots->estimates_log
+            ? "A dot inside its grey bar cannot be told from sampling noise. Logarithmic axis."
+            : "A dot inside its grey bar cannot be told from sampling noise.",
+        st));
+  if (r->plots->gap_time)
+    FG_TRY(fg_report_figure(
+        r, "gap-time", "The gap on the way",
+        "<span>" FG_W2 "(ODE, SDE)</span><span class=\"area\">interval</span>"
+        "<span class=\"muted dash\">noise floor</span>",
+        "Estimated W2 between ODE and SDE against noising time",
+        "When the laws part: a line that leaves the floor only near the data blames the small noise "
+        "levels. Grid estimate in two dimensions, else Gaussian.",
+        st));
+  fg_page_put(r->page, "</div>\n");
+  return FG_OK;
+}
+
+fg_code fg_report_distances(const fg_report *r, fg_status *st)
+{
+  fg_page *page = r->page;
+  fg_page_put(page, "<section id=\"distances\">\n<h2>Wasserstein distances</h2>\n");
+  if (r->plots->estimates || r->plots->gap_time) FG_TRY(page_figures(r, st));
+  fg_page_put(page,
+              "<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">Estimator</th><th scope=\"col\" "
+              "class=\"left\">Pair</th><th scope=\"col\">" FG_W2 "</th><th scope=\"col\">");
+  fg_report_level(page, r->run);
+  fg_page_put(
+      page, "</th><th scope=\"col\">Floor</th><th scope=\"col\"><i>p</i></th><th scope=\"col\">" FG_W2
+            "\xc2\xb2</th><th scope=\"col\">Used</th><th scope=\"col\">Outside</th>"
+            "<th scope=\"col\">Certificate gap</th><th scope=\"col\">Time / s</th></tr></thead>\n<tbody>\n");
+  if (!table_rows(r))
+    fg_page_put(page,
+                "<tr><th scope=\"row\">none</th><td class=\"left\" colspan=\"10\">This run estimated no "
+                "distance (compare.estimators).</td></tr>\n");
+  fg_page_put(page, "</tbody></table></div>\n");
+  table_notes(r);
+  fg_page_put(page, "</section>\n");
+  return FG_OK;
+}

@@ -1,0 +1,191 @@
+#include "analysis/report/figures.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "analysis/report/svg.h"
+#include "base/file.h"
+
+struct fg_figures {
+  char folder[512];
+  fg_page script;
+};
+
+/* Quotes are doubled inside gnuplot's '...'. */
+static void script_quote(fg_page *script, const char *folder, const char *name, const char *ending)
+{
+  fg_page_put(script, "'");
+  for (const char *c = folder; *c; c++) fg_page_bytes(script, *c == '\'' ? "''" : c, *c == '\'' ? 2 : 1);
+  fg_page_print(script, "/%s%s'", name, ending);
+}
+
+fg_code fg_figures_create(fg_figures **figures, fg_status *st)
+{
+  char why[128];
+  const char *root = getenv("TMPDIR");
+  *figures = NULL;
+  if (!root || !*root) root = "/tmp";
+  fg_figures *made = calloc(1, sizeof *made);
+  if (!made) return FG_FAIL(st, FG_MEMORY, "no memory for the figures of the report");
+  int size = snprintf(made->folder, sizeof made->folder, "%s/flowgap-report-XXXXXX", root);
+  if (size < 0 || (size_t)size >= sizeof made->folder || !mkdtemp(made->folder)) {
+    fg_code rc = FG_FAIL(st, FG_IO,
+                         "no temporary folder for the figures in %.200s: %s; set TMPDIR to a folder "
+                         "that can be written",
+                         root, fg_file_why(errno, why));
+    free(made);
+    return rc;
+  }
+  fg_page_put(&made->script, "set encoding utf8\nset minussign\nset key noautotitle\n");
+  *figures = made;
+  return FG_OK;
+}
+
+void fg_figures_destroy(fg_figures **figures)
+{
+  fg_figures *old = *figures;
+  if (!old) return;
+  DIR *folder = opendir(old->folder);
+  if (folder) {
+    struct dirent *entry;
+    int fd = dirfd(folder);
+    while ((entry = readdir(folder)))
+      if (entry->d_name[0] != '.') unlinkat(fd, entry->d_name, 0);
+    closedir(folder);
+  }
+  rmdir(old->folder);
+  fg_page_clear(&old->script);
+  free(old);
+  *figures = NULL;
+}
+
+fg_page *fg_figures_script(fg_figures *figures)
+{
+  return &figures->script;
+}
+
+void fg_figures_begin(fg_figures *figures, const char *name, int width, int height)
+{
+  fg_page *script = &figures->script;
+  fg_page_print(script,
+                "set output\nreset\nset terminal svg size %d,%d font 'sans-serif,13' dynamic standalone\n",
+                width, height);
+  fg_page_put(script, "set output ");
+  script_quote(script, figures->folder, name, ".svg");
+  fg_page_put(script, "\nset key noautotitle\n"
+                      "set border 3 lw 0.8 lc rgb " FG_INK "\n"
+                      "set tics nomirror out scale 0.5,0.3 textcolor rgb " FG_INK "\n"
+                      "set xtics offset 0,0.2\nset xlabel offset 0,0.3\n"
+                      "set key samplen 1.5 spacing 1.1 textcolor rgb " FG_INK "\n");
+}
+
+fg_code fg_figures_data(fg_figures *figures, const char *name, const void *bytes, size_t size, fg_status *st)
+{
+  char path[640], why[128];
+  snprintf(path, sizeof path, "%s/%s", figures->folder, name);
+  FILE *stream = fopen(path, "wb");
+  bool good = stream && fwrite(bytes, 1, size, stream) == size;
+  int error = errno;
+  if (stream && fclose(stream) != 0 && good) {
+    good = false;
+    error = errno;
+  }
+  if (!good) return FG_FAIL(st, FG_IO, "%s cannot be written: %s", path, fg_file_why(error, why));
+  script_quote(&figures->script, figures->folder, name, "");
+  return FG_OK;
+}
+
+/* ---- running gnuplot -------------------------------------------------------------------- */
+
+extern char **environ;
+
+static int spawn_gnuplot(const char *script, const char *log, pid_t *child)
+{
+  /* -d: without the user's own start-up file, so that a page does not depend on it */
+  char *arguments[] = {(char *)"gnuplot", (char *)"-d", (char *)script, NULL};
+  posix_spawn_file_actions_t actions;
+  int error = posix_spawn_file_actions_init(&actions);
+  if (error) return error;
+  error = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  if (!error) error = posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+  if (!error) error = posix_spawn_file_actions_addopen(&actions, 2, log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  if (!error) error = posix_spawnp(child, "gnuplot", &actions, NULL, arguments, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  return error;
+}
+
+/* What gnuplot said, on one line. */
+static void read_complaint(const char *log, char *text, size_t room)
+{
+  size_t size = 0;
+  FILE *stream = fopen(log, "rb");
+  if (stream) {
+    size = fread(text, 1, room - 1, stream);
+    fclose(stream);
+  }
+  text[size] = 0;
+  for (size_t i = 0; i < size; i++)
+    if ((unsigned char)text[i] < 0x20) text[i] = ' ';
+}
+
+fg_code fg_figures_run(fg_figures *figures, fg_status *st)
+{
+  char script[640], log[640], text[400], why[128];
+  pid_t child;
+  int state = 0;
+  fg_page_put(&figures->script, "set output\n");
+  FG_TRY(fg_page_check(&figures->script, st));
+  snprintf(script, sizeof script, "%s/figures.gp", figures->folder);
+  snprintf(log, sizeof log, "%s/gnuplot.log", figures->folder);
+  FG_TRY(fg_file_write(script, figures->script.text, figures->script.used, st));
+  int error = spawn_gnuplot(script, log, &child);
+  if (error == ENOENT)
+    return FG_FAIL(st, FG_UNSUPPORTED,
+                   "gnuplot was not found on the PATH: the figures of a report need it; install "
+                   "the package gnuplot-nox, then run flowgap report on the run directory");
+  if (error) return FG_FAIL(st, FG_FAILED, "gnuplot could not be started: %s", fg_file_why(error, why));
+  while (waitpid(child, &state, 0) < 0)
+    if (errno != EINTR) return FG_FAIL(st, FG_FAILED, "gnuplot was lost: %s", fg_file_why(errno, why));
+  read_complaint(log, text, sizeof text);
+  if (WIFEXITED(state) && WEXITSTATUS(state) == 127)
+    return FG_FAIL(st, FG_UNSUPPORTED,
+                   "gnuplot could not be run: install the package gnuplot-nox, then run flowgap "
+                   "report on the run directory");
+  if (!WIFEXITED(state) || WEXITSTATUS(state) != 0)
+    return FG_FAIL(st, FG_FAILED, "gnuplot stopped with status %d: %s",
+                   WIFEXITED(state) ? WEXITSTATUS(state) : -1, text);
+  return FG_OK;
+}
+
+/* ---- taking the figures ----------------------------------------------------------------- */
+
+static fg_code read_figure(fg_figures *figures, const char *name, char **text, fg_status *st)
+{
+  char path[640];
+  unsigned char *bytes = NULL;
+  size_t size = 0;
+  snprintf(path, sizeof path, "%s/%s.svg", figures->folder, name);
+  FG_TRY(fg_file_read(path, &bytes, &size, st));
+  if (size == 0 || !strstr((char *)bytes, "</svg>")) {
+    free(bytes);
+    return FG_FAIL(st, FG_FAILED, "gnuplot left figure %s unfinished; is %s full?", name, figures->folder);
+  }
+  *text = (char *)bytes;
+  return FG_OK;
+}
+
+fg_code fg_figures_svg(fg_figures *figures, const char *name, const char *label, fg_page *page, fg_status *st)
+{
+  char *text = NULL;
+  FG_TRY(read_figure(figures, name, &text, st));
+  fg_code rc = fg_svg_inline(text, name, label, page, st);
+  free(text);
+  return rc;
+}

@@ -1,0 +1,39 @@
+/* Figures by gnuplot: one script and one run for the whole page, in a temporary folder that goes away
+ * with the handle. Colours in scripts are the FG_INK... tokens, which become CSS variables in the page, so
+ * that a figure follows the light or dark theme of its reader. */
+#ifndef FG_REPORT_FIGURES_H
+#define FG_REPORT_FIGURES_H
+
+#include <stddef.h>
+
+#include "analysis/report/page.h"
+#include "flowgap/status.h"
+
+#define FG_INK "\"#010101\""   /* axes and text */
+#define FG_RULE "\"#020202\""  /* grid lines */
+#define FG_MUTED "\"#030303\"" /* floors, secondary marks */
+#define FG_ODE "\"#0072b2\""   /* blue, vermilion, green: told apart by colour-blind readers too */
+#define FG_SDE "\"#d55e00\""
+#define FG_TARGET "\"#009e73\""
+
+typedef struct fg_figures fg_figures;
+
+FG_CHECKED fg_code fg_figures_create(fg_figures **figures, fg_status *st);
+void fg_figures_destroy(fg_figures **figures);
+
+/* The script; failures of memory are found by fg_figures_run. */
+fg_page *fg_figures_script(fg_figures *figures);
+/* Start figure `name` (letters, digits, '-'): terminal of that size, thin axes, no key. */
+void fg_figures_begin(fg_figures *figures, const char *name, int width, int height);
+/* A file of bytes in the temporary folder; its path, quoted for gnuplot, is put in the script. */
+FG_CHECKED fg_code fg_figures_data(fg_figures *figures, const char *name, const void *bytes, size_t size,
+                                   fg_status *st);
+
+/* Run gnuplot. FG_UNSUPPORTED when it is not installed, FG_FAILED with its message when it stops. */
+FG_CHECKED fg_code fg_figures_run(fg_figures *figures, fg_status *st);
+
+/* Put figure `name` in the page as <svg>, with `label` for readers who cannot see it. */
+FG_CHECKED fg_code fg_figures_svg(fg_figures *figures, const char *name, const char *label, fg_page *page,
+                                  fg_status *st);
+
+#endif

@@ -1,0 +1,306 @@
+#include "analysis/report/sections.h"
+#include "analysis/report/style.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+double fg_report_particles(const fg_run *run)
+{
+  double n = fg_run_real(run->results, "particles");
+  if (isfinite(n)) return n;
+  return run->ode.values ? (double)run->ode.shape[0] : NAN;
+}
+
+void fg_report_share(fg_page *page, double part, double whole)
+{
+  fg_page_count(page, part, "not recorded");
+  if (!(whole > 0) || !isfinite(part)) return;
+  fg_page_put(page, " of ");
+  fg_page_count(page, whole, NULL);
+  fg_page_put(page, " (");
+  fg_page_number(page, 100 * part / whole, 2, NULL);
+  fg_page_put(page, " %)");
+}
+
+void fg_report_level(fg_page *page, const fg_run *run)
+{
+  double level = fg_run_real(run->results, "confidence");
+  if (level > 0 && level < 1) fg_page_print(page, "%.4g %% ", 100 * level);
+  fg_page_put(page, "interval");
+}
+
+static const char *model_name(const fg_run *run)
+{
+  return fg_run_word(run->results, "model.name", fg_run_word(run->results, "model.kind", "the model"));
+}
+
+/* ---- the answer -------------------------------------------------------------------------- */
+
+typedef enum verdict { VERDICT_NONE, VERDICT_WITHIN, VERDICT_APART } verdict;
+
+typedef struct answer {
+  const char *estimator; /* NULL: no estimate */
+  const json_t *pairs, *gap;
+  double value, low, high, floor, p;
+  verdict verdict;
+} answer;
+
+/* The first estimator that has a figure for ODE against SDE, the most faithful first. A gap is called
+ * seen when it exceeds the floor and a permutation test at 5 % says so; without a test, when its
+ * interval lies above the floor. */
+static answer find_answer(const fg_run *run)
+{
+  static const char *const order[] = {"exact", "grid", "gaussian"};
+  answer a = {.value = NAN, .floor = NAN, .p = NAN};
+  for (int i = 0; i < 3 && !a.estimator; i++) {
+    a.pairs = fg_run_find(fg_run_find(run->results, "w2"), order[i]);
+    a.gap = fg_run_find(a.pairs, "ode_sde");
+    a.value = fg_run_real(a.gap, "value");
+    if (isfinite(a.value)) a.estimator = order[i];
+  }
+  if (!a.estimator) return a;
+  a.low = fg_run_real(a.gap, "ci_low");
+  a.high = fg_run_real(a.gap, "ci_high");
+  a.floor = fg_run_real(a.gap, "floor");
+  a.p = fg_run_real(a.gap, "p_value");
+  bool above = !(a.value <= a.floor);
+  bool sure = isfinite(a.p) ? a.p <= 0.05 : isfinite(a.floor) && a.low > a.floor;
+  a.verdict = above && sure ? VERDICT_APART : VERDICT_WITHIN;
+  return a;
+}
+
+static void page_detail(const fg_report *r, const answer *a)
+{
+  fg_page *page = r->page;
+  fg_page_put(page, "<span class=\"detail\">(");
+  if (isfinite(a->low) && isfinite(a->high)) {
+    fg_report_level(page, r->run);
+    fg_page_put(page, " ");
+    fg_page_number(page, a->low, 3, NULL);
+    fg_page_put(page, " to ");
+    fg_page_number(page, a->high, 3, NULL);
+  } else {
+    fg_page_put(page, "no interval");
+  }
+  fg_page_put(page, "; noise floor ");
+  fg_page_number(page, a->floor, 3, "no floor was estimated");
+  if (isfinite(a->p)) {
+    fg_page_put(page, "; <i>p</i> = ");
+    fg_page_number(page, a->p, 2, NULL);
+  }
+  fg_page_put(page, ")</span>");
+}
+
+static void page_sentence(const fg_report *r, const answer *a)
+{
+  fg_page *page = r->page;
+  const char *name = model_name(r->run);
+  if (a->verdict == VERDICT_NONE) {
+    fg_page_put(page, "The distance between the ODE and the SDE of ");
+    fg_page_text(page, name);
+    fg_page_put(page, " could not be estimated");
+    return;
+  }
+  fg_page_put(page, a->verdict == VERDICT_APART ? "The ODE and the SDE of "
+                                                : "No gap is seen between the ODE and the SDE of ");
+  fg_page_text(page, name);
+  fg_page_put(page, a->verdict == VERDICT_APART ? " are <span class=\"nb\">" FG_W2 " = "
+                                                : ": <span class=\"nb\">" FG_W2 " = ");
+  fg_page_number(page, a->value, 3, NULL);
+  fg_page_put(page, "</span>");
+  if (a->verdict == VERDICT_APART)
+    fg_page_put(page, " apart ");
+  else
+    fg_page_put(page, a->value <= a->floor ? " is within the noise " : " does not stand out from the noise ");
+  page_detail(r, a);
+}
+
+static void page_to_target(const fg_report *r, const answer *a)
+{
+  fg_page *page = r->page;
+  double ode = fg_run_real(a->pairs, "ode_target.value"), sde = fg_run_real(a->pairs, "sde_target.value");
+  if (!isfinite(ode) || !isfinite(sde)) return;
+  fg_page_put(page, " To the target it is ");
+  fg_page_number(page, ode, 3, NULL);
+  fg_page_put(page, " from the ODE and ");
+  fg_page_number(page, sde, 3, NULL);
+  fg_page_put(page, " from the SDE (noise floors ");
+  fg_page_number(page, fg_run_real(a->pairs, "ode_target.floor"), 3, "no floor was estimated");
+  fg_page_put(page, " and ");
+  fg_page_number(page, fg_run_real(a->pairs, "sde_target.floor"), 3, "no floor was estimated");
+  fg_page_put(page, ").");
+}
+
+/* How the figure was made, and what it cannot see. */
+static void page_lead(const fg_report *r, const answer *a)
+{
+  fg_page *page = r->page;
+  if (a->verdict == VERDICT_NONE) {
+    fg_page_put(page,
+                "results.json holds no finite Wasserstein distance of the pair ODE and SDE; the warnings and "
+                "the counts of lost particles below may say why.");
+    return;
+  }
+  if (strcmp(a->estimator, "exact") == 0)
+    fg_page_put(page, "Exact optimal transport between ");
+  else if (strcmp(a->estimator, "grid") == 0)
+    fg_page_put(page, "Optimal transport between histograms of ");
+  else
+    fg_page_put(page, "Distance between Gaussians fitted to each law, a lower bound, from ");
+  fg_page_count(page, fg_run_real(a->gap, "used_x"), "not recorded");
+  fg_page_put(page, " particles of the ODE and ");
+  fg_page_count(page, fg_run_real(a->gap, "used_y"), "not recorded");
+  fg_page_put(
+      page, " of the SDE. The noise floor is what the same estimate gives between two samples of one law of "
+            "this size");
+  fg_page_put(page, a->verdict == VERDICT_APART ? "." : ": a gap well below it would go unseen.");
+  page_to_target(r, a);
+}
+
+static void page_fact(const fg_report *r, const char *title, double value, const json_t *estimate,
+                      const char *small)
+{
+  fg_page *page = r->page;
+  double low = fg_run_real(estimate, "ci_low"), high = fg_run_real(estimate, "ci_high");
+  double below = fg_run_real(estimate, "floor");
+  fg_page_print(page, "<div><dt>%s</dt><dd>", title);
+  fg_page_number(page, value, 3, "not estimated in this run");
+  fg_page_put(page, "<small>");
+  if (value <= below) {
+    fg_page_put(page, "within its noise floor, ");
+    fg_page_number(page, below, 3, NULL);
+  } else if (estimate && isfinite(low) && isfinite(high)) {
+    fg_page_number(page, low, 3, NULL);
+    fg_page_put(page, " to ");
+    fg_page_number(page, high, 3, NULL);
+  } else {
+    fg_page_put(page, small);
+  }
+  fg_page_put(page, "</small></dd></div>\n");
+}
+
+static void page_facts(const fg_report *r, const answer *a)
+{
+  fg_page *page = r->page;
+  const json_t *ode = fg_run_find(a->pairs, "ode_target"), *sde = fg_run_find(a->pairs, "sde_target");
+  double residual = fg_run_real(r->run->results, "residual.mean_square");
+  fg_page_put(page, "<dl class=\"facts\">\n");
+  page_fact(r, FG_W2 "(ODE, SDE)", a->value, a->gap, "no interval");
+  page_fact(r, "noise floor", a->floor, NULL, "same estimate, one law");
+  if (ode) page_fact(r, FG_W2 "(ODE, target)", fg_run_real(ode, "value"), ode, "no interval");
+  if (sde) page_fact(r, FG_W2 "(SDE, target)", fg_run_real(sde, "value"), sde, "no interval");
+  if (isfinite(residual))
+    page_fact(r, "residual, r.m.s.", sqrt(residual), NULL,
+              "Fokker\xe2\x80\x93Planck, on the SDE\xe2\x80\x99s paths");
+  fg_page_put(page, "</dl>\n");
+}
+
+void fg_report_headline(const fg_report *r)
+{
+  fg_page *page = r->page;
+  answer a = find_answer(r->run);
+  fg_page_put(page, "<header>\n<p class=\"kicker\">flowgap: probability-flow ODE against SDE \xc2\xb7 ");
+  fg_page_text(page, fg_run_word(r->run->results, "process.kind", "process not named"));
+  fg_page_put(page, " process \xc2\xb7 dimension ");
+  fg_page_count(page, fg_run_real(r->run->results, "model.dimension"), "not recorded");
+  fg_page_put(page, " \xc2\xb7 ");
+  fg_page_count(page, fg_report_particles(r->run), "not recorded");
+  fg_page_put(page, " particles</p>\n<h1>");
+  page_sentence(r, &a);
+  fg_page_put(page, ".</h1>\n<p class=\"lead\">");
+  page_lead(r, &a);
+  fg_page_put(page, "</p>\n");
+  page_facts(r, &a);
+  fg_page_put(page, "</header>\n");
+}
+
+/* ---- head of the document --------------------------------------------------------------- */
+
+void fg_report_head(const fg_report *r)
+{
+  fg_page *page = r->page;
+  char text[48];
+  answer a = find_answer(r->run);
+  fg_page_put(page, "<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">\n<head>\n"
+                    "<meta charset=\"utf-8\"/>\n"
+                    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
+                    "<meta name=\"generator\" content=\"flowgap\"/>\n<title>");
+  fg_page_text(page, model_name(r->run));
+  fg_page_put(page, ": ODE against SDE, W2 = ");
+  fg_page_text(page, fg_page_plain(a.value, 3, text));
+  fg_page_put(page, "</title>\n<style>\n");
+  for (const char *const *piece = fg_style_sheet; *piece; piece++) fg_page_put(page, *piece);
+  fg_page_put(page, "</style>\n</head>\n<body>\n<main>\n");
+}
+
+/* ---- warnings ---------------------------------------------------------------------------- */
+
+static void warn_lost(fg_page *warnings, double lost, double n, const char *what)
+{
+  if (!(lost > 0)) return;
+  fg_page_put(warnings, "<li>");
+  fg_report_share(warnings, lost, n);
+  fg_page_print(warnings, " particles %s; they are named <a href=\"#lost\">below</a>.</li>\n", what);
+}
+
+static void warn_outside_box(fg_page *warnings, const fg_run *run)
+{
+  static const char *const laws[] = {"ode", "sde", "target"}, *const names[] = {"ODE", "SDE", "target"};
+  double box = fg_run_real(run->results, "box"), n = fg_report_particles(run);
+  bool any = false;
+  if (!(box > 0)) return;
+  for (int i = 0; i < 3; i++) {
+    double outside = fg_run_real(fg_run_find(run->results, "outside_box"), laws[i]);
+    if (!(outside > 0)) continue;
+    fg_page_print(warnings, "%s", any ? ", " : "<li>Outside the box [\xe2\x88\x92");
+    if (!any) fg_page_print(warnings, "%.6g, %.6g] in some coordinate: ", box, box);
+    fg_page_print(warnings, "%s ", names[i]);
+    fg_report_share(warnings, outside, n);
+    any = true;
+  }
+  if (any) fg_page_put(warnings, ". The table shows every distance with and without them.</li>\n");
+}
+
+static void warn_outside_grid(fg_page *warnings, const fg_run *run)
+{
+  const json_t *gap = fg_run_find(run->results, "w2.grid.ode_sde");
+  double x = fg_run_real(gap, "outside_x"), y = fg_run_real(gap, "outside_y"), n = fg_report_particles(run);
+  if (!(x > 0) && !(y > 0)) return;
+  fg_page_put(warnings, "<li>The grid of the grid estimate leaves out ");
+  fg_report_share(warnings, x, n);
+  fg_page_put(warnings, " particles of the ODE and ");
+  fg_report_share(warnings, y, n);
+  fg_page_put(warnings, " of the SDE: its distance is blind to them. Widen compare.grid.half_width (now ");
+  fg_page_setting(warnings, fg_run_real(run->results, "grid.half_width"), "not recorded");
+  fg_page_put(warnings, ").</li>\n");
+}
+
+void fg_report_warnings(const fg_report *r)
+{
+  const fg_run *run = r->run;
+  const json_t *one;
+  size_t i;
+  double n = fg_report_particles(run);
+  fg_page list = {0};
+  warn_lost(&list, fg_run_real(run->results, "ode.failed"), n,
+            "could not be carried to the end by the ODE solver");
+  warn_lost(&list, fg_run_real(run->results, "sde.nonfinite"), n, "of the SDE became infinite or NaN");
+  warn_outside_box(&list, run);
+  warn_outside_grid(&list, run);
+  json_array_foreach((json_t *)fg_run_find(run->results, "warnings"), i, one)
+  {
+    if (!json_is_string(one)) continue;
+    fg_page_put(&list, "<li>");
+    fg_page_text_bytes(&list, json_string_value(one), json_string_length(one));
+    fg_page_put(&list, "</li>\n");
+  }
+  if (!run->d) fg_page_put(&list, "<li>samples.h5 is missing or empty: there are no density maps.</li>\n");
+  if (list.used) {
+    fg_page_put(r->page, "<div class=\"warnings\" role=\"note\">\n<h2>Read this first</h2>\n<ul>\n");
+    fg_page_bytes(r->page, list.text, list.used);
+    fg_page_put(r->page, "</ul>\n</div>\n");
+  }
+  r->page->failed = r->page->failed || list.failed;
+  fg_page_clear(&list);
+}

@@ -1,0 +1,55 @@
+/* Every figure of the page, and what the captions say about them. */
+#ifndef FG_REPORT_PLOTS_H
+#define FG_REPORT_PLOTS_H
+
+#include "analysis/report/data.h"
+#include "analysis/report/figures.h"
+#include "analysis/report/maps.h"
+
+enum { FG_MAP_ODE, FG_MAP_SDE, FG_MAP_TARGET, FG_MAPS };
+enum { FG_FRAMES = 20, FG_DRAWN_PATHS = 6 };
+
+/* Both laws at one time; density colours are shared, and end at `top`. */
+typedef struct fg_frame {
+  size_t row; /* in snapshot_t */
+  double t, top, gap_top;
+  size_t outside_ode, outside_sde;
+} fg_frame;
+
+typedef struct fg_plots {
+  fg_figures *figures;
+  /* figures "map-ode", "map-sde", "map-target", "map-gap" (d >= 2) or "laws", "laws-gap" (d = 1) */
+  bool densities;
+  fg_view view;
+  fg_map map[FG_MAPS];
+  fg_map_gap gap;
+  double top;
+  /* figures "frame-K-ode", -sde, -gap, or "frame-K-laws", in order of decreasing time */
+  size_t frames;
+  fg_view frame_view;
+  fg_frame frame[FG_FRAMES];
+  /* figures of the same names, drawn when there is something to show */
+  bool estimates, estimates_log, gap_time, residual, relative, plane, paths, work, order;
+  size_t drawn_paths;
+} fg_plots;
+
+/* Writes the script of all figures and runs gnuplot. */
+FG_CHECKED fg_code fg_plots_make(const fg_run *run, fg_plots *plots, fg_status *st);
+void fg_plots_clear(fg_plots *plots);
+
+/* plots_density.c */
+FG_CHECKED fg_code fg_plot_densities(const fg_run *run, fg_plots *plots, fg_status *st);
+FG_CHECKED fg_code fg_plot_frames(const fg_run *run, fg_plots *plots, fg_status *st);
+/* plots_lines.c; these set their flag in `plots` */
+void fg_plot_estimates(const fg_run *run, fg_plots *plots);
+void fg_plot_gap_time(const fg_run *run, fg_plots *plots);
+void fg_plot_residual(const fg_run *run, fg_plots *plots);
+void fg_plot_solver(const fg_run *run, fg_plots *plots);
+/* plots_paths.c */
+void fg_plot_paths(const fg_run *run, fg_plots *plots);
+
+/* Axis of the noising time, from the largest (left) to the smallest (right), so that generation runs
+ * from left to right; logarithmic when it spans more than a factor of 20. */
+void fg_plot_time_axis(fg_page *script, double least, double most);
+
+#endif

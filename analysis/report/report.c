@@ -1,0 +1,58 @@
+/* report.html: what is on the page, and in which order. */
+#include <stdlib.h>
+
+#include "analysis/report/sections.h"
+#include "analysis/report/style.h"
+#include "base/file.h"
+#include "base/run_directory.h"
+#include "flowgap/analysis.h"
+
+static fg_code write_page(const fg_report *r, fg_status *st)
+{
+  fg_report_head(r);
+  fg_report_headline(r);
+  fg_report_warnings(r);
+  FG_TRY(fg_report_densities(r, st));
+  FG_TRY(fg_report_frames(r, st));
+  FG_TRY(fg_report_distances(r, st));
+  FG_TRY(fg_report_residual(r, st));
+  FG_TRY(fg_report_paths(r, st));
+  FG_TRY(fg_report_solver(r, st));
+  fg_report_moments(r);
+  fg_report_lost(r);
+  fg_report_settings(r);
+  fg_report_provenance(r);
+  fg_page_put(r->page, "<footer>Written by flowgap ");
+  fg_page_text(r->page, fg_version());
+  fg_page_put(r->page, ". A dash has its reason as a tooltip.</footer>\n</main>\n<script>\n");
+  fg_page_put(r->page, fg_style_script);
+  fg_page_put(r->page, "</script>\n</body>\n</html>\n");
+  return fg_page_check(r->page, st);
+}
+
+static fg_code save_page(const char *run_directory, const fg_page *page, fg_status *st)
+{
+  char *path = fg_path_join(run_directory, "report.html");
+  if (!path) return FG_FAIL(st, FG_MEMORY, "no memory to write the report of %s", run_directory);
+  fg_code rc = fg_file_write(path, page->text, page->used, st);
+  free(path);
+  return rc;
+}
+
+fg_code fg_report_write(const char *run_directory, fg_status *st)
+{
+  fg_run run;
+  fg_plots plots = {0};
+  fg_page page = {0};
+  fg_report report = {&run, &plots, &page};
+  fg_code rc;
+  FG_TRY(fg_run_read(run_directory, &run, st));
+  FG_GO(fg_plots_make(&run, &plots, st), done);
+  FG_GO(write_page(&report, st), done);
+  FG_GO(save_page(run_directory, &page, st), done);
+done:
+  fg_plots_clear(&plots);
+  fg_page_clear(&page);
+  fg_run_clear(&run);
+  return rc;
+}

@@ -1,0 +1,48 @@
+/* The parts of the page, in the order in which they appear (report.c). A part that has nothing to show
+ * says why in a sentence, or is left out where its absence explains itself. */
+#ifndef FG_REPORT_SECTIONS_H
+#define FG_REPORT_SECTIONS_H
+
+#include "analysis/report/data.h"
+#include "analysis/report/page.h"
+#include "analysis/report/plots.h"
+
+typedef struct fg_report {
+  const fg_run *run;
+  fg_plots *plots;
+  fg_page *page;
+} fg_report;
+
+#define FG_W2 "<i>W</i><sub>2</sub>"
+
+/* overview.c */
+void fg_report_head(const fg_report *r);
+void fg_report_headline(const fg_report *r);
+void fg_report_warnings(const fg_report *r);
+/* sections.c */
+FG_CHECKED fg_code fg_report_densities(const fg_report *r, fg_status *st);
+FG_CHECKED fg_code fg_report_frames(const fg_report *r, fg_status *st);
+FG_CHECKED fg_code fg_report_residual(const fg_report *r, fg_status *st);
+FG_CHECKED fg_code fg_report_paths(const fg_report *r, fg_status *st);
+FG_CHECKED fg_code fg_report_solver(const fg_report *r, fg_status *st);
+/* distances.c */
+FG_CHECKED fg_code fg_report_distances(const fg_report *r, fg_status *st);
+/* tables.c */
+void fg_report_lost(const fg_report *r);
+void fg_report_solver_tables(const fg_report *r);
+void fg_report_moments(const fg_report *r);
+void fg_report_settings(const fg_report *r);
+void fg_report_provenance(const fg_report *r);
+
+/* Number of particles: the setting, else the rows of samples.h5. */
+double fg_report_particles(const fg_run *run);
+/* "12 of 20 000 (0.06 %)" */
+void fg_report_share(fg_page *page, double part, double whole);
+/* "90 % interval", or "interval" when the level is not recorded. */
+void fg_report_level(fg_page *page, const fg_run *run);
+/* <figure> with a title (HTML of our own), a legend (same, may be ""), the figure and a caption. */
+FG_CHECKED fg_code fg_report_figure(const fg_report *r, const char *name, const char *title,
+                                    const char *legend, const char *label, const char *caption,
+                                    fg_status *st);
+
+#endif
