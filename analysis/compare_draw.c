@@ -48,6 +48,7 @@ static fg_code fg_draw_sde(fg_comparison *c, size_t first, size_t n, const fg_sn
                        c->progress, report, st);
 }
 
+/* Add the report of a later part; `first` is added to the numbers of its named particles. */
 static void fg_report_add(fg_flow_report *sum, const fg_flow_report *part, uint64_t first)
 {
   if (sum->tiles == 0) {
@@ -90,7 +91,8 @@ static fg_code fg_draw_in_parts(fg_comparison *c, fg_draw_law *draw, double *x1,
   if (c->kept < c->n) {
     memset(&part, 0, sizeof part);
     FG_TRY(draw(c, c->kept, c->n - c->kept, NULL, x1 + c->kept * c->d, &part, st));
-    fg_report_add(total, &part, c->kept);
+    bool numbered = draw == fg_draw_sde || c->ode_on_grid; /* fg_flow_fixed knows where its part begins */
+    fg_report_add(total, &part, numbered ? 0 : c->kept);
   }
   total->steps = draw == fg_draw_sde || c->ode_on_grid ? steps : steps + (c->kept < c->n ? part.steps : 0);
   return FG_OK;
