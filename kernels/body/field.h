@@ -3,52 +3,39 @@
 #define FG_BODY_FIELD_H
 
 #include "body/mixture.h"
-#ifndef FG_WITHOUT_NETWORK
 #include "body/network.h"
-#define FG_HAS_NETWORK 1
-#else
-#define FG_HAS_NETWORK 0
-#endif
 
 /* Numbers in a row: what depends on time alone. */
 FG_HD int fg_field_row_size(const fg_field *f)
 {
-#if FG_HAS_NETWORK
   if (f->kind == FG_FIELD_NETWORK) return fg_network_row_size(f);
-#endif
   return fg_mixture_row_size(f);
 }
 
 /* Scratch of a tile of p particles, in reals. */
 FG_HD size_t fg_field_scratch(const fg_field *f, int p, unsigned want)
 {
-#if FG_HAS_NETWORK
   if (f->kind == FG_FIELD_NETWORK) return fg_network_scratch(f, p, want);
-#endif
   (void)want;
   return fg_mixture_scratch(f, p);
 }
 
 FG_HD void fg_field_row(const fg_field *f, const fg_coeff *c, unsigned want, fg_real *row)
 {
-#if FG_HAS_NETWORK
   if (f->kind == FG_FIELD_NETWORK) {
     fg_network_row(f, c, want, row);
     return;
   }
-#endif
   (void)want;
   fg_mixture_row(f, c, row);
 }
 
 FG_HD void fg_field_tile(const fg_field *f, const fg_tile *tile)
 {
-#if FG_HAS_NETWORK
   if (f->kind == FG_FIELD_NETWORK) {
     fg_network_tile(f, tile);
     return;
   }
-#endif
   fg_mixture_tile(f, tile);
 }
 

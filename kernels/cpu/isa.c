@@ -1,7 +1,8 @@
 /* Compiled once per instruction set (FG_ISA) and precision (FG_SINGLE or not). */
 #include "cpu/isa.h"
 
-#define FG_WITHOUT_NETWORK
+#include "cpu/matmul.h" /* the tile words, before the bodies */
+
 #include "body/evaluate.h"
 #include "body/ode.h"
 #include "body/simulate.h"
