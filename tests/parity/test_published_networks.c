@@ -17,7 +17,7 @@
 
 #define FOLDER FG_SOURCE_DIR "/../shared/reference"
 
-/* Relative to the size of the column: single values pass through 0. */
+/* Largest error, relative where the value is above 1. */
 static double largest_error(const fg_csv *table, const char *name, const double *values, size_t stride)
 {
   size_t column = fg_csv_column(table, name);
