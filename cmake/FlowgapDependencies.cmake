@@ -22,6 +22,9 @@ find_library(SUNDIALS_CORE_LIBRARY NAMES sundials_core) # 7.x splits it off
 if(NOT SUNDIALS_INCLUDE_DIR OR NOT SUNDIALS_CVODE_LIBRARY)
   message(FATAL_ERROR "SUNDIALS CVODE was not found: run scripts/setup.sh (it unpacks it into .deps)")
 endif()
+file(STRINGS ${SUNDIALS_INCLUDE_DIR}/sundials/sundials_config.h SUNDIALS_VERSION
+  REGEX "#define SUNDIALS_VERSION \"")
+string(REGEX REPLACE ".*\"(.*)\".*" "\\1" SUNDIALS_VERSION "${SUNDIALS_VERSION}")
 add_library(fg_sundials INTERFACE)
 target_include_directories(fg_sundials SYSTEM INTERFACE ${SUNDIALS_INCLUDE_DIR})
 target_link_libraries(fg_sundials INTERFACE ${SUNDIALS_CVODE_LIBRARY})
