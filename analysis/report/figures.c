@@ -82,7 +82,7 @@ void fg_figures_begin(fg_figures *figures, const char *name, int width, int heig
   fg_page_put(script, "\nset key noautotitle\n"
                       "set border 3 lw 0.8 lc rgb " FG_INK "\n"
                       "set tics nomirror out scale 0.5,0.3 textcolor rgb " FG_INK "\n"
-                      "set xtics offset 0,0.2\nset xlabel offset 0,0.3\n"
+                      "set xtics offset 0,0.2\nset xlabel offset 0,0.6\n"
                       "set key samplen 1.5 spacing 1.1 textcolor rgb " FG_INK "\n");
 }
 

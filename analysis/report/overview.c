@@ -236,58 +236,12 @@ void fg_report_head(const fg_report *r)
 
 /* ---- warnings ---------------------------------------------------------------------------- */
 
-static void warn_lost(fg_page *warnings, double lost, double n, const char *what)
-{
-  if (!(lost > 0)) return;
-  fg_page_put(warnings, "<li>");
-  fg_report_share(warnings, lost, n);
-  fg_page_print(warnings, " particles %s; they are named <a href=\"#lost\">below</a>.</li>\n", what);
-}
-
-static void warn_outside_box(fg_page *warnings, const fg_run *run)
-{
-  static const char *const laws[] = {"ode", "sde", "target"}, *const names[] = {"ODE", "SDE", "target"};
-  double box = fg_run_real(run->results, "box"), n = fg_report_particles(run);
-  bool any = false;
-  if (!(box > 0)) return;
-  for (int i = 0; i < 3; i++) {
-    double outside = fg_run_real(fg_run_find(run->results, "outside_box"), laws[i]);
-    if (!(outside > 0)) continue;
-    fg_page_print(warnings, "%s", any ? ", " : "<li>Outside the box [\xe2\x88\x92");
-    if (!any) fg_page_print(warnings, "%.6g, %.6g] in some coordinate: ", box, box);
-    fg_page_print(warnings, "%s ", names[i]);
-    fg_report_share(warnings, outside, n);
-    any = true;
-  }
-  if (any) fg_page_put(warnings, ". The table shows every distance with and without them.</li>\n");
-}
-
-static void warn_outside_grid(fg_page *warnings, const fg_run *run)
-{
-  const json_t *gap = fg_run_find(run->results, "w2.grid.ode_sde");
-  double x = fg_run_real(gap, "outside_x"), y = fg_run_real(gap, "outside_y"), n = fg_report_particles(run);
-  if (!(x > 0) && !(y > 0)) return;
-  fg_page_put(warnings, "<li>The grid of the grid estimate leaves out ");
-  fg_report_share(warnings, x, n);
-  fg_page_put(warnings, " particles of the ODE and ");
-  fg_report_share(warnings, y, n);
-  fg_page_put(warnings, " of the SDE: its distance is blind to them. Widen compare.grid.half_width (now ");
-  fg_page_setting(warnings, fg_run_real(run->results, "grid.half_width"), "not recorded");
-  fg_page_put(warnings, ").</li>\n");
-}
-
 void fg_report_warnings(const fg_report *r)
 {
   const fg_run *run = r->run;
   const json_t *one;
   size_t i;
-  double n = fg_report_particles(run);
   fg_page list = {0};
-  warn_lost(&list, fg_run_real(run->results, "ode.failed"), n,
-            "could not be carried to the end by the ODE solver");
-  warn_lost(&list, fg_run_real(run->results, "sde.nonfinite"), n, "of the SDE became infinite or NaN");
-  warn_outside_box(&list, run);
-  warn_outside_grid(&list, run);
   json_array_foreach((json_t *)fg_run_find(run->results, "warnings"), i, one)
   {
     if (!json_is_string(one)) continue;
@@ -299,7 +253,8 @@ void fg_report_warnings(const fg_report *r)
   if (list.used) {
     fg_page_put(r->page, "<div class=\"warnings\" role=\"note\">\n<h2>Read this first</h2>\n<ul>\n");
     fg_page_bytes(r->page, list.text, list.used);
-    fg_page_put(r->page, "</ul>\n</div>\n");
+    fg_page_put(r->page, "</ul>\n<p class=\"note\">Counts and names: <a href=\"#lost\">particles lost or "
+                         "left out</a>.</p>\n</div>\n");
   }
   r->page->failed = r->page->failed || list.failed;
   fg_page_clear(&list);

@@ -38,10 +38,10 @@ static fg_code script_picture(fg_figures *figures, const char *name, const fg_vi
   fg_page *script = fg_figures_script(figures);
   double step = fg_nice_step(view->width, 5), side = view->width / (double)view->bins;
   fg_figures_begin(figures, name, MAP_WIDTH, MAP_HEIGHT);
-  /* 214 x 214 pixels: equal aspect */
-  fg_page_print(script, "set lmargin at screen %.6f\nset rmargin at screen %.6f\n", 30.0 / MAP_WIDTH,
-                244.0 / MAP_WIDTH);
-  fg_page_print(script, "set bmargin at screen %.6f\nset tmargin at screen %.6f\n", 22.0 / MAP_HEIGHT,
+  /* 208 x 208 pixels: equal aspect */
+  fg_page_print(script, "set lmargin at screen %.6f\nset rmargin at screen %.6f\n", 38.0 / MAP_WIDTH,
+                246.0 / MAP_WIDTH);
+  fg_page_print(script, "set bmargin at screen %.6f\nset tmargin at screen %.6f\n", 28.0 / MAP_HEIGHT,
                 236.0 / MAP_HEIGHT);
   fg_page_print(script, "set border 15\nset xrange [%.9g:%.9g]\nset yrange [%.9g:%.9g]\n", view->low[0],
                 view->low[0] + view->width, view->low[1], view->low[1] + view->width);
@@ -125,8 +125,9 @@ static void script_laws_gap(fg_figures *figures, const fg_view *view, const fg_m
                   2 * fg_map_error(view, &maps[FG_MAP_ODE], &maps[FG_MAP_SDE], i));
   fg_page_print(script, "EOD\nset xrange [%.9g:%.9g]\n", view->low[0], view->low[0] + view->width);
   fg_page_put(script,
-              "set xlabel '{/:Italic x}' tc rgb " FG_INK "\nset ylabel 'SDE - ODE density' tc rgb " FG_INK
-              "\nset xzeroaxis lc rgb " FG_INK " lw 0.8\n"
+              "set xlabel '{/:Italic x}' tc rgb " FG_INK
+              "\nset ylabel 'density, SDE \xe2\x88\x92 ODE' tc rgb " FG_INK "\nset xzeroaxis lc rgb " FG_INK
+              " lw 0.8\n"
               "plot $gap using 1:(-$3):3 with filledcurves lc rgb " FG_MUTED
               " fs transparent solid 0.25 noborder, $gap using 1:2 with histeps lw 1.4 lc rgb " FG_INK "\n");
 }

@@ -55,15 +55,17 @@ void fg_plot_estimates(const fg_run *run, fg_plots *plots)
   plots->estimates = true;
   plots->estimates_log = most > 60 * least;
   double left = plots->estimates_log ? least / 3 : 0;
-  fg_figures_begin(plots->figures, "estimates", 460, 66 + 24 * rows);
+  int height = 62 + 24 * rows;
+  fg_figures_begin(plots->figures, "estimates", 460, height);
   if (plots->estimates_log) fg_page_put(script, "set logscale x\nset format x '10^{%T}'\n");
   fg_page_print(script, "set xrange [%.9g:%.9g]\nset yrange [%g:-0.6]\nset border 1\n", left, 1.06 * most,
                 rows - 0.4);
   fg_page_print(script,
-                "set lmargin at screen 0.36\nset xlabel '{/:Italic W}_2' offset 0,0.3 tc rgb " FG_INK "\n"
+                "set lmargin at screen 0.36\nset tmargin at screen %.6f\nset bmargin at screen %.6f\nset "
+                "xlabel '{/:Italic W}_2' tc rgb " FG_INK "\n"
                 "set ytics scale 0\nset grid xtics lt 1 lw 0.6 lc rgb " FG_RULE "\n"
                 "color(p) = p == 0 ? 0x010101 : p == 1 ? 0x0072b2 : 0xd55e00\nleft = %.9g\n",
-                left);
+                1 - 8.0 / height, 52.0 / height, left);
   fg_page_put(script,
               "set style fill transparent solid 0.3 noborder\n"
               "plot $estimates using (left):1:(left):(column(5) > left ? column(5) : left):"

@@ -179,7 +179,7 @@ fg_code fg_report_frames(const fg_report *r, fg_status *st)
   fg_page_print(
       page,
       "<p class=\"note\">%zu particles of each law at %zu noising times%s. Generation runs from large "
-      "<i>t</i> (noise) to small <i>t</i> (data). Each time has its own colour scale.</p>\n",
+      "<i>t</i> (noise) to small <i>t</i> (data). Each time has its own scale.</p>\n",
       r->run->snapshot_ode.shape[1], frames, frames < all ? " (evenly chosen among those kept)" : "");
   if (frames > 1)
     fg_page_print(

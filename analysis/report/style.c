@@ -38,7 +38,7 @@ static const char text[] =
     ".nb{white-space:nowrap}\n";
 
 static const char parts[] =
-    ".facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:.8rem;margin:0}\n"
+    ".facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(170px,1fr));gap:.8rem;margin:0}\n"
     ".facts div{background:var(--panel);border-radius:8px;padding:.7rem .9rem}\n"
     ".facts dt{color:var(--muted);font-size:.85rem}\n"
     ".facts dd{margin:0;font-size:1.4rem;font-weight:600;font-variant-numeric:tabular-nums}\n"
@@ -57,7 +57,7 @@ static const char parts[] =
     ".maps.three{grid-template-columns:repeat(3,1fr);max-width:860px}\n"
     ".pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:.6rem "
     "2.2rem}\n"
-    "figure:not([id*=map]):not([id*=frame-]){max-width:540px}\n"
+    "figure{max-width:540px}.maps figure{max-width:none}\n"
     ".bars{display:flex;flex-wrap:wrap;gap:.5rem 1.6rem;margin:.8rem 0 .2rem;max-width:860px}\n"
     ".bar{flex:1 1 250px;font-size:.82rem;color:var(--muted);font-variant-numeric:tabular-nums}\n"
     ".bar i{display:block;height:10px;border-radius:2px;margin:.15rem 0;print-color-adjust:exact;"
@@ -106,7 +106,8 @@ static const char tables[] =
     "footer{margin-top:2.4rem;color:var(--muted);font-size:.85rem}\n"
     "@media (max-width:760px){main{padding:1.2rem 1rem 2rem}h1{font-size:1.35rem}.maps,.maps.three{"
     "grid-template-columns:repeat(2,1fr)}.facts{grid-template-columns:repeat(2,1fr)}.facts "
-    "dd{font-size:1.2rem}}\n"
+    "dd{font-size:1.2rem}"
+    "svg text{font-size:14px}.maps svg{overflow:visible}.maps svg text{font-size:15px}}\n"
     "@media "
     "print{body{font-size:11pt}main{max-width:none;padding:0}section{break-inside:auto}h2{break-after:avoid}"
     ".player{display:none!important}.js "

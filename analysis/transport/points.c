@@ -79,8 +79,7 @@ void fg_masses(size_t n, const double *p, size_t m, const double *q, int64_t *ma
 
 /* ---- points -------------------------------------------------------------------------- */
 
-static fg_code fg_check_rows(const char *name, size_t n, size_t d, const double *x, const double *w,
-                             fg_status *st)
+fg_code fg_rows_check(const char *name, size_t n, size_t d, const double *x, const double *w, fg_status *st)
 {
   double sum = 0;
   for (size_t i = 0; i < n; i++) {
@@ -169,8 +168,8 @@ fg_code fg_pair_create(size_t n, size_t m, size_t d, const double *x, const doub
                    n, m, d);
   if (n > UINT32_MAX / 4 || m > UINT32_MAX / 4)
     return FG_FAIL(st, FG_USAGE, "a distance between %zu and %zu rows: the limit is 2^30 rows", n, m);
-  FG_TRY(fg_check_rows("x", n, d, x, wx, st));
-  FG_TRY(fg_check_rows("y", m, d, y, wy, st));
+  FG_TRY(fg_rows_check("x", n, d, x, wx, st));
+  FG_TRY(fg_rows_check("y", m, d, y, wy, st));
   pair->d = d;
   pair->x = malloc(n * d * sizeof *pair->x);
   pair->y = malloc(m * d * sizeof *pair->y);

@@ -17,7 +17,7 @@
 
 enum {
   FG_CELL = 4,         /* points per cell of the coarse problem */
-  FG_SIDE_SMALL = 256, /* a side is not made coarser below this */
+  FG_SIDE_SMALL = 128, /* a side is not made coarser below this */
   FG_NEAR_MAX = 20,    /* candidates per row and per column */
   FG_WORST = 8,        /* violating pairs that a row adds in one round */
   FG_ROUNDS = 200
@@ -25,7 +25,7 @@ enum {
 /* Above this a pass over all pairs takes seconds, and there are several. */
 #define FG_PRICING_PAIRS ((size_t)1 << 30)
 /* Up to this many pairs the complete graph is solved at once. */
-#define FG_DENSE_PAIRS ((size_t)300 * 1000)
+#define FG_DENSE_PAIRS ((size_t)18 * 1000)
 
 typedef struct fg_level {
   size_t n, m, d;

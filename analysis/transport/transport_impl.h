@@ -20,7 +20,7 @@ typedef struct fg_pair {
   int identical; /* all points coincide */
 } fg_pair;
 
-/* Refuses what is not finite (naming the row), negative weights, empty samples. */
+/* Refuses what fg_rows_check refuses and empty samples. */
 FG_CHECKED fg_code fg_pair_create(size_t n, size_t m, size_t d, const double *x, const double *wx,
                                   const double *y, const double *wy, fg_pair *pair, fg_status *st);
 void fg_pair_clear(fg_pair *pair);
@@ -63,8 +63,9 @@ FG_CHECKED fg_code fg_w2_finish(double primal, double dual, int exponent, fg_w2 
 /* Bin ix bins + iy of a point (x, y), SIZE_MAX outside the grid. */
 size_t fg_grid_bin(const fg_w2_grid_settings *grid, const double *x);
 
-/* Weighted mean and covariance [d, d], divided by the sum of weights (w NULL: equal). */
-void fg_moments(size_t n, size_t d, const double *x, const double *w, double *mean, double *cov);
+/* Refuses what is not finite (naming the row), negative weights and weights without a sum. */
+FG_CHECKED fg_code fg_rows_check(const char *name, size_t n, size_t d, const double *x, const double *w,
+                                 fg_status *st);
 
 double fg_seconds(void);
 

@@ -14,8 +14,8 @@
 #include "analysis/statistics.h"
 #include "analysis/transport/transport_impl.h"
 
-/* Two passes: mean first, so that a far centre costs no digits. */
-void fg_moments(size_t n, size_t d, const double *x, const double *w, double *mean, double *cov)
+/* Weighted mean and covariance [d, d]. Two passes: mean first, so that a far centre costs no digits. */
+static void fg_moments(size_t n, size_t d, const double *x, const double *w, double *mean, double *cov)
 {
   double total = 0;
   memset(mean, 0, d * sizeof *mean);

@@ -54,11 +54,12 @@ FG_HD double fg_uniform(uint32_t w)
   return ((double)w + 0.5) * (1.0 / 4294967296.0);
 }
 
-/* Uniform on (0, 1) with 53 bits, from two words. */
-FG_HD double fg_uniform53(uint32_t high, uint32_t low)
+/* Uniform on (0, 1) with 52 bits, from two words: one bit fewer than a double holds, so that adding the
+ * half is exact and 1 is never reached. */
+FG_HD double fg_uniform52(uint32_t high, uint32_t low)
 {
-  uint64_t bits = ((uint64_t)high << 21) ^ (uint64_t)(low >> 11);
-  return ((double)bits + 0.5) * (1.0 / 9007199254740992.0);
+  uint64_t bits = ((uint64_t)high << 20) ^ (uint64_t)(low >> 12);
+  return ((double)bits + 0.5) * (1.0 / 4503599627370496.0);
 }
 
 /* Two independent N(0,1) from two words (Box-Muller). The tail ends at sqrt(2 log 2^33) = 6.76. */

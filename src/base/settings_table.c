@@ -49,7 +49,7 @@ static const fg_setting fg_table[] = {
     REAL("process.diff", "auto", TINY, BIG, "", "Diffusion g of ou and bm (auto: 1)."),
     REAL("process.horizon", "auto", TINY, BIG, "time",
          "End time T of the noising (auto: 10 for ou, else 1)."),
-    REAL("process.beta_min", "auto", TINY, BIG, "1/time", "beta(0) of vp (auto: 0.1)."),
+    REAL("process.beta_min", "auto", 0, BIG, "1/time", "beta(0) of vp (auto: 0.1)."),
     REAL("process.beta_max", "auto", TINY, BIG, "1/time", "beta(T) of vp (auto: 10)."),
     REAL("process.scale", "auto", TINY, BIG, "", "Standard deviation that vp tends to (auto: 1)."),
     REAL("process.sigma_min", "auto", TINY, BIG, "", "sigma(0) of ve (auto: 0.01)."),

@@ -211,7 +211,7 @@ static void sample(const fg_target *t, uint64_t seed, uint64_t row, double *x)
 {
   const fg_mixture *m = t->data;
   fg_words words = fg_philox(seed, FG_STREAM_TARGET, row, STEP_PICK, 0);
-  size_t k = m->k == 1 ? 0 : fg_target_pick(m->k, m->cumulative, fg_uniform53(words.w[0], words.w[1]));
+  size_t k = m->k == 1 ? 0 : fg_target_pick(m->k, m->cumulative, fg_uniform52(words.w[0], words.w[1]));
   const double *f = m->factor + k * factor_size(m), *mean = m->means + k * m->d;
   fg_target_normals(seed, FG_STREAM_TARGET, row, STEP_NORMALS, m->d, x);
   for (size_t i = m->d; i-- > 0;) { /* downwards: row i of L needs z_0..z_i only */

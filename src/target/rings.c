@@ -22,8 +22,8 @@ static void sample(const fg_target *t, uint64_t seed, uint64_t row, double *x)
 {
   const rings *r = t->data;
   fg_words words = fg_philox(seed, FG_STREAM_TARGET, row, 0, 0);
-  size_t k = fg_target_pick(r->k, r->cumulative, fg_uniform53(words.w[0], words.w[1]));
-  double angle = 2.0 * FG_PI * fg_uniform53(words.w[2], words.w[3]);
+  size_t k = fg_target_pick(r->k, r->cumulative, fg_uniform52(words.w[0], words.w[1]));
+  double angle = 2.0 * FG_PI * fg_uniform52(words.w[2], words.w[3]);
   double rho = r->radius[k] + r->sd * fg_normal(seed, FG_STREAM_TARGET, row, 1, 0);
   x[0] = rho * cos(angle);
   x[1] = rho * sin(angle);

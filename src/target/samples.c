@@ -14,7 +14,7 @@ static void sample(const fg_target *t, uint64_t seed, uint64_t row, double *x)
 {
   const rows *r = t->data;
   fg_words words = fg_philox(seed, FG_STREAM_TARGET, row, 0, 0);
-  size_t at = fg_target_pick(r->samples.n, r->cumulative, fg_uniform53(words.w[0], words.w[1]));
+  size_t at = fg_target_pick(r->samples.n, r->cumulative, fg_uniform52(words.w[0], words.w[1]));
   for (size_t i = 0; i < t->d; i++) x[i] = r->samples.x[at * t->d + i];
 }
 

@@ -47,10 +47,10 @@ static double draw(const well *w, uint64_t seed, uint64_t row, uint32_t i)
   for (uint32_t try = 1;; try++) {
     fg_words place = fg_philox(seed, FG_STREAM_TARGET, row, try, 2 * i);
     fg_words judge = fg_philox(seed, FG_STREAM_TARGET, row, try, 2 * i + 1);
-    size_t cell = fg_target_pick(CELLS, w->cumulative, fg_uniform53(place.w[0], place.w[1]));
+    size_t cell = fg_target_pick(CELLS, w->cumulative, fg_uniform52(place.w[0], place.w[1]));
     double from = edge(w, (int)cell), to = edge(w, (int)cell + 1);
-    double s = from + (to - from) * fg_uniform53(place.w[2], place.w[3]);
-    if (fg_uniform53(judge.w[0], judge.w[1]) * w->bound[cell] <= relative(w, s))
+    double s = from + (to - from) * fg_uniform52(place.w[2], place.w[3]);
+    if (fg_uniform52(judge.w[0], judge.w[1]) * w->bound[cell] <= relative(w, s))
       return judge.w[2] >> 31 ? w->peak + s : -(w->peak + s);
   }
 }
