@@ -204,14 +204,15 @@ fg_code fg_report_residual(const fg_report *r, fg_status *st)
                       "compare.residual_points is 0.</p>\n</section>\n");
     return FG_OK;
   }
-  fg_page_put(page, "<p>Mean of <i>R</i>\xc2\xb2 along the SDE\xe2\x80\x99s own paths: <b>");
+  fg_page_put(page, "<p>Mean of <i>R</i>\xc2\xb2 along the paths of the model\xe2\x80\x99s own SDE: <b>");
   fg_page_number(page, fg_run_real(residual, "mean_square"), 3, "not recorded");
   fg_page_put(page, "</b> \xc2\xb1 ");
   fg_page_number(page, fg_run_real(residual, "mean_square_se"), 2, "not recorded");
-  fg_page_put(page, " (standard error, ");
+  fg_page_put(page, " (standard error; ");
   fg_page_count(page, fg_run_real(residual, "points"), "not recorded");
   fg_page_put(
-      page, " points). <i>R</i> says by how much exp \xce\xa6 misses the equation that its score should "
+      page, " paths, averaged over time). <i>R</i> says by how much exp \xce\xa6 misses the equation that "
+            "its score should "
             "solve; where <i>R</i> = 0 for all <i>x</i> and <i>t</i>, ODE and SDE have the same law.</p>\n");
   if (r->plots->residual) {
     fg_page_put(page, "<div class=\"pair\">\n");

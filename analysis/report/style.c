@@ -110,6 +110,7 @@ static const char tables[] =
     "svg text{font-size:14px}.maps svg{overflow:visible}.maps svg text{font-size:15px}}\n"
     "@media "
     "print{body{font-size:11pt}main{max-width:none;padding:0}section{break-inside:auto}h2{break-after:avoid}"
+    ".pair{grid-template-columns:1fr 1fr}.facts{grid-template-columns:repeat(5,1fr)}"
     ".player{display:none!important}.js "
     ".when{display:block}.scroll{overflow:visible}th,td{white-space:normal;padding-right:.5rem}"
     "table{font-size:8.5pt}}\n";

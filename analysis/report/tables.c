@@ -95,6 +95,7 @@ void fg_report_solver_tables(const fg_report *r)
       {"jvp_evaluations", "Jacobian\xe2\x80\x93vector products", "not recorded"},
       {"error_test_failures", "error test failures", "not recorded"},
       {"convergence_failures", "convergence failures", "not recorded"},
+      {"tile", "particles per tile", "not recorded"},
       {"tiles", "tiles", "not recorded"},
       {"tiles_split", "tiles split after a failure", "not recorded"},
       {"failed", "particles lost", "not recorded"},
@@ -103,10 +104,12 @@ void fg_report_solver_tables(const fg_report *r)
   static const solver_row sde[] = {
       {"method", "method", "not recorded"},
       {"lambda", "noise level \xce\xbb", "not recorded"},
+      {"t_end", "stops at t", "not recorded"},
       {"steps", "steps of the grid", "not recorded"},
       {"refine", "steps halved, times", "not recorded"},
       {"last_step_noise", "noise in the last step", "not recorded"},
       {"precision", "arithmetic", "not recorded"},
+      {"tile", "particles per tile", "not recorded"},
       {"nonfinite", "particles lost", "not recorded"},
       {"seconds", "time / s", "not recorded"},
   };
@@ -204,14 +207,26 @@ static void lost_row(const fg_report *r, const char *title, double lost, const j
   fg_page_put(page, "</td></tr>\n");
 }
 
-static void outside_row(const fg_report *r, const char *title, const char *law)
+static void outside_row(const fg_report *r, const char *title, double count)
 {
-  const json_t *outside = fg_run_find(r->run->results, "outside_box");
-  double count = fg_run_real(outside, law);
   if (!isfinite(count)) return;
   row_start(r->page, title);
   fg_report_share(r->page, count, fg_report_particles(r->run));
   fg_page_put(r->page, "</td></tr>\n");
+}
+
+static void outside_rows(const fg_report *r)
+{
+  const json_t *outside = fg_run_find(r->run->results, "outside_box"),
+               *grid = fg_run_find(r->run->results, "w2.grid");
+  if (fg_run_real(r->run->results, "box") > 0) {
+    outside_row(r, "ODE, outside the box", fg_run_real(outside, "ode"));
+    outside_row(r, "SDE, outside the box", fg_run_real(outside, "sde"));
+    outside_row(r, "target, outside the box", fg_run_real(outside, "target"));
+  }
+  outside_row(r, "ODE, outside the grid", fg_run_real(grid, "ode_sde.outside_x"));
+  outside_row(r, "SDE, outside the grid", fg_run_real(grid, "ode_sde.outside_y"));
+  outside_row(r, "target, outside the grid", fg_run_real(grid, "ode_target.outside_y"));
 }
 
 void fg_report_lost(const fg_report *r)
@@ -225,20 +240,17 @@ void fg_report_lost(const fg_report *r)
            fg_run_find(results, "ode.failed_named"));
   lost_row(r, "SDE, infinite or NaN", fg_run_real(results, "sde.nonfinite"),
            fg_run_find(results, "sde.nonfinite_named"));
-  if (fg_run_real(results, "box") > 0) {
-    outside_row(r, "ODE, outside the box", "ode");
-    outside_row(r, "SDE, outside the box", "sde");
-    outside_row(r, "target, outside the box", "target");
-  }
+  outside_rows(r);
   fg_page_put(
       page,
       "</tbody></table></div>\n<p class=\"note\">A particle that a solver cannot carry stays as far as it "
       "came, is counted here and named; the others go on. ");
+  fg_page_put(page, "Only the grid estimate leaves out what lies beyond its grid. ");
   fg_page_put(page,
               fg_run_real(results, "box") > 0
-                  ? "Distances marked \xe2\x80\x9cin the box\xe2\x80\x9d leave out what lies beyond it; the "
+                  ? "Distances marked \xe2\x80\x9cin the box\xe2\x80\x9d leave out what lies beyond it, the "
                     "others do not.</p>\n</section>\n"
-                  : "No box was set (compare.box): no particle was cut.</p>\n</section>\n");
+                  : "No box was set (compare.box): nothing else was cut.</p>\n</section>\n");
 }
 
 /* ---- settings and provenance ------------------------------------------------------------- */
@@ -269,14 +281,14 @@ void fg_report_provenance(const fg_report *r)
   };
   fg_page *page = r->page;
   const json_t *results = r->run->results, *seed = fg_run_find(results, "seed");
-  const char *command = fg_run_word(results, "command", NULL);
+  const char *command = fg_run_word(results, "command", "not recorded");
   fg_page_put(page, "<section id=\"provenance\">\n<h2>Where this page comes from</h2>\n");
-  if (command && *command) {
+  if (strcmp(command, "flowgap compare config.yaml") != 0) {
     fg_page_put(page, "<p class=\"note\">Command that made this run:</p>\n<pre class=\"wrap\"><code>");
     fg_page_text(page, command);
     fg_page_put(page, "</code></pre>\n");
   }
-  fg_page_put(page, "<p class=\"note\">To repeat it from the run directory:</p>\n<pre class=\"wrap\"><code>"
+  fg_page_put(page, "<p class=\"note\">To repeat it, in the run directory:</p>\n<pre class=\"wrap\"><code>"
                     "flowgap compare config.yaml --out repeated</code></pre>\n"
                     "<div class=\"scroll\"><table class=\"keys\"><tbody>\n");
   row_object(page, "model", fg_run_find(results, "model"));

@@ -232,9 +232,9 @@ static void full_page(void **state)
   page_has(text, "= 0.252</span> apart");
   page_has(text, "90 % interval 0.234 to 0.272");
   page_has(text, "the prior &lt;gaussian&gt; differs from p_T &amp; its mean");
-  page_has(text, "2 of 6000 (0.033 %) particles could not be carried");
+  page_has(text, "2 of 6000 (0.033 %): particle 17 at");
   page_has(text, "particle 17 at <i>t</i> = 0.00310");
-  page_has(text, "ODE 412 of 6000 (6.9 %)");
+  page_has(text, "ODE, outside the box</th><td>412 of 6000 (6.9 %)");
   page_has(text, "# a &lt; b &amp; c");
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
     snprintf(what, sizeof what, "<figure id=\"figure-%s\">", parts[i]);

@@ -1,0 +1,124 @@
+#!/bin/bash
+# The page of a run in a browser: every figure present and not empty, the slider works, nothing is
+# fetched, no console error, and the text is well-formed. Screenshots stay in BUILD/report-pages.
+# usage: test_report.sh BUILD SOURCE
+set -u
+build=$1
+maker=$build/tests/test_report
+browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)
+if [ -z "$browser" ]; then
+  echo "skipped: no chromium on the PATH (apt-get install chromium)"
+  exit 77
+fi
+if [ ! -x "$maker" ]; then
+  echo "skipped: $maker is not built"
+  exit 77
+fi
+pages=$build/report-pages
+rm -rf "$pages"
+mkdir -p "$pages"
+failures=0
+
+fail() {
+  echo "FAILED: $*"
+  failures=$((failures + 1))
+}
+
+# browse LOG ARGUMENTS...: a fresh profile each time, network off
+browse() {
+  local log=$1 profile
+  shift
+  profile=$(mktemp -d)
+  timeout 120 "$browser" --headless --no-sandbox --disable-gpu --disable-background-networking \
+    --hide-scrollbars --host-resolver-rules='MAP * ~NOTFOUND' --enable-logging=stderr \
+    --user-data-dir="$profile" "$@" 2>"$log"
+  local code=$?
+  rm -rf "$profile"
+  return $code
+}
+
+# count PATTERN FILE: how often it occurs
+count() {
+  grep -o -- "$1" "$2" | wc -l
+}
+
+expect() { # WHAT GOT WANTED
+  [ "$2" = "$3" ] || fail "$1: $2, expected $3"
+}
+
+check_kind() { # KIND SVGS IMAGES FRAMES
+  local kind=$1 run=$pages/$1 dom=$pages/$1.dom log=$pages/$1.log
+  "$maker" --make "$kind" "$run" || { fail "$kind: no page"; return; }
+  local html=$run/report.html
+  browse "$log" --virtual-time-budget=3000 --dump-dom "file://$html" >"$dom" || fail "$kind: the browser failed"
+  grep CONSOLE "$log" && fail "$kind: console messages"
+  expect "$kind: figures" "$(count '<svg ' "$dom")" "$2"
+  expect "$kind: pictures" "$(count '<image [^>]*href="data:image/png;base64,[^"]\{100,\}' "$dom")" "$3"
+  expect "$kind: snapshots" "$(count 'class="frame"' "$dom")" "$4"
+  # the script ran: one snapshot is shown, the others are hidden, the label follows
+  if [ "$4" -gt 1 ]; then
+    expect "$kind: hidden snapshots" "$(count 'class="frame" data-t="[^"]*" hidden=""' "$dom")" $(($4 - 1))
+    grep -q '<output>t = ' "$dom" || fail "$kind: the slider has no label"
+  fi
+  # nothing that a browser would fetch
+  grep -qE '(src|href)="?(https?:)?//' "$dom" && fail "$kind: an address outside the page"
+  grep -qE '@import|url\((https?:|//)' "$html" && fail "$kind: a style from outside"
+  local size
+  size=$(stat -c %s "$html")
+  [ "$size" -lt 5000000 ] || fail "$kind: the page has $size bytes"
+  # ids are unique
+  local twice
+  twice=$(grep -oE ' id="[^"]*"' "$dom" | sort | uniq -d)
+  [ -z "$twice" ] || fail "$kind: ids used twice: $twice"
+  # read as XML, one tag left open is an error page
+  cp "$html" "$run/report.xhtml"
+  browse "$log" --dump-dom "file://$run/report.xhtml" >"$dom.xml"
+  grep -q 'parsererror' "$dom.xml" && fail "$kind: not well-formed: $(grep -o 'error on line[^<]*' "$dom.xml")"
+  grep -q '</footer>' "$dom.xml" || fail "$kind: the page ends early"
+}
+
+# The slider, driven as a reader would: a copy of the page moves it to both ends and plays it.
+check_slider() {
+  local page=$pages/full/slider.html dom=$pages/slider.dom
+  sed 's|</body>|<script>var s=document.querySelector(".player input");\
+    var go=function(v){s.value=v;s.dispatchEvent(new Event("input"));\
+    return document.querySelector(".frame:not([hidden])").getAttribute("data-t");};\
+    document.title="ends "+go(0)+" "+go(s.max);document.querySelector(".player button").click();</script></body>|' \
+    "$pages/full/report.html" >"$page"
+  browse "$pages/slider.log" --virtual-time-budget=20000 --dump-dom "file://$page" >"$dom"
+  grep -q '<title>ends 8.00 0.00524</title>' "$dom" || fail "slider: $(grep -o '<title>[^<]*' "$dom")"
+  # it was at the end, so playing began anew, reached the end and stopped
+  grep -q '<output>t = 0.00524</output>' "$dom" || fail "playing: $(grep -o '<output>[^<]*' "$dom")"
+  grep -q '>Play</button>' "$dom" || fail "playing does not stop at the end"
+}
+
+# Widths of a desktop and of a phone: the page must not be wider than its window.
+check_widths() {
+  local width page=$pages/full/width.html
+  sed 's|</body>|<script>document.title="over "+(document.documentElement.scrollWidth-innerWidth);</script></body>|' \
+    "$pages/full/report.html" >"$page"
+  for width in 1400 400; do
+    browse "$pages/width.log" --window-size=$width,1000 --dump-dom "file://$page" >"$pages/width.dom"
+    grep -qE '<title>over (-[0-9]+|0)</title>' "$pages/width.dom" ||
+      fail "width $width: $(grep -o '<title>[^<]*' "$pages/width.dom")"
+  done
+  for width in 1400 400; do
+    browse "$pages/shot.log" --window-size=$width,5000 --screenshot="$pages/full-$width.png" \
+      "file://$pages/full/report.html"
+    [ "$(stat -c %s "$pages/full-$width.png" 2>/dev/null || echo 0)" -gt 100000 ] || fail "no screenshot at $width"
+  done
+}
+
+check_kind full 39 31 9
+check_kind within 39 31 9
+check_kind line 18 0 9
+check_kind high 8 3 0
+check_kind bare 6 3 0
+check_slider
+check_widths
+
+if [ "$failures" -gt 0 ]; then
+  echo "$failures failures; pages and screenshots in $pages"
+  exit 1
+fi
+echo "pages and screenshots in $pages"
