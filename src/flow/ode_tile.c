@@ -7,6 +7,7 @@
  * nothing of the run before. */
 #include "flow/ode_tile.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,6 +143,13 @@ static fg_code fg_ode_solver_create(const fg_ode_problem *p, size_t n, fg_ode_so
   }
   *out = s;
   return FG_OK;
+}
+
+/* Steps shorter than this end a run: at the edge of a region without finite right-hand sides CVODE
+ * would otherwise crawl on below the spacing of numbers near t, up to max_steps (seen: 10^5 steps). */
+static double fg_ode_least_step(const fg_ode_problem *p)
+{
+  return 8 * DBL_EPSILON * fmax(p->t0, p->t1);
 }
 
 /* A solver for n particles, kept from an earlier tile if there was one of that size. */
@@ -311,7 +319,8 @@ static fg_code fg_ode_solve(fg_ode_worker *w, fg_ode_solver *s, fg_ode_place *at
   s->failed = FG_OK;
   s->words.text[0] = '\0';
   FG_TRY(fg_ode_load(p, at, fg_vector_buf(s->y[0]), st));
-  if (CVodeReInit(s->cvode, at->t, s->y[0]) || CVodeSetStopTime(s->cvode, p->t1))
+  if (CVodeReInit(s->cvode, at->t, s->y[0]) || CVodeSetStopTime(s->cvode, p->t1) ||
+      CVodeSetMinStep(s->cvode, fg_ode_least_step(p)))
     return FG_FAIL(st, FG_SOLVER, "CVODE cannot start at t = %g: %s", at->t, s->words.text);
   fg_code rc = fg_ode_steps(w, s, at, done, &now, st);
   fg_ode_count_run(&w->tally, s);
