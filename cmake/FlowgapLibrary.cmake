@@ -21,7 +21,7 @@ if(FG_CLI_SOURCES)
   add_executable(flowgap_command ${FG_CLI_SOURCES})
   set_target_properties(flowgap_command PROPERTIES OUTPUT_NAME flowgap
     INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
-  target_link_libraries(flowgap_command PRIVATE fg_options flowgap PkgConfig::JANSSON)
+  target_link_libraries(flowgap_command PRIVATE fg_options flowgap PkgConfig::JANSSON m)
   set_source_files_properties(${PROJECT_SOURCE_DIR}/src/cli/info.c PROPERTIES COMPILE_DEFINITIONS
     "FG_LIBRARIES=\"GSL ${GSL_VERSION}, HDF5 ${HDF5_VERSION}, SUNDIALS ${SUNDIALS_VERSION}, libyaml ${YAML_VERSION}, jansson ${JANSSON_VERSION}\"")
   install(TARGETS flowgap_command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
