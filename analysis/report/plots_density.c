@@ -34,7 +34,7 @@ static void script_box(const fg_view *view, double box, const char *color, fg_pa
 static fg_code script_picture(fg_figures *figures, const char *name, const fg_view *view, double box,
                               const char *box_color, const unsigned char *rgba, fg_status *st)
 {
-  char file[64];
+  char file[80];
   fg_page *script = fg_figures_script(figures);
   double step = fg_nice_step(view->width, 5), side = view->width / (double)view->bins;
   fg_figures_begin(figures, name, MAP_WIDTH, MAP_HEIGHT);
@@ -48,7 +48,7 @@ static fg_code script_picture(fg_figures *figures, const char *name, const fg_vi
   fg_page_print(script, "set xtics %.9g offset 0,0.4\nset ytics %.9g offset 0.6,0\n", step, step);
   script_box(view, box, box_color, script);
   fg_page_put(script, "plot ");
-  snprintf(file, sizeof file, "%s.bin", name);
+  snprintf(file, sizeof file, "%.64s.bin", name);
   FG_TRY(fg_figures_data(figures, file, rgba, 4 * fg_view_cells(view), st));
   fg_page_print(script,
                 " binary array=(%zu,%zu) origin=(%.12g,%.12g) dx=%.12g dy=%.12g format='%%uchar' "
@@ -63,19 +63,19 @@ static fg_code script_pictures(fg_figures *figures, const char *prefix, const fg
                                fg_status *st)
 {
   static const char *const names[FG_MAPS] = {"ode", "sde", "target"};
-  char name[48];
+  char name[64];
   fg_code rc = FG_OK;
   unsigned char *rgba = malloc(4 * fg_view_cells(view));
   if (!rgba) return FG_FAIL(st, FG_MEMORY, "no memory for a density map of the report");
   for (size_t k = 0; k < number; k++) {
     if (!maps[k].count) continue;
     fg_map_paint(view, &maps[k], top, rgba);
-    snprintf(name, sizeof name, "%s-%s", prefix, names[k]);
+    snprintf(name, sizeof name, "%.40s-%s", prefix, names[k]);
     FG_GO(script_picture(figures, name, view, box, "\"white\"", rgba, st), done);
   }
   if (gap->value) {
     fg_map_paint_gap(view, gap, rgba);
-    snprintf(name, sizeof name, "%s-gap", prefix);
+    snprintf(name, sizeof name, "%.40s-gap", prefix);
     FG_GO(script_picture(figures, name, view, box, FG_MUTED, rgba, st), done);
   }
 done:
