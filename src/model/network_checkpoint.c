@@ -201,16 +201,29 @@ static fg_code get_embedding(fg_h5 *file, const char *path, fg_network_store *st
                  &store->embedding_biases[1], st);
 }
 
-/* A row that the user wrote and that says neither what the file says nor the default. */
-static fg_code check_word(const fg_settings *settings, const char *path, const char *key,
-                          const char *fallback, const char *stored, fg_status *st)
+/* A row that says something else than the file (a row left at its default says nothing). */
+static fg_code check_word(const fg_settings *settings, const char *path, const char *key, const char *stored,
+                          fg_status *st)
 {
   const char *given;
   if (!fg_settings_given(settings, key)) return FG_OK;
   FG_TRY(fg_settings_text(settings, key, &given, st));
-  if (!strcmp(given, stored) || !strcmp(given, fallback)) return FG_OK;
+  if (!strcmp(given, stored)) return FG_OK;
+  return FG_FAIL(
+      st, FG_USAGE,
+      "%s is %s, but the checkpoint %s says %s: remove the setting, the file describes its network", key,
+      given, path, stored);
+}
+
+static fg_code check_number(const fg_settings *settings, const char *path, const char *key, double stored,
+                            fg_status *st)
+{
+  double given;
+  if (!fg_settings_given(settings, key)) return FG_OK;
+  FG_TRY(fg_settings_real(settings, key, &given, st));
+  if (given == stored) return FG_OK;
   return FG_FAIL(st, FG_USAGE,
-                 "%s is %s, but the checkpoint %s says %s: remove the setting, the file describes its "
+                 "%s is %.17g, but the checkpoint %s says %.17g: remove the setting, the file describes its "
                  "network",
                  key, given, path, stored);
 }
@@ -218,19 +231,11 @@ static fg_code check_word(const fg_settings *settings, const char *path, const c
 static fg_code check_rows(const fg_settings *settings, const char *path, const fg_network_settings *s,
                           fg_status *st)
 {
-  double beta;
-  FG_TRY(check_word(settings, path, "model.form", "potential", fg_network_forms[s->form], st));
-  FG_TRY(check_word(settings, path, "model.output", "score", fg_network_outputs[s->output], st));
-  FG_TRY(
-      check_word(settings, path, "model.activation", "softplus", fg_network_activations[s->activation], st));
-  FG_TRY(fg_settings_real(settings, "model.beta", &beta, st));
-  if (fg_settings_given(settings, "model.beta") && s->activation == FG_SOFTPLUS && beta != s->beta &&
-      beta != 1)
-    return FG_FAIL(st, FG_USAGE,
-                   "model.beta is %g, but the checkpoint %s says %g: remove the setting, the file "
-                   "describes its network",
-                   beta, path, s->beta);
-  return FG_OK;
+  FG_TRY(check_word(settings, path, "model.form", fg_network_forms[s->form], st));
+  FG_TRY(check_word(settings, path, "model.output", fg_network_outputs[s->output], st));
+  FG_TRY(check_word(settings, path, "model.activation", fg_network_activations[s->activation], st));
+  FG_TRY(check_number(settings, path, "model.beta", s->beta, st));
+  return check_number(settings, path, "model.threshold", s->threshold, st);
 }
 
 static fg_code get_network(const fg_settings *settings, fg_h5 *file, const char *path,

@@ -89,15 +89,26 @@ static bool sort_by_number(fg_linear *maps, size_t count)
 
 typedef struct search {
   const fg_linear *maps;
+  const fg_ends *ends; /* NULL: any */
   size_t count;
   size_t chain[FG_LAYERS_MAX], first[FG_LAYERS_MAX]; /* in hand; the first one found */
   bool used[FG_LAYERS_MAX];
   int found; /* stops at 2 */
 } search;
 
+static bool ends_fit(const search *s)
+{
+  const fg_ends *ends = s->ends;
+  size_t in = s->maps[s->chain[0]].in, out = s->maps[s->chain[s->count - 1]].out;
+  if (!ends) return true;
+  if (in <= ends->time || (ends->dimension && in - ends->time != ends->dimension)) return false;
+  return out == (ends->potential ? 1 : in - ends->time);
+}
+
 static void extend(search *s, size_t depth)
 {
   if (depth == s->count) {
+    if (!ends_fit(s)) return;
     if (!s->found++) memcpy(s->first, s->chain, sizeof s->first);
     return;
   }
@@ -120,7 +131,8 @@ static const char *join(const fg_linear *maps, const size_t *chain, size_t count
 }
 
 fg_code fg_network_order(const char *path, const fg_tensors *tensors, const char *const *apart,
-                         size_t apart_count, fg_linear order[FG_LAYERS_MAX], size_t *count, fg_status *st)
+                         size_t apart_count, const fg_ends *ends, fg_linear order[FG_LAYERS_MAX],
+                         size_t *count, fg_status *st)
 {
   char text[600];
   fg_linear maps[FG_LAYERS_MAX];
@@ -132,8 +144,12 @@ fg_code fg_network_order(const char *path, const fg_tensors *tensors, const char
     memcpy(order, maps, sizeof maps);
     return FG_OK;
   }
-  search s = {.maps = maps, .count = *count};
+  search s = {.maps = maps, .ends = ends, .count = *count};
   extend(&s, 0);
+  if (!s.found) { /* a chain whose ends do not fit is worth a message about the ends, which the caller has */
+    s.ends = NULL;
+    extend(&s, 0);
+  }
   if (s.found == 0)
     return FG_FAIL(st, FG_USAGE,
                    "%s: its linear maps do not follow one another; name those of the network, in order, "

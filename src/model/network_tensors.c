@@ -78,13 +78,33 @@ static fg_code named_layers(import *in, const char *const *stems, size_t count)
   return FG_OK;
 }
 
+/* Inputs of the first map that carry time. */
+static size_t time_inputs(const import *in)
+{
+  fg_network_settings bare = in->store->settings;
+  bare.dimension = 0;
+  return fg_network_inputs(&bare);
+}
+
+/* Dimension of the target, or as the settings give it; 0 if neither says. */
+static fg_code known_dimension(const import *in, size_t *dimension)
+{
+  int64_t given = 0;
+  if (!in->target && fg_settings_given(in->settings, "target.dimension"))
+    FG_TRY(fg_settings_integer(in->settings, "target.dimension", &given, in->st));
+  *dimension = in->target ? fg_target_dimension(in->target) : given > 0 ? (size_t)given : 0;
+  return FG_OK;
+}
+
 static fg_code find_layers(import *in)
 {
   const char *const *stems;
   size_t count;
+  fg_ends ends = {0, time_inputs(in), in->store->settings.form == FG_POTENTIAL};
+  FG_TRY(known_dimension(in, &ends.dimension));
   FG_TRY(fg_settings_words(in->settings, "model.layers", &stems, &count, in->st));
   if (count) return named_layers(in, stems, count);
-  return fg_network_order(in->path, in->tensors, in->embedding, in->embedding_count, in->layer,
+  return fg_network_order(in->path, in->tensors, in->embedding, in->embedding_count, &ends, in->layer,
                           &in->store->settings.layers, in->st);
 }
 
@@ -121,24 +141,20 @@ static fg_code check_chain(import *in)
   return FG_OK;
 }
 
-/* Dimension from the target, else from the setting, else from what the input leaves beside time. */
+/* Dimension from the target, else from the setting, else what the input leaves beside time. */
 static fg_code find_dimension(import *in)
 {
-  fg_network_settings *s = &in->store->settings;
-  int64_t given = 0;
-  size_t width = in->store->widths[0], zero_d, rest;
-  s->dimension = 0;
-  zero_d = fg_network_inputs(s); /* inputs that carry time */
-  rest = width > zero_d ? width - zero_d : 0;
-  if (fg_settings_given(in->settings, "target.dimension"))
-    FG_TRY(fg_settings_integer(in->settings, "target.dimension", &given, in->st));
-  s->dimension = in->target ? fg_target_dimension(in->target) : given > 0 ? (size_t)given : rest;
-  if (rest && s->dimension == rest) return FG_OK;
+  size_t width = in->store->widths[0], time = time_inputs(in), rest = width > time ? width - time : 0, known;
+  FG_TRY(known_dimension(in, &known));
+  in->store->settings.dimension = rest;
+  if (rest && (!known || known == rest)) return FG_OK;
+  char target[64] = "";
+  if (known) snprintf(target, sizeof target, "; the target has dimension %zu", known);
   return FG_FAIL(
       in->st, FG_USAGE,
-      "%s: %s.weight takes %zu inputs, of which %zu carry time; the target has dimension %zu: check "
-      "model.inputs, model.embedding and the target",
-      in->path, in->layer[0].stem, width, zero_d, s->dimension);
+      "%s: %s.weight takes %zu inputs, of which %zu carry time%s: check model.inputs, model.embedding and "
+      "the target",
+      in->path, in->layer[0].stem, width, time, target);
 }
 
 static fg_code check_output(import *in)
