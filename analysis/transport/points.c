@@ -85,24 +85,28 @@ fg_code fg_rows_check(const char *name, size_t n, size_t d, const double *x, con
   for (size_t i = 0; i < n; i++) {
     for (size_t k = 0; k < d; k++)
       if (!isfinite(x[i * d + k]))
-        return FG_FAIL(st, FG_NUMERICS,
-                       "row %zu of %s has %g in column %zu: distances need finite samples, remove or mend the row",
-                       i, name, x[i * d + k], k);
+        return FG_FAIL(
+            st, FG_NUMERICS,
+            "row %zu of %s has %g in column %zu: distances need finite samples, remove or mend the row", i,
+            name, x[i * d + k], k);
     if (!w) continue;
     if (!isfinite(w[i]))
-      return FG_FAIL(st, FG_NUMERICS, "the weight of row %zu of %s is %g: weights must be finite", i, name, w[i]);
+      return FG_FAIL(st, FG_NUMERICS, "the weight of row %zu of %s is %g: weights must be finite", i, name,
+                     w[i]);
     if (w[i] < 0)
       return FG_FAIL(st, FG_USAGE, "the weight of row %zu of %s is %g: weights must not be negative", i, name,
                      w[i]);
     sum += w[i];
   }
   if (w && !(sum > 0 && isfinite(sum)))
-    return FG_FAIL(st, FG_USAGE, "the weights of %s sum to %g: the sum must be positive and finite", name, sum);
+    return FG_FAIL(st, FG_USAGE, "the weights of %s sum to %g: the sum must be positive and finite", name,
+                   sum);
   return FG_OK;
 }
 
 /* Keep the rows with a weight. */
-static size_t fg_copy_rows(size_t n, size_t d, const double *x, const double *w, double *points, double *share)
+static size_t fg_copy_rows(size_t n, size_t d, const double *x, const double *w, double *points,
+                           double *share)
 {
   size_t kept = 0;
   for (size_t i = 0; i < n; i++) {
@@ -164,8 +168,9 @@ fg_code fg_pair_create(size_t n, size_t m, size_t d, const double *x, const doub
 {
   memset(pair, 0, sizeof *pair);
   if (n == 0 || m == 0 || d == 0)
-    return FG_FAIL(st, FG_USAGE, "a distance between %zu and %zu rows of dimension %zu: give at least one of each",
-                   n, m, d);
+    return FG_FAIL(st, FG_USAGE,
+                   "a distance between %zu and %zu rows of dimension %zu: give at least one of each", n, m,
+                   d);
   if (n > UINT32_MAX / 4 || m > UINT32_MAX / 4)
     return FG_FAIL(st, FG_USAGE, "a distance between %zu and %zu rows: the limit is 2^30 rows", n, m);
   FG_TRY(fg_rows_check("x", n, d, x, wx, st));
@@ -208,10 +213,11 @@ fg_code fg_w2_finish(double primal, double dual, int exponent, fg_w2 *result, fg
   /* Costs are not negative, so u = v = 0 is feasible and 0 is always a lower bound. */
   dual = fmax(dual, 0);
   if (!(primal - dual <= 1e-9 * primal))
-    return FG_FAIL(st, FG_NUMERICS,
-                   "the certificate of the transport does not close: primal %.17g, dual %.17g (units of 4^%d); "
-                   "the sample may mix scales beyond the range of doubles",
-                   primal, dual, exponent);
+    return FG_FAIL(
+        st, FG_NUMERICS,
+        "the certificate of the transport does not close: primal %.17g, dual %.17g (units of 4^%d); "
+        "the sample may mix scales beyond the range of doubles",
+        primal, dual, exponent);
   result->value = ldexp(sqrt(primal), exponent);
   result->squared = result->primal = ldexp(primal, 2 * exponent);
   result->dual = ldexp(dual, 2 * exponent);

@@ -323,8 +323,9 @@ static fg_code fg_level_rounds(fg_level *level, bool complete, fg_status *st)
     FG_TRY(fg_level_price(level, &violations, st));
     if (violations == 0) return FG_OK;
   }
-  return FG_FAIL(st, FG_NUMERICS, "exact transport of %zu to %zu points is not optimal after %d rounds of pricing",
-                 level->n, level->m, FG_ROUNDS);
+  return FG_FAIL(st, FG_NUMERICS,
+                 "exact transport of %zu to %zu points is not optimal after %d rounds of pricing", level->n,
+                 level->m, FG_ROUNDS);
 }
 
 /* ---- levels -------------------------------------------------------------------------- */
@@ -432,9 +433,10 @@ fg_code fg_pricing_solve(const fg_pair *pair, double cap, fg_shipment *plan, siz
   fg_level level = {0};
   fg_code rc = FG_OK;
   if (pair->n > FG_PRICING_PAIRS / pair->m)
-    return FG_FAIL(st, FG_USAGE,
-                   "exact transport of %zu to %zu points is %.3g pairs and the limit is 2^30: use fewer points",
-                   pair->n, pair->m, (double)pair->n * (double)pair->m);
+    return FG_FAIL(
+        st, FG_USAGE,
+        "exact transport of %zu to %zu points is %.3g pairs and the limit is 2^30: use fewer points", pair->n,
+        pair->m, (double)pair->n * (double)pair->m);
   /* Whole costs below 2^46: reduced costs stay below 2^53 and paths through 2^15 points below 2^61. */
   cap = fmin(cap, 4.0 * (double)pair->d);
   double scale = ldexp(1 / cap, 46);

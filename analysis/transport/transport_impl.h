@@ -12,8 +12,8 @@
  * integers with one total. */
 typedef struct fg_pair {
   size_t n, m, d;
-  double *x, *y;            /* [n, d], [m, d] */
-  int64_t *mass_x, *mass_y; /* > 0, both sum to `total` */
+  double *x, *y;             /* [n, d], [m, d] */
+  int64_t *mass_x, *mass_y;  /* > 0, both sum to `total` */
   double *share_x, *share_y; /* weights that sum to 1, as doubles */
   int64_t total;
   int exponent;

@@ -162,13 +162,13 @@ static fg_code fg_bures_scaled(size_t d, const double *mean_p, const double *cov
   double size = 0;
   for (size_t k = 0; k < d; k++) {
     if (!isfinite(mean_p[k]) || !isfinite(mean_q[k]))
-      return FG_FAIL(st, FG_NUMERICS, "coordinate %zu of the means is %g and %g: it must be finite", k, mean_p[k],
-                     mean_q[k]);
+      return FG_FAIL(st, FG_NUMERICS, "coordinate %zu of the means is %g and %g: it must be finite", k,
+                     mean_p[k], mean_q[k]);
     size = fmax(size, fabs(0.5 * mean_p[k] - 0.5 * mean_q[k]));
     for (size_t l = 0; l < d; l++)
       if (!isfinite(cov_p[k * d + l]) || !isfinite(cov_q[k * d + l]))
-        return FG_FAIL(st, FG_NUMERICS, "entry (%zu, %zu) of the covariances is %g and %g: it must be finite", k, l,
-                       cov_p[k * d + l], cov_q[k * d + l]);
+        return FG_FAIL(st, FG_NUMERICS, "entry (%zu, %zu) of the covariances is %g and %g: it must be finite",
+                       k, l, cov_p[k * d + l], cov_q[k * d + l]);
     size = fmax(size, sqrt(fabs(fmax(cov_p[k * d + k], cov_q[k * d + k]))));
   }
   *squared = 0;

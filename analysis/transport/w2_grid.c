@@ -40,8 +40,8 @@ size_t fg_grid_bin(const fg_w2_grid_settings *grid, const double *x)
   return ix < grid->bins && iy < grid->bins ? ix * grid->bins + iy : SIZE_MAX;
 }
 
-fg_code fg_histogram2(const fg_w2_grid_settings *grid, size_t n, const double *x, const double *w, double *mass,
-                      size_t *outside, fg_status *st)
+fg_code fg_histogram2(const fg_w2_grid_settings *grid, size_t n, const double *x, const double *w,
+                      double *mass, size_t *outside, fg_status *st)
 {
   FG_TRY(fg_grid_check(grid, st));
   memset(mass, 0, grid->bins * grid->bins * sizeof *mass);
@@ -78,8 +78,8 @@ typedef struct fg_layers {
 
 static void fg_layers_clear(fg_layers *net)
 {
-  void *owned[] = {net->p,  net->q,  net->p_bin, net->q_bin,  net->row_of, net->column_of, net->from,
-                   net->to, net->cost, net->supply, net->flow, net->potential, net->mass_p, net->mass_q};
+  void *owned[] = {net->p,  net->q,    net->p_bin,  net->q_bin, net->row_of,    net->column_of, net->from,
+                   net->to, net->cost, net->supply, net->flow,  net->potential, net->mass_p,    net->mass_q};
   for (size_t k = 0; k < sizeof owned / sizeof *owned; k++) free(owned[k]);
   memset(net, 0, sizeof *net);
 }
@@ -201,7 +201,8 @@ static fg_code fg_layers_certify(fg_layers *net, fg_int128 *primal, fg_int128 *d
   }
   for (size_t v = 0; v < net->nodes; v++) ok = ok && net->supply[v] == 0;
   if (!ok)
-    return FG_FAIL(st, FG_NUMERICS, "the certificate of the grid transport does not hold (%zu arcs)", net->arcs);
+    return FG_FAIL(st, FG_NUMERICS, "the certificate of the grid transport does not hold (%zu arcs)",
+                   net->arcs);
   return FG_OK;
 }
 
@@ -215,8 +216,9 @@ fg_code fg_w2_grid(const fg_w2_grid_settings *grid, const double *p, const doubl
   fg_code rc = FG_OK;
   FG_GO(fg_layers_occupied(&net, p, q, st), done);
   if (net.arcs > FG_SIMPLEX_ARCS) {
-    rc = FG_FAIL(st, FG_USAGE, "a grid of %zu x %zu bins needs %zu arcs and the limit is 2^26: use fewer bins",
-                 grid->bins, grid->bins, net.arcs);
+    rc =
+        FG_FAIL(st, FG_USAGE, "a grid of %zu x %zu bins needs %zu arcs and the limit is 2^26: use fewer bins",
+                grid->bins, grid->bins, net.arcs);
     goto done;
   }
   FG_GO(fg_layers_allocate(&net, st), done);

@@ -1,0 +1,274 @@
+/* The rows of an estimate, and the estimator between any two labelled parts of them. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/estimate_impl.h"
+#include "analysis/statistics.h"
+#include "analysis/transport/transport_impl.h"
+
+/* Replicates of the grid estimator use at most this many bins per axis. */
+#define FG_ROUGH_BINS 32
+
+void fg_pool_clear(fg_pool *pool)
+{
+  free(pool->row);
+  free(pool->weight);
+  free(pool->bin);
+  free(pool->rough);
+  free(pool->centred);
+  memset(pool, 0, sizeof *pool);
+}
+
+/* ---- which rows ---------------------------------------------------------------------- */
+
+/* Add the rows of one sample at `at`; *count rows entered, *outside lie beyond the grid. */
+static fg_code fg_pool_rows(fg_pool *pool, const char *name, size_t n, const double *x, const double *w,
+                            size_t at, size_t *count, size_t *outside, fg_status *st)
+{
+  fg_sum total = {0, 0};
+  FG_TRY(fg_rows_check(name, n, pool->d, x, w, st));
+  *count = 0;
+  *outside = 0;
+  for (size_t i = 0; i < n; i++) {
+    if (w && w[i] == 0) continue;
+    if (pool->bin) {
+      size_t bin = fg_grid_bin(&pool->grid, x + 2 * i);
+      if (bin == SIZE_MAX) {
+        ++*outside;
+        continue;
+      }
+      pool->bin[at + *count] = (uint32_t)bin;
+    }
+    pool->row[at + *count] = i;
+    if (pool->weight) pool->weight[at + *count] = w ? w[i] : 1;
+    fg_sum_add(&total, w ? w[i] : 1);
+    ++*count;
+  }
+  if (*count < 4)
+    return FG_FAIL(
+        st, FG_USAGE,
+        "%zu of %zu rows of %s can be used (weight above 0%s): a floor and an interval need at least 4",
+        *count, n, name, pool->bin ? ", inside the grid" : "");
+  double mean = fg_sum_value(&total) / (double)*count;
+  if (!isfinite(mean))
+    return FG_FAIL(st, FG_USAGE, "the weights of %s sum to more than a double holds: scale them down", name);
+  for (size_t i = 0; pool->weight && i < *count; i++) pool->weight[at + i] /= mean;
+  return FG_OK;
+}
+
+static void fg_pool_roughen(fg_pool *pool)
+{
+  size_t bins = pool->grid.bins, merge = (bins + FG_ROUGH_BINS - 1) / FG_ROUGH_BINS;
+  size_t rough = (bins + merge - 1) / merge;
+  double step = 2 * pool->grid.half_width / (double)(bins - 1) * (double)merge;
+  pool->rough_grid.bins = rough < 2 ? 2 : rough;
+  pool->rough_grid.half_width = 0.5 * step * (double)(pool->rough_grid.bins - 1);
+  for (size_t i = 0; i < pool->n + pool->m; i++)
+    pool->rough[i] =
+        (uint32_t)(pool->bin[i] / bins / merge * pool->rough_grid.bins + pool->bin[i] % bins / merge);
+}
+
+static const double *fg_pool_row(const fg_pool *pool, size_t i)
+{
+  return (i < pool->n ? pool->x : pool->y) + pool->row[i] * pool->d;
+}
+
+/* Pooled mean to 0, widest range to at most 1, by a power of two. */
+static void fg_pool_centre(fg_pool *pool)
+{
+  size_t rows = pool->n + pool->m, d = pool->d;
+  double widest = 0;
+  for (size_t k = 0; k < d; k++) {
+    double low = fg_pool_row(pool, 0)[k], high = low;
+    for (size_t i = 0; i < rows; i++) {
+      low = fmin(low, fg_pool_row(pool, i)[k]);
+      high = fmax(high, fg_pool_row(pool, i)[k]);
+    }
+    widest = fmax(widest, 0.5 * high - 0.5 * low);
+  }
+  (void)frexp(widest, &pool->exponent);
+  for (size_t k = 0; k < d; k++) {
+    fg_sum sum = {0, 0};
+    double origin = ldexp(fg_pool_row(pool, 0)[k], -pool->exponent);
+    for (size_t i = 0; i < rows; i++) {
+      double value = ldexp(fg_pool_row(pool, i)[k], -pool->exponent) - origin;
+      pool->centred[i * d + k] = value;
+      fg_sum_add(&sum, value);
+    }
+    double mean = fg_sum_value(&sum) / (double)rows;
+    for (size_t i = 0; i < rows; i++) pool->centred[i * d + k] -= mean;
+  }
+}
+
+fg_code fg_pool_create(const fg_estimate_settings *settings, size_t n, size_t m, size_t d, const double *x,
+                       const double *wx, const double *y, const double *wy, fg_pool *pool, fg_status *st)
+{
+  size_t rows = n + m;
+  int grid = settings->estimator == FG_W2_GRID;
+  memset(pool, 0, sizeof *pool);
+  if (n < 4 || m < 4 || d == 0)
+    return FG_FAIL(
+        st, FG_USAGE,
+        "an estimate from %zu and %zu rows of dimension %zu: a floor and an interval need at least 4 "
+        "rows of each",
+        n, m, d);
+  if (n > UINT32_MAX / 4 || m > UINT32_MAX / 4)
+    return FG_FAIL(st, FG_USAGE, "an estimate from %zu and %zu rows: the limit is 2^30 rows", n, m);
+  if (grid && d != 2)
+    return FG_FAIL(st, FG_USAGE, "the grid estimator needs dimension 2, the samples have %zu", d);
+  if (grid && (settings->grid.bins < 2 || settings->grid.bins > 4096 || !(settings->grid.half_width > 0) ||
+               !isfinite(settings->grid.half_width)))
+    return FG_FAIL(st, FG_USAGE,
+                   "the grid has %zu bins of half width %g: give 2 to 4096 and a positive length",
+                   settings->grid.bins, settings->grid.half_width);
+  pool->settings = settings;
+  pool->d = d;
+  pool->x = x;
+  pool->y = y;
+  pool->grid = settings->grid;
+  pool->row = malloc(rows * sizeof *pool->row);
+  if (wx || wy) pool->weight = malloc(rows * sizeof *pool->weight);
+  if (grid) {
+    pool->bin = malloc(rows * sizeof *pool->bin);
+    pool->rough = malloc(rows * sizeof *pool->rough);
+  }
+  if (settings->estimator == FG_W2_GAUSSIAN) pool->centred = malloc(rows * d * sizeof *pool->centred);
+  fg_code rc = FG_OK;
+  if (!pool->row || ((wx || wy) && !pool->weight) || (grid && (!pool->bin || !pool->rough)) ||
+      (settings->estimator == FG_W2_GAUSSIAN && !pool->centred))
+    rc = FG_FAIL(st, FG_MEMORY, "no memory for an estimate from %zu rows", rows);
+  if (rc == FG_OK) rc = fg_pool_rows(pool, "x", n, x, wx, 0, &pool->n, &pool->outside_x, st);
+  if (rc == FG_OK) rc = fg_pool_rows(pool, "y", m, y, wy, pool->n, &pool->m, &pool->outside_y, st);
+  if (rc != FG_OK) {
+    fg_pool_clear(pool);
+    return rc;
+  }
+  if (grid) fg_pool_roughen(pool);
+  if (pool->centred) fg_pool_centre(pool);
+  return FG_OK;
+}
+
+/* ---- the estimator between two labelled parts ---------------------------------------- */
+
+fg_code fg_scratch_create(const fg_pool *pool, size_t rows, fg_scratch *scratch, fg_status *st)
+{
+  size_t total = pool->n + pool->m, d = pool->d, size = rows * d, weights = rows;
+  if (pool->settings->estimator == FG_W2_GRID) {
+    size = pool->grid.bins * pool->grid.bins;
+    if (size < pool->rough_grid.bins * pool->rough_grid.bins)
+      size = pool->rough_grid.bins * pool->rough_grid.bins;
+    weights = 1;
+  } else if (pool->settings->estimator == FG_W2_GAUSSIAN) {
+    size = d + d * d;
+    weights = 1;
+  }
+  memset(scratch, 0, sizeof *scratch);
+  scratch->label = malloc(total);
+  scratch->relabel = malloc(total);
+  scratch->a = malloc(size * sizeof *scratch->a);
+  scratch->b = malloc(size * sizeof *scratch->b);
+  scratch->weight_a = malloc(weights * sizeof *scratch->weight_a);
+  scratch->weight_b = malloc(weights * sizeof *scratch->weight_b);
+  if (scratch->label && scratch->relabel && scratch->a && scratch->b && scratch->weight_a &&
+      scratch->weight_b)
+    return FG_OK;
+  fg_scratch_clear(scratch);
+  return FG_FAIL(st, FG_MEMORY, "no memory for the replicates of %zu rows", total);
+}
+
+void fg_scratch_clear(fg_scratch *scratch)
+{
+  free(scratch->label);
+  free(scratch->relabel);
+  free(scratch->a);
+  free(scratch->b);
+  free(scratch->weight_a);
+  free(scratch->weight_b);
+  memset(scratch, 0, sizeof *scratch);
+}
+
+static fg_code fg_distance_exact(const fg_pool *pool, fg_scratch *scratch, fg_w2 *result, fg_status *st)
+{
+  size_t d = pool->d, a = 0, b = 0;
+  for (size_t i = 0; i < pool->n + pool->m; i++) {
+    if (scratch->label[i] == 'a') {
+      memcpy(scratch->a + a * d, fg_pool_row(pool, i), d * sizeof *scratch->a);
+      scratch->weight_a[a++] = pool->weight ? pool->weight[i] : 1;
+    } else if (scratch->label[i] == 'b') {
+      memcpy(scratch->b + b * d, fg_pool_row(pool, i), d * sizeof *scratch->b);
+      scratch->weight_b[b++] = pool->weight ? pool->weight[i] : 1;
+    }
+  }
+  return fg_w2_exact(a, b, d, scratch->a, scratch->weight_a, scratch->b, scratch->weight_b, result, st);
+}
+
+static fg_code fg_distance_grid(const fg_pool *pool, fg_scratch *scratch, int rough, fg_w2 *result,
+                                fg_status *st)
+{
+  const fg_w2_grid_settings *grid = rough ? &pool->rough_grid : &pool->grid;
+  const uint32_t *bin = rough ? pool->rough : pool->bin;
+  memset(scratch->a, 0, grid->bins * grid->bins * sizeof *scratch->a);
+  memset(scratch->b, 0, grid->bins * grid->bins * sizeof *scratch->b);
+  for (size_t i = 0; i < pool->n + pool->m; i++) {
+    double w = pool->weight ? pool->weight[i] : 1;
+    if (scratch->label[i] == 'a')
+      scratch->a[bin[i]] += w;
+    else if (scratch->label[i] == 'b')
+      scratch->b[bin[i]] += w;
+  }
+  return fg_w2_grid(grid, scratch->a, scratch->b, result, st);
+}
+
+/* Mean [d] and covariance [d, d] of the rows with this label, in two passes: the covariance is then positive
+ * semidefinite to rounding, however far the mean is. */
+static void fg_label_moments(const fg_pool *pool, const unsigned char *label, unsigned char which,
+                             double *mean, double *cov)
+{
+  size_t d = pool->d, rows = pool->n + pool->m;
+  double total = 0;
+  memset(mean, 0, d * sizeof *mean);
+  memset(cov, 0, d * d * sizeof *cov);
+  for (size_t i = 0; i < rows; i++) {
+    if (label[i] != which) continue;
+    double w = pool->weight ? pool->weight[i] : 1;
+    total += w;
+    for (size_t k = 0; k < d; k++) mean[k] += w * pool->centred[i * d + k];
+  }
+  for (size_t k = 0; k < d; k++) mean[k] /= total;
+  for (size_t i = 0; i < rows; i++) {
+    if (label[i] != which) continue;
+    const double *row = pool->centred + i * d;
+    double w = pool->weight ? pool->weight[i] : 1;
+    for (size_t k = 0; k < d; k++) {
+      double gap = w * (row[k] - mean[k]);
+      for (size_t l = 0; l <= k; l++) cov[k * d + l] += gap * (row[l] - mean[l]);
+    }
+  }
+  for (size_t k = 0; k < d; k++)
+    for (size_t l = 0; l <= k; l++) cov[l * d + k] = cov[k * d + l] /= total;
+}
+
+static fg_code fg_distance_gaussian(const fg_pool *pool, fg_scratch *scratch, fg_w2 *result, fg_status *st)
+{
+  size_t d = pool->d;
+  double squared;
+  fg_label_moments(pool, scratch->label, 'a', scratch->a, scratch->a + d);
+  fg_label_moments(pool, scratch->label, 'b', scratch->b, scratch->b + d);
+  FG_TRY(fg_w2_gaussian_moments(d, scratch->a, scratch->a + d, scratch->b, scratch->b + d, &squared, st));
+  return fg_w2_finish(squared, squared, pool->exponent, result, st);
+}
+
+fg_code fg_pool_distance(const fg_pool *pool, fg_scratch *scratch, int rough, fg_w2 *result, fg_status *st)
+{
+  switch (pool->settings->estimator) {
+  case FG_W2_EXACT:
+    return fg_distance_exact(pool, scratch, result, st);
+  case FG_W2_GRID:
+    return fg_distance_grid(pool, scratch, rough, result, st);
+  case FG_W2_GAUSSIAN:
+    return fg_distance_gaussian(pool, scratch, result, st);
+  default:
+    return FG_FAIL(st, FG_USAGE, "estimator number %d is not known", (int)pool->settings->estimator);
+  }
+}
