@@ -61,7 +61,7 @@ static fg_code from_settings(const char *rows, const fg_target *target, fg_model
 {
   fg_settings *settings;
   char text[2048];
-  snprintf(text, sizeof text, "model: {kind: network, %s}\n", rows);
+  snprintf(text, sizeof text, "model: {%s%s}\n", strncmp(rows, "kind", 4) ? "kind: network, " : "", rows);
   assert_int_equal(fg_settings_create(&settings, st), FG_OK);
   /* a file, so that model.file is taken relative to its folder */
   if (fg_settings_read(settings, scratch_text("model.yaml", text), st) != FG_OK) fail_msg("%s", st->message);
@@ -293,9 +293,9 @@ static void test_checkpoints(void **state)
   check_round_trip("file: f.safetensors, form: vector, output: noise, activation: gelu, embedding: fourier, "
                    "inputs: [x], frequencies: [0.1, 0.7]");
   write_maps("e.safetensors", "in 8 2, out 2 8, e0 5 6, e1 8 5");
-  check_round_trip(
-      "file: e.safetensors, form: vector, output: control, activation: sine, embedding: embedded, "
-      "inputs: [x], frequencies: [0.1, 0.7, 3], phases: [0, 1, 2], embedding_layers: [e0, e1]");
+  check_round_trip("file: e.safetensors, layers: [in, out], form: vector, output: control, activation: sine, "
+                   "embedding: embedded, "
+                   "inputs: [x], frequencies: [0.1, 0.7, 3], phases: [0, 1, 2], embedding_layers: [e0, e1]");
 }
 
 static void test_bad_checkpoints(void **state)
