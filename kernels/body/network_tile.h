@@ -18,8 +18,8 @@ enum { FG_WANT_VALUE = 1, FG_WANT_SLOPE = 2, FG_WANT_BEND = 4 };
     put_bend;                                                                                                \
   }
 #define FG_ACTIVATE(name, formula)                                                                           \
-  TILE_FN void name(const fg_activation_scale *scale, int n, int parts, fg_real *restrict z,                 \
-                    fg_real *restrict slope, fg_real *restrict bend)                                         \
+  TILE_FN void name(const fg_activation_scale *scale, int n, int parts, fg_real *__restrict__ z,             \
+                    fg_real *__restrict__ slope, fg_real *__restrict__ bend)                                 \
   {                                                                                                          \
     (void)scale;                                                                                             \
     switch (parts) {                                                                                         \
@@ -42,7 +42,10 @@ enum { FG_WANT_VALUE = 1, FG_WANT_SLOPE = 2, FG_WANT_BEND = 4 };
     TILE_SYNC();                                                                                             \
   }
 
+#ifndef TILE_SOFTPLUS /* an engine may bring a faster one */
 FG_ACTIVATE(fg_activate_softplus, fg_softplus(scale, z[i], &value, &first, &second))
+#define TILE_SOFTPLUS fg_activate_softplus
+#endif
 FG_ACTIVATE(fg_activate_gelu, fg_gelu(z[i], &value, &first, &second))
 FG_ACTIVATE(fg_activate_silu, fg_silu(z[i], &value, &first, &second))
 FG_ACTIVATE(fg_activate_tanh, fg_tanh(z[i], &value, &first, &second))
@@ -62,7 +65,7 @@ TILE_FN void fg_tile_activate(const fg_network_run *run, int n, int parts, fg_re
 {
   switch (run->activation) {
   case FG_SOFTPLUS:
-    fg_activate_softplus(&run->scale, n, parts, z, slope, bend);
+    TILE_SOFTPLUS(&run->scale, n, parts, z, slope, bend);
     break;
   case FG_GELU:
     fg_activate_gelu(&run->scale, n, parts, z, slope, bend);
@@ -96,14 +99,14 @@ TILE_FN void fg_tile_scale(int p, int d, const fg_real *scale, int step, fg_real
 }
 
 /* x [n] *= y [n]. */
-TILE_FN void fg_tile_multiply(int n, const fg_real *restrict y, fg_real *restrict x)
+TILE_FN void fg_tile_multiply(int n, const fg_real *__restrict__ y, fg_real *__restrict__ x)
 {
   TILE_EACH(i, n) x[i] *= y[i];
   TILE_SYNC();
 }
 
 /* x [p, n] *= row [n]. */
-TILE_FN void fg_tile_multiply_row(int p, int n, const fg_real *restrict row, fg_real *restrict x)
+TILE_FN void fg_tile_multiply_row(int p, int n, const fg_real *__restrict__ row, fg_real *__restrict__ x)
 {
   TILE_EACH(i, p)
   for (int k = 0; k < n; k++) x[(size_t)i * n + k] *= row[k];
@@ -126,7 +129,7 @@ TILE_FN void fg_network_bend(fg_network_run *run, fg_network_mode mode, int l, i
     const fg_real *gate = run->gate[l] + at;
     fg_real weight[BLOCK] = {0};
     for (int j = 0; j < count; j++) {
-      fg_real *restrict t = run->tangents + (size_t)j * p * n + at;
+      fg_real *__restrict__ t = run->tangents + (size_t)j * p * n + at;
       const fg_real *a = j < constant ? rows + (size_t)j * n + k : t;
       for (int q = 0; q < BLOCK; q++) {
         const fg_real x = a[q];
@@ -135,7 +138,7 @@ TILE_FN void fg_network_bend(fg_network_run *run, fg_network_mode mode, int l, i
       }
     }
     if (sides) {
-      fg_real *restrict side = run->side[l] + at;
+      fg_real *__restrict__ side = run->side[l] + at;
       for (int q = 0; q < BLOCK; q++) side[q] *= weight[q];
     }
   }
@@ -201,7 +204,7 @@ TILE_FN void fg_network_backward(fg_network_run *run, fg_network_mode mode, int 
   const fg_network_layer *layer = &run->at.layer[l];
   const fg_real *w = run->packed + layer->backward;
   const int p = run->tile->p, n = layer->in_pad, from = layer->out_pad, count = p * n;
-  fg_real *restrict gate = run->gate[l - 1], *restrict side = run->side[l - 1];
+  fg_real *__restrict__ gate = run->gate[l - 1], *__restrict__ side = run->side[l - 1];
   if (mode == FG_NETWORK_PLAIN) {
     fg_real *to = run->da == run->h ? run->spare : run->h;
     tile_matmul(p, n, layer->out, run->da, from, 1, w, NULL, 0, gate, to);
@@ -216,7 +219,7 @@ TILE_FN void fg_network_backward(fg_network_run *run, fg_network_mode mode, int 
     return;
   }
   tile_matmul(p, n, layer->out, run->side[l], from, 1, w, NULL, 0, NULL, run->spare);
-  const fg_real *restrict dh = run->h, *restrict dh_dot = run->spare;
+  const fg_real *__restrict__ dh = run->h, *__restrict__ dh_dot = run->spare;
   TILE_EACH(i, count)
   {
     side[i] = gate[i] * dh_dot[i] + side[i] * dh[i];

@@ -26,7 +26,12 @@
 #define FG_COLUMN_VECTORS 3
 #endif
 
-typedef fg_real fg_vector __attribute__((vector_size(FG_VECTOR_BYTES), aligned(sizeof(fg_real)), may_alias));
+typedef fg_real fg_wide __attribute__((vector_size(FG_VECTOR_BYTES), aligned(sizeof(fg_real)), may_alias));
+#ifdef FG_SINGLE
+typedef int32_t fg_wide_index __attribute__((vector_size(FG_VECTOR_BYTES)));
+#else
+typedef int64_t fg_wide_index __attribute__((vector_size(FG_VECTOR_BYTES)));
+#endif
 enum {
   FG_WIDE = FG_VECTOR_BYTES / (int)sizeof(fg_real),
   FG_CHUNK_BYTES = 28 * 1024 /* weights of one register block kept in a 32 KiB first-level cache */
@@ -34,14 +39,14 @@ enum {
 
 #define FG_INLINE static inline __attribute__((always_inline))
 
-FG_INLINE fg_vector fg_vector_load(const fg_real *x)
+FG_INLINE fg_wide fg_wide_load(const fg_real *x)
 {
-  return *(const fg_vector *)x;
+  return *(const fg_wide *)x;
 }
 
-FG_INLINE void fg_vector_store(fg_real *x, fg_vector v)
+FG_INLINE void fg_wide_store(fg_real *x, fg_wide v)
 {
-  *(fg_vector *)x = v;
+  *(fg_wide *)x = v;
 }
 
 /* What one register block needs to know. */
@@ -61,20 +66,20 @@ typedef struct fg_product {
 FG_INLINE void fg_register_block(const int rows, const int vectors, const fg_product *m, int i, int k0,
                                  int k1)
 {
-  fg_vector sum[8][FG_COLUMN_VECTORS];
+  fg_wide sum[8][FG_COLUMN_VECTORS];
 #pragma GCC unroll 8
   for (int r = 0; r < rows; r++)
 #pragma GCC unroll 8
     for (int q = 0; q < vectors; q++)
       sum[r][q] =
-          m->init ? fg_vector_load(m->init + (size_t)(i + r) * m->init_step + q * FG_WIDE) : (fg_vector){0};
+          m->init ? fg_wide_load(m->init + (size_t)(i + r) * m->init_step + q * FG_WIDE) : (fg_wide){0};
   const fg_real *a = m->a + (size_t)i * m->row_step + (size_t)k0 * m->column_step;
   const fg_real *b = m->b + (size_t)k0 * m->b_step;
   const size_t row = (size_t)m->row_step, column = (size_t)m->column_step, down = (size_t)m->b_step;
   for (int k = k0; k < k1; k++, a += column, b += down) {
-    fg_vector w[FG_COLUMN_VECTORS];
+    fg_wide w[FG_COLUMN_VECTORS];
 #pragma GCC unroll 8
-    for (int q = 0; q < vectors; q++) w[q] = fg_vector_load(b + q * FG_WIDE);
+    for (int q = 0; q < vectors; q++) w[q] = fg_wide_load(b + q * FG_WIDE);
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++) {
       fg_real x = a[(size_t)r * row];
@@ -87,8 +92,8 @@ FG_INLINE void fg_register_block(const int rows, const int vectors, const fg_pro
 #pragma GCC unroll 8
     for (int q = 0; q < vectors; q++) {
       size_t at = (size_t)(i + r) * m->c_step + q * FG_WIDE;
-      if (m->gate) sum[r][q] *= fg_vector_load(m->gate + at);
-      fg_vector_store(m->c + at, sum[r][q]);
+      if (m->gate) sum[r][q] *= fg_wide_load(m->gate + at);
+      fg_wide_store(m->c + at, sum[r][q]);
     }
 }
 
@@ -147,13 +152,29 @@ TILE_FN void tile_matmul(int p, int n, int k, const fg_real *a, int row_step, in
   }
 }
 
-FG_INLINE fg_real fg_vector_sum(fg_vector v)
+/* [a0+a1, a2+a3, .., b0+b1, ..]: applied to 2, 4, .. vectors it ends in one vector of all their sums. */
+FG_INLINE fg_wide fg_wide_pairs(fg_wide a, fg_wide b)
 {
-  fg_real x[FG_WIDE];
-  fg_vector_store(x, v);
+  fg_wide_index even, odd;
+#pragma GCC unroll 16
+  for (int q = 0; q < FG_WIDE; q++) {
+    even[q] = 2 * q;
+    odd[q] = 2 * q + 1;
+  }
+  return __builtin_shuffle(a, b, even) + __builtin_shuffle(a, b, odd);
+}
+
+/* out[q] = init[q * step] + sum of the lanes of v[q], q < FG_WIDE; v is overwritten. */
+FG_INLINE void fg_wide_sums(fg_wide *v, const fg_real *init, int step, fg_real *out)
+{
+#pragma GCC unroll 4
   for (int half = FG_WIDE / 2; half > 0; half /= 2)
-    for (int q = 0; q < half; q++) x[q] += x[q + half];
-  return x[0];
+#pragma GCC unroll 8
+    for (int q = 0; q < half; q++) v[q] = fg_wide_pairs(v[2 * q], v[2 * q + 1]);
+  fg_wide start;
+#pragma GCC unroll 16
+  for (int q = 0; q < FG_WIDE; q++) start[q] = init ? init[(size_t)q * step] : 0;
+  fg_wide_store(out, v[0] + start);
 }
 
 /* out[j * p + i] = init[i * init_step + j] + sum_k a[i * k + .] w[j * k + .], j < n: few outputs, long rows.
@@ -161,29 +182,36 @@ FG_INLINE fg_real fg_vector_sum(fg_vector v)
 TILE_FN void tile_dot(int p, int n, int k, const fg_real *a, const fg_real *w, const fg_real *init,
                       int init_step, fg_real *out)
 {
-  for (int i = 0; i < p; i += 4)
+  for (int i = 0; i < p; i += FG_WIDE)
     for (int j = 0; j < n; j++) {
-      fg_vector sum[4] = {{0}, {0}, {0}, {0}};
-      for (int q = 0; q < k; q += FG_WIDE) {
-        fg_vector x = fg_vector_load(w + (size_t)j * k + q);
-#pragma GCC unroll 4
-        for (int r = 0; r < 4; r++) sum[r] += fg_vector_load(a + (size_t)(i + r) * k + q) * x;
+      fg_wide sum[FG_WIDE];
+      const fg_real *rows = a + (size_t)i * k, *x = w + (size_t)j * k;
+#pragma GCC unroll 16
+      for (int r = 0; r < FG_WIDE; r++) sum[r] = fg_wide_load(rows + (size_t)r * k) * fg_wide_load(x);
+      for (int q = FG_WIDE; q < k; q += FG_WIDE) {
+        const fg_wide y = fg_wide_load(x + q);
+#pragma GCC unroll 16
+        for (int r = 0; r < FG_WIDE; r++) sum[r] += fg_wide_load(rows + (size_t)r * k + q) * y;
       }
-      for (int r = 0; r < 4; r++)
-        out[(size_t)j * p + i + r] =
-            fg_vector_sum(sum[r]) + (init ? init[(size_t)(i + r) * init_step + j] : 0);
+      fg_wide_sums(sum, init ? init + (size_t)i * init_step + j : NULL, init_step, out + (size_t)j * p + i);
     }
 }
 
 /* out[i] += sum_k a[i * k + .] b[i * b_step + .] (b_step 0: one row for all). */
 TILE_FN void tile_row_dot(int p, int k, const fg_real *a, const fg_real *b, int b_step, fg_real *out)
 {
-  for (int i = 0; i < p; i++) {
-    fg_vector sum = {0};
+  for (int i = 0; i < p; i += FG_WIDE) {
+    fg_wide sum[FG_WIDE];
+#pragma GCC unroll 16
+    for (int r = 0; r < FG_WIDE; r++) sum[r] = (fg_wide){0};
     for (int q = 0; q < k; q += FG_WIDE)
-      sum += fg_vector_load(a + (size_t)i * k + q) * fg_vector_load(b + (size_t)i * b_step + q);
-    out[i] += fg_vector_sum(sum);
+#pragma GCC unroll 16
+      for (int r = 0; r < FG_WIDE; r++)
+        sum[r] += fg_wide_load(a + (size_t)(i + r) * k + q) * fg_wide_load(b + (size_t)(i + r) * b_step + q);
+    fg_wide_sums(sum, out + i, 1, out + i);
   }
 }
+
+#include "cpu/matmul_softplus.h"
 
 #endif

@@ -149,11 +149,12 @@ static void expect_guard(const fg_real *x, int count)
 
 static double largest_error[2]; /* 0: in units of the tolerance, 1: relative */
 
-/* |got - expected| within tolerance of the quantity's largest magnitude over the tile. */
+/* |got - expected| within tolerance of the quantity's largest magnitude over the tile, or of `least` where
+ * that is more. */
 static void expect_close(const char *what, const net_case *c, int count, const fg_real *got,
-                         const long double *expected, double tolerance)
+                         const long double *expected, double least, double tolerance)
 {
-  long double top = 0;
+  long double top = least;
   for (int k = 0; k < count; k++) top = fmaxl(top, fabsl(expected[k]));
   for (int k = 0; k < count; k++) {
     long double error = top > 0 ? fabsl(got[k] - expected[k]) / top : fabsl((long double)got[k]);
@@ -287,15 +288,16 @@ static void check_case(net_case *c, int p, int own_time)
     coeff[i].g2 = 1.3 + 0.5 * draw();
   }
   expect_of(c, p, x, v, coeff, own_time, &e);
+  /* phi alone may happen to be small all over a tile: it is a sum of terms of order 1 */
   const double first = tolerance_of(c, 0), second = tolerance_of(c, 1);
   for (size_t k = 0; k < count; k++) {
     const unsigned want = is_potential ? potential[k] : vector[k];
     run_tile(c, p, want, x, v, coeff, own_time, &o);
-    if (want & FG_PHI) expect_close("phi", c, p, o.phi, e.phi, first);
-    if (want & FG_PHI_T) expect_close("phi_t", c, p, o.phi_t, e.phi_t, first);
-    if (want & FG_SCORE) expect_close("score", c, d * p, o.score, e.score, first);
-    if (want & FG_DIVERGENCE) expect_close("divergence", c, p, o.divergence, e.divergence, second);
-    if (want & FG_JVP) expect_close("jvp", c, d * p, o.jvp, e.jvp, second);
+    if (want & FG_PHI) expect_close("phi", c, p, o.phi, e.phi, 0.3, first);
+    if (want & FG_PHI_T) expect_close("phi_t", c, p, o.phi_t, e.phi_t, 0, first);
+    if (want & FG_SCORE) expect_close("score", c, d * p, o.score, e.score, 0, first);
+    if (want & FG_DIVERGENCE) expect_close("divergence", c, p, o.divergence, e.divergence, 0, second);
+    if (want & FG_JVP) expect_close("jvp", c, d * p, o.jvp, e.jvp, 0, second);
   }
 }
 
