@@ -1,0 +1,319 @@
+/* needs: analysis */
+/* Estimates: values against the plain distances, floors against fresh samples, bookkeeping, refusals. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <math.h>
+#include <cmocka.h>
+
+#include "flowgap/analysis.h"
+#include "formula/random.h"
+
+enum { N = 1200 };
+
+typedef struct pair {
+  double x[2 * N], y[2 * N], wx[N], wy[N];
+} pair;
+
+static void cloud(uint64_t seed, size_t n, size_t d, double shift, double sd, double *x)
+{
+  for (size_t i = 0; i < n; i++)
+    for (size_t k = 0; k < d; k++)
+      x[i * d + k] = sd * fg_normal(seed, 1, i, 0, (uint32_t)k) + (k == 0 ? shift : 0);
+}
+
+static pair *make_pair(double shift)
+{
+  pair *p = malloc(sizeof *p);
+  assert_non_null(p);
+  cloud(1, N, 2, 0, 0.7, p->x);
+  cloud(2, N, 2, shift, 0.7, p->y);
+  for (size_t i = 0; i < N; i++) {
+    p->wx[i] = 0.5 + fg_uniform(fg_philox(1, 2, i, 0, 0).w[0]);
+    p->wy[i] = 0.5 + fg_uniform(fg_philox(2, 2, i, 0, 0).w[0]);
+  }
+  return p;
+}
+
+static fg_estimate_settings settings_for(fg_estimator estimator)
+{
+  fg_estimate_settings s;
+  fg_estimate_defaults(estimator, &s);
+  s.exact_points = 300;
+  s.grid.bins = 24;
+  s.permutations = 39;
+  s.seed = 5;
+  return s;
+}
+
+static fg_estimate run(fg_threads *threads, const fg_estimate_settings *s, size_t n, size_t m,
+                       const double *x, const double *wx, const double *y, const double *wy)
+{
+  fg_estimate e;
+  fg_status st;
+  if (fg_estimate_w2(threads, s, n, m, 2, x, wx, y, wy, NULL, &e, &st) != FG_OK) fail_msg("%s", st.message);
+  return e;
+}
+
+static void defaults_and_names(void **unused)
+{
+  (void)unused;
+  fg_estimate_settings s;
+  fg_estimate_defaults(FG_W2_GRID, &s);
+  assert_int_equal(s.estimator, FG_W2_GRID);
+  assert_int_equal(s.exact_points, 2000);
+  assert_int_equal(s.replicates, 40);
+  assert_int_equal(s.permutations, 99);
+  assert_true(s.confidence == 0.9);
+  assert_string_equal(fg_estimator_name(FG_W2_EXACT), "exact");
+  assert_string_equal(fg_estimator_name(FG_W2_GRID), "grid");
+  assert_string_equal(fg_estimator_name(FG_W2_GAUSSIAN), "gaussian");
+}
+
+/* Where all rows are used the value is the plain distance, weights and outside rows included. */
+static void value_is_the_distance(void **unused)
+{
+  (void)unused;
+  pair *p = make_pair(0.4);
+  fg_status st;
+  fg_w2 w2;
+  for (int weighted = 0; weighted < 2; weighted++) {
+    double *wx = weighted ? p->wx : NULL, *wy = weighted ? p->wy : NULL;
+    fg_estimate_settings s = settings_for(FG_W2_EXACT);
+    size_t n = 250, m = 200;
+    fg_estimate e = run(NULL, &s, n, m, p->x, wx, p->y, wy);
+    assert_int_equal(fg_w2_exact(n, m, 2, p->x, wx, p->y, wy, &w2, &st), FG_OK);
+    assert_true(fabs(e.squared - w2.squared) <= 1e-9 * w2.squared);
+    assert_true(e.primal - e.dual <= 1e-9 * e.primal);
+    assert_int_equal(e.used_x, n);
+    assert_int_equal(e.used_y, m);
+
+    s = settings_for(FG_W2_GAUSSIAN);
+    e = run(NULL, &s, N, N, p->x, wx, p->y, wy);
+    assert_int_equal(fg_w2_gaussian(N, N, 2, p->x, wx, p->y, wy, &w2, &st), FG_OK);
+    assert_true(fabs(e.squared - w2.squared) <= 1e-12);
+
+    s = settings_for(FG_W2_GRID);
+    s.grid.half_width = 1.5;
+    double a[24 * 24], b[24 * 24];
+    size_t out_x, out_y;
+    e = run(NULL, &s, N, N, p->x, wx, p->y, wy);
+    assert_int_equal(fg_histogram2(&s.grid, N, p->x, wx, a, &out_x, &st), FG_OK);
+    assert_int_equal(fg_histogram2(&s.grid, N, p->y, wy, b, &out_y, &st), FG_OK);
+    assert_int_equal(fg_w2_grid(&s.grid, a, b, &w2, &st), FG_OK);
+    assert_true(fabs(e.squared - w2.squared) <= 1e-10);
+    assert_true(out_x > 10 && e.outside_x == out_x && e.outside_y == out_y);
+    assert_int_equal(e.used_x, N - out_x);
+  }
+  free(p);
+}
+
+/* The floor against what it stands for: the estimator between fresh samples of one law at the same size. */
+static void floor_is_that_of_fresh_samples(void **unused)
+{
+  (void)unused;
+  enum { ROUNDS = 30 };
+  static double x[2 * N], y[2 * N];
+  for (int k = 0; k < FG_ESTIMATORS; k++) {
+    fg_estimate_settings s = settings_for((fg_estimator)k);
+    s.exact_points = 400; /* N rows: disjoint pairs of 400 exist; grid and gaussian go by halves */
+    s.permutations = 0;
+    double fresh = 0, floor = 0;
+    for (uint64_t r = 0; r < ROUNDS; r++) {
+      cloud(100 + 2 * r, N, 2, 0, 0.7, x);
+      cloud(101 + 2 * r, N, 2, 0, 0.7, y);
+      s.seed = r;
+      fg_estimate e = run(NULL, &s, N, N, x, NULL, y, NULL);
+      assert_true(isnan(e.p_value));
+      fresh += e.squared / ROUNDS;
+      floor += e.floor * e.floor / ROUNDS;
+    }
+    /* Squares spread by about a quarter each, so means of 30 by 5 %; the rate of fall is measured, not exact. */
+    double ratio = floor / fresh;
+    if (!(ratio > 0.75 && ratio < 1.33))
+      fail_msg("%s: floor %g of %g", fg_estimator_name((fg_estimator)k), floor, fresh);
+  }
+}
+
+static void gap_and_no_gap(void **unused)
+{
+  (void)unused;
+  pair *none = make_pair(0), *wide = make_pair(1);
+  for (int k = 0; k < FG_ESTIMATORS; k++) {
+    fg_estimate_settings s = settings_for((fg_estimator)k);
+    fg_estimate e = run(NULL, &s, N, N, wide->x, NULL, wide->y, NULL);
+    assert_true(e.p_value == 1.0 / 40); /* the smallest that 39 permutations can give */
+    assert_true(e.ci_low < 1 && 1 < e.ci_high && e.ci_low > 0.7 && e.ci_high < 1.3);
+    assert_true(e.ci_low < e.value && e.value < e.ci_high);
+    assert_true(e.value > 2 * e.floor);
+    e = run(NULL, &s, N, N, none->x, NULL, none->y, NULL);
+    assert_true(e.p_value > 1.0 / 40);
+    assert_true(e.ci_low == 0 || e.ci_low < e.floor);
+    assert_true(e.value < 2 * e.floor);
+  }
+  free(none);
+  free(wide);
+}
+
+/* A translation by c: the square's standard deviation is 2 |c| sd sqrt(2 / n) to leading order. */
+static void interval_has_the_right_width(void **unused)
+{
+  (void)unused;
+  pair *p = make_pair(3);
+  for (int k = 0; k < FG_ESTIMATORS; k++) {
+    fg_estimate_settings s = settings_for((fg_estimator)k);
+    s.grid.half_width = 6;
+    s.replicates = 400;
+    s.permutations = 0;
+    fg_estimate e = run(NULL, &s, N, N, p->x, NULL, p->y, NULL);
+    double used = (double)e.used_x, half = e.ci_high * e.ci_high - e.squared;
+    double expected = 1.649 * 2 * 3 * 0.7 * sqrt(2 / used); /* Student's t for 399 */
+    /* 400 replicates tell a standard deviation to 4 %; one sample's own variance adds as much. */
+    if (!(fabs(half / expected - 1) < 0.2))
+      fail_msg("%s: %g, expected %g", fg_estimator_name((fg_estimator)k), half, expected);
+  }
+  free(p);
+}
+
+static void same_on_any_threads(void **unused)
+{
+  (void)unused;
+  pair *p = make_pair(0.2);
+  const int counts[] = {1, 2, 5};
+  for (int k = 0; k < FG_ESTIMATORS; k++) {
+    fg_estimate_settings s = settings_for((fg_estimator)k);
+    fg_estimate first = run(NULL, &s, N, N - 100, p->x, NULL, p->y, p->wy);
+    for (int c = 0; c < 3; c++) {
+      fg_threads *threads;
+      assert_int_equal(fg_threads_create(counts[c], &threads, NULL), FG_OK);
+      fg_estimate e = run(threads, &s, N, N - 100, p->x, NULL, p->y, p->wy);
+      e.seconds = first.seconds;
+      assert_true(e.squared == first.squared && e.value == first.value && e.floor == first.floor &&
+                  e.ci_low == first.ci_low && e.ci_high == first.ci_high && e.p_value == first.p_value &&
+                  e.dual == first.dual);
+      fg_threads_destroy(&threads);
+    }
+    s.seed++;
+    fg_estimate other = run(NULL, &s, N, N - 100, p->x, NULL, p->y, p->wy);
+    assert_true(other.floor != first.floor);
+  }
+  free(p);
+}
+
+typedef struct watch {
+  volatile sig_atomic_t cancel;
+  double last, total;
+  int calls, stop_after;
+} watch;
+
+static void note(void *user, const char *stage, double done, double total)
+{
+  watch *w = user;
+  assert_string_equal(stage, "gaussian");
+  assert_true(done == w->last + 1);
+  w->last = done;
+  w->total = total;
+  if (++w->calls == w->stop_after) w->cancel = 1;
+}
+
+static void progress_and_cancel(void **unused)
+{
+  (void)unused;
+  pair *p = make_pair(0.2);
+  fg_estimate_settings s = settings_for(FG_W2_GAUSSIAN);
+  watch w = {0, 0, 0, 0, 0};
+  fg_progress progress = {note, &w, &w.cancel};
+  fg_estimate e;
+  fg_status st;
+  assert_int_equal(fg_estimate_w2(NULL, &s, N, N, 2, p->x, NULL, p->y, NULL, &progress, &e, &st), FG_OK);
+  assert_true(w.last == w.total && w.total > 39);
+  w = (watch){0, 0, 0, 0, 7};
+  assert_int_equal(fg_estimate_w2(NULL, &s, N, N, 2, p->x, NULL, p->y, NULL, &progress, &e, &st),
+                   FG_INTERRUPTED);
+  assert_int_equal(w.calls, 7);
+  free(p);
+}
+
+static void refused(void **unused)
+{
+  (void)unused;
+  pair *p = make_pair(0.2);
+  fg_estimate e;
+  fg_status st;
+  fg_estimate_settings s = settings_for(FG_W2_EXACT);
+#define CALL(n, m, d, x, wx) fg_estimate_w2(NULL, &s, n, m, d, x, wx, p->y, NULL, NULL, &e, &st)
+  assert_int_equal(CALL(3, N, 2, p->x, NULL), FG_USAGE);
+  assert_int_equal(CALL(N, 0, 2, p->x, NULL), FG_USAGE);
+  s.replicates = 1;
+  assert_int_equal(CALL(N, N, 2, p->x, NULL), FG_USAGE);
+  s = settings_for(FG_W2_EXACT);
+  s.confidence = 1;
+  assert_int_equal(CALL(N, N, 2, p->x, NULL), FG_USAGE);
+  s = settings_for(FG_W2_EXACT);
+  s.exact_points = 1;
+  assert_int_equal(CALL(N, N, 2, p->x, NULL), FG_USAGE);
+  s = settings_for(FG_W2_GRID);
+  assert_int_equal(CALL(N, N / 2, 4, p->x, NULL), FG_USAGE); /* not in the plane (never read) */
+  s.grid.half_width = 1e-9;
+  assert_int_equal(CALL(N, N, 2, p->x, NULL), FG_USAGE);
+  assert_non_null(strstr(st.message, "inside the grid"));
+  for (int k = 0; k < FG_ESTIMATORS; k++) {
+    s = settings_for((fg_estimator)k);
+    p->wx[11] = -1;
+    assert_int_equal(CALL(N, N, 2, p->x, p->wx), FG_USAGE);
+    assert_non_null(strstr(st.message, "row 11"));
+    p->x[41] = NAN;
+    assert_int_equal(CALL(N, N, 2, p->x, NULL), FG_NUMERICS);
+    assert_non_null(strstr(st.message, "row 20 of x"));
+    p->x[41] = 0;
+    memset(p->wx, 0, sizeof p->wx);
+    assert_int_equal(CALL(N, N, 2, p->x, p->wx), FG_USAGE);
+    p->wx[11] = 1;
+    assert_int_equal(CALL(N, N, 2, p->x, p->wx), FG_USAGE); /* one row is left */
+  }
+#undef CALL
+  free(p);
+}
+
+/* Degenerate samples: figures stay figures. */
+static void degenerate(void **unused)
+{
+  (void)unused;
+  static double x[2 * 50], y[2 * 50];
+  for (int k = 0; k < FG_ESTIMATORS; k++) {
+    fg_estimate_settings s = settings_for((fg_estimator)k);
+    for (size_t i = 0; i < 50; i++) {
+      x[2 * i] = y[2 * i] = 1;
+      x[2 * i + 1] = 2;
+      y[2 * i + 1] = k == FG_W2_GRID ? 2 + 2 * 3.5 / 23 * 3 : 3;
+    }
+    fg_estimate e = run(NULL, &s, 50, 50, x, NULL, y, NULL);
+    double gap = y[1] - x[1];
+    assert_true(fabs(e.value - gap) < 1e-12 && e.floor < 1e-12);
+    assert_true(fabs(e.ci_low - gap) < 1e-7 && fabs(e.ci_high - gap) < 1e-7);
+    assert_true(e.p_value == 1.0 / 40);
+    e = run(NULL, &s, 50, 50, x, NULL, x, NULL);
+    assert_true(e.value == 0 && e.floor == 0 && e.ci_low == 0 && e.ci_high == 0 && e.p_value == 1);
+    e = run(NULL, &s, 4, 4, x, NULL, y, NULL);
+    assert_true(fabs(e.value - gap) < 1e-12);
+  }
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(defaults_and_names),
+      cmocka_unit_test(value_is_the_distance),
+      cmocka_unit_test(floor_is_that_of_fresh_samples),
+      cmocka_unit_test(gap_and_no_gap),
+      cmocka_unit_test(interval_has_the_right_width),
+      cmocka_unit_test(same_on_any_threads),
+      cmocka_unit_test(progress_and_cancel),
+      cmocka_unit_test(refused),
+      cmocka_unit_test(degenerate),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
