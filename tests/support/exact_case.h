@@ -94,8 +94,8 @@ static inline void exact_run(exact_case *c, const fg_ode_settings *set, double t
            &st);
 }
 
-/* Where the ODE carries x0 under a gaussian target: deviations from the mean scale with the spread. */
-static inline double exact_gaussian_end(const exact_case *c, double x0, double t1)
+/* Where the ODE has carried x0 by time t1 under a gaussian target: deviations from the mean scale with the spread. */
+static inline double exact_gaussian_at(const exact_case *c, double x0, double t1)
 {
   double m0 = fg_process_m(c->process, c->horizon), m1 = fg_process_m(c->process, t1);
   double v0 = m0 * m0 * c->variance + fg_process_v(c->process, c->horizon);
