@@ -154,7 +154,7 @@ static const fg_setting fg_table[] = {
             "Steps of euler and heun (auto, without a grid: the times of the SDE)."),
 
     /* ---- comparison ---- */
-    INTEGER("compare.particles", "20000", 1, 1e9, "", "Particles drawn from each law."),
+    INTEGER("compare.particles", "20000", 4, 1e9, "", "Particles drawn from each law."),
     WORDS("compare.estimators", "[exact, grid, gaussian]", "exact grid gaussian",
           "Estimators of W2; grid needs two dimensions."),
     INTEGER("compare.grid.bins", "64", 2, 1024, "",
@@ -163,10 +163,9 @@ static const fg_setting fg_table[] = {
          "The grid covers [-half_width, half_width] in each coordinate."),
     REAL("compare.box", "0", 0, BIG, "length",
          "Also report distances of the particles within [-box, box]^d; 0: no box, nothing is cut."),
-    INTEGER("compare.exact_points", "2000", 2, 1e6, "",
+    INTEGER("compare.exact_points", "2000", 4, 1e6, "",
             "Most particles of each side that enter the exact estimator."),
-    INTEGER("compare.replicates", "40", 0, 1e5, "",
-            "Subsamples behind each confidence interval; 0: no interval."),
+    INTEGER("compare.replicates", "40", 2, 1e5, "", "Subsamples behind each confidence interval."),
     INTEGER("compare.permutations", "99", 0, 1e5, "", "Permutations behind each p-value; 0: none."),
     REAL("compare.confidence", "0.9", 0.01, 0.9999, "", "Level of the confidence intervals."),
     ARRAY("compare.snapshots", 0, BIG, "time",

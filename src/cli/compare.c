@@ -27,11 +27,13 @@ static void default_run(const char *model, char path[PATH_ROOM])
 
 /* ---- the table ---------------------------------------------------------------------------- */
 
-/* "%.4g", or "-" for null */
+/* Four digits, an integer in full, "-" for null. */
 static const char *cell(const json_t *object, const char *key, char text[32])
 {
   const json_t *value = json_object_get(object, key);
-  if (json_is_number(value))
+  if (json_is_integer(value))
+    snprintf(text, 32, "%lld", (long long)json_integer_value(value));
+  else if (json_is_number(value))
     snprintf(text, 32, "%.4g", json_number_value(value));
   else
     snprintf(text, 32, "-");

@@ -115,7 +115,7 @@ void fg_help_man(FILE *out)
         "avx512.\n"
         ".SH EXAMPLES\n.nf\nflowgap compare exact:gmm9\n"
         "flowgap compare model.yaml \\-\\-set flow.sde.steps=800 \\-\\-out runs/finer\n"
-        "flowgap distance runs/gmm9/samples.h5:ode/x other.csv\n.fi\n",
+        "flowgap distance runs/exact\\-gmm9/samples.h5:ode other.csv\n.fi\n",
         out);
 }
 

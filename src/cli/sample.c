@@ -19,6 +19,19 @@ typedef struct job {
   fg_flow_report report;
 } job;
 
+/* Before the work and not after it. */
+static fg_code check_ending(const job *j, const char *path, fg_status *st)
+{
+  const char *dot = strrchr(path, '.');
+  if (!dot || strchr(dot, '/')) dot = "";
+  bool npy = strcmp(dot, ".npy") == 0;
+  if (npy && j->log_density)
+    return FG_FAIL(st, FG_USAGE, "%s: a .npy file has no place for log-densities: write .h5 or .csv", path);
+  if (npy || strcmp(dot, ".csv") == 0 || strcmp(dot, ".h5") == 0 || strcmp(dot, ".hdf5") == 0) return FG_OK;
+  return FG_FAIL(st, FG_USAGE, "%s: samples are written as .h5, .npy or .csv: give the file such an ending",
+                 path);
+}
+
 static fg_code read_job(job *j, fg_status *st)
 {
   const fg_args *args = j->session->args;
@@ -33,6 +46,7 @@ static fg_code read_job(job *j, fg_status *st)
     return FG_FAIL(st, FG_USAGE, "--log-density: only the ODE carries a log-density; use --flow ode");
   if (!args->value[FG_OPTION_OUT])
     return FG_FAIL(st, FG_USAGE, "sample needs --out FILE, ending in .h5, .npy or .csv");
+  FG_TRY(check_ending(j, args->value[FG_OPTION_OUT], st));
   FG_TRY(fg_settings_integer(j->session->settings, "compare.particles", &particles, st));
   FG_TRY(fg_settings_integer(j->session->settings, "seed", &seed, st));
   FG_TRY(fg_args_integer(args, FG_OPTION_COUNT, 1, 1000000000, particles, &count, st));

@@ -36,7 +36,7 @@ static const fg_verb verbs[] = {
      "HDF5 file. Each estimate comes with its noise floor, confidence interval and\n"
      "p-value; the settings compare.* choose grid, points, replicates and permutations.\n"
      "\n"
-     "Example: flowgap distance a.csv b.csv --estimator exact,gaussian\n",
+     "Example: flowgap distance runs/exact-gmm9/samples.h5:ode b.csv --estimator exact,gaussian\n",
      2, 2, fg_run_distance},
     {"report", "RUN [options]", "write report.html of a run directory again",
      "Writes RUN/report.html from results.json, config.yaml and samples.h5 in RUN.\n", 1, 1, fg_run_report},

@@ -239,7 +239,7 @@ static const refusal refusals[] = {
     {"process: {rate: 1e999}\n", "give a number"},
     {"process: {rate: 0}\n", "process.rate is 0: give a number from 1e-12"},
     {"process: {horizon: 1,5}\n", "unknown setting process.5"},
-    {"compare: {particles: 0}\n", "compare.particles is 0: give an integer from 1 to 1000000000"},
+    {"compare: {particles: 0}\n", "compare.particles is 0: give an integer from 4 to 1000000000"},
     {"compare: {particles: auto}\n", "give an integer"},
     {"flow.sde.last_step_noise: yes\n", "give true or false"},
     {"process.kind: ouu\n", "process.kind is \"ouu\": did you mean ou? (one of: ou vp ve bm)"},
