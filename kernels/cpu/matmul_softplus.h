@@ -23,12 +23,14 @@ enum { FG_SOFTPLUS_MANY = 4 };
 typedef __m512 fg_zmm;
 typedef __mmask16 fg_zmask;
 #define FG_GREATER(a, b) _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ)
+#define FG_NOT_LESS(a, b) _mm512_cmp_ps_mask(a, b, _CMP_NLT_UQ)
 #else
 enum { FG_SOFTPLUS_MANY = 4 };
 #define FG_W(name) _mm512_##name##_pd
 typedef __m512d fg_zmm;
 typedef __mmask8 fg_zmask;
 #define FG_GREATER(a, b) _mm512_cmp_pd_mask(a, b, _CMP_GT_OQ)
+#define FG_NOT_LESS(a, b) _mm512_cmp_pd_mask(a, b, _CMP_NLT_UQ)
 #endif
 
 typedef struct fg_softplus_scale {
@@ -37,12 +39,13 @@ typedef struct fg_softplus_scale {
 
 #ifdef FG_SINGLE
 
-/* e = 2^y for y <= 0. */
+/* e = 2^y for y <= 0, 0 where that is below the smallest normal number; polynomial error 9e-8. */
 FG_INLINE void fg_softplus_exp(const int many, fg_zmm *y, fg_zmm *e)
 {
   fg_zmm t[8], p[8];
   const fg_zmm magic = FG_W(set1)(12582912.0f);
-  FG_LOCKSTEP y[q] = FG_W(max)(FG_W(set1)(-120.0f), y[q]);
+  fg_zmask above[8];
+  FG_LOCKSTEP above[q] = FG_NOT_LESS(y[q], FG_W(set1)(-125.0f));
   FG_LOCKSTEP t[q] = y[q] + magic;
   FG_LOCKSTEP y[q] = y[q] - (t[q] - magic);
   FG_LOCKSTEP p[q] = y[q] * 0.00132647309650430196f + 0.00967151276133298267f;
@@ -50,8 +53,8 @@ FG_INLINE void fg_softplus_exp(const int many, fg_zmm *y, fg_zmm *e)
   FG_LOCKSTEP p[q] = p[q] * y[q] + 0.240222420827643721f;
   FG_LOCKSTEP p[q] = p[q] * y[q] + 0.693146977614608383f;
   FG_LOCKSTEP p[q] = p[q] * y[q] + 1.0f;
-  FG_LOCKSTEP e[q] = _mm512_castsi512_ps(
-      _mm512_add_epi32(_mm512_castps_si512(p[q]), _mm512_slli_epi32(_mm512_castps_si512(t[q]), 23)));
+  FG_LOCKSTEP e[q] = _mm512_castsi512_ps(_mm512_maskz_add_epi32(
+      above[q], _mm512_castps_si512(p[q]), _mm512_slli_epi32(_mm512_castps_si512(t[q]), 23)));
 }
 
 /* log(1 + e) / beta. */
@@ -92,7 +95,8 @@ FG_INLINE void fg_softplus_exp(const int many, fg_zmm *y, fg_zmm *e)
                        0x3feec49182a3f090, 0x3feeace5422aa0db, 0x3feea11473eb0187, 0x3feea09e667f3bcd);
   fg_zmm t[8], p[8], s[8];
   const fg_zmm magic = FG_W(set1)(6755399441055744.0);
-  FG_LOCKSTEP y[q] = FG_W(max)(FG_W(set1)(-16000.0), y[q]);
+  fg_zmask above[8];
+  FG_LOCKSTEP above[q] = FG_NOT_LESS(y[q], FG_W(set1)(-16336.0));
   FG_LOCKSTEP t[q] = y[q] + magic;
   FG_LOCKSTEP y[q] = y[q] - (t[q] - magic);
   FG_LOCKSTEP
@@ -107,7 +111,7 @@ FG_INLINE void fg_softplus_exp(const int many, fg_zmm *y, fg_zmm *e)
   FG_LOCKSTEP p[q] = p[q] * y[q] + 0.00093838479280898871;
   FG_LOCKSTEP p[q] = p[q] * y[q] + 0.043321698784996678;
   FG_LOCKSTEP y[q] = y[q] * s[q];
-  FG_LOCKSTEP e[q] = y[q] * p[q] + s[q];
+  FG_LOCKSTEP e[q] = FG_W(maskz_mov)(above[q], y[q] * p[q] + s[q]);
 }
 
 /* log(1 + e) / beta: with i = round(15 e), c = 1 / (1 + i/15), f = c (1 + e) - 1: log(1 + f) - log c. */

@@ -1,0 +1,2 @@
+/* needs: base */
+#include "support/activation_cases.h"

@@ -1,0 +1,3 @@
+/* needs: base */
+#define FG_SINGLE FG_SINGLE
+#include "support/activation_cases.h"
