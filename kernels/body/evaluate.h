@@ -26,27 +26,28 @@ FG_HD size_t fg_evaluate_scratch(const fg_field *f, const fg_evaluate_request *r
          4 * fg_whole_lanes((size_t)f->d * n) + 5 * fg_whole_lanes(n);
 }
 
-FG_HD void fg_evaluate_residual(const fg_field *f, const fg_evaluate_request *r, const fg_tile *tile,
-                                size_t first, int count, fg_real *xs, fg_real *ss)
+TILE_FN void fg_evaluate_residual(const fg_field *f, const fg_evaluate_request *r, const fg_tile *tile,
+                                  size_t first, int count, fg_real *xs, fg_real *ss)
 {
   double *out = (double *)r->residual.device + first;
   int p = tile->p;
-  for (int i = 0; i < p; i++) xs[i] = ss[i] = 0;
-  for (int j = 0; j < f->d; j++)
-    for (int i = 0; i < p; i++) {
+  TILE_EACH(i, p) xs[i] = ss[i] = 0;
+  for (int j = 0; j < f->d; j++) TILE_EACH(i, p)
+    {
       xs[i] += tile->x[j * p + i] * tile->score[j * p + i];
       ss[i] += tile->score[j * p + i] * tile->score[j * p + i];
     }
-  for (int i = 0; i < count; i++) {
+  TILE_EACH(i, count)
+  {
     const fg_coeff *c = &r->coeff[r->shared_time ? 0 : first + (size_t)i];
     out[i] = (double)fg_residual(tile->phi_t[i], (fg_real)c->a, (fg_real)c->g2, (fg_real)f->d,
                                  tile->divergence[i], xs[i], ss[i]);
   }
 }
 
-/* Points first .. first + count - 1; p = fg_tile_size(count). Buffers of the request are host pointers here. */
-FG_HD void fg_evaluate_tile(const fg_field *f, const fg_evaluate_request *r, size_t first, int count, int p,
-                            fg_real *scratch)
+/* Points first .. first + count - 1; p = fg_tile_size(count). Buffers of the request are plain pointers here. */
+TILE_FN void fg_evaluate_tile(const fg_field *f, const fg_evaluate_request *r, size_t first, int count, int p,
+                              fg_real *scratch)
 {
   int d = f->d, row_size = (int)fg_whole_lanes((size_t)fg_field_row_size(f)), rows = r->shared_time ? 1 : p;
   size_t vector = (size_t)d * (size_t)p, at = first * (size_t)d;
@@ -68,9 +69,8 @@ FG_HD void fg_evaluate_tile(const fg_field *f, const fg_evaluate_request *r, siz
   tile.scratch = scratch;
   fg_tile_load((const double *)r->x.device + at, count, d, p, x);
   if (tile.v) fg_tile_load((const double *)r->direction.device + at, count, d, p, v);
-  for (int i = 0; i < rows; i++)
-    fg_field_row(f, &r->coeff[r->shared_time ? 0 : first + (size_t)(i < count ? i : count - 1)], tile.want,
-                 row + (size_t)i * (size_t)row_size);
+  fg_field_rows(f, r->coeff + (r->shared_time ? 0 : first), r->shared_time ? 1 : count, tile.want, rows,
+                row_size, row);
   fg_field_tile(f, &tile);
   if (r->phi.device) fg_tile_store(tile.phi, count, 1, p, (double *)r->phi.device + first);
   if (r->phi_t.device) fg_tile_store(tile.phi_t, count, 1, p, (double *)r->phi_t.device + first);

@@ -30,7 +30,16 @@ FG_HD void fg_field_row(const fg_field *f, const fg_coeff *c, unsigned want, fg_
   fg_mixture_row(f, c, row);
 }
 
-FG_HD void fg_field_tile(const fg_field *f, const fg_tile *tile)
+/* The rows of a tile, row_size apart; coeff holds `known` of them, the last one serves those beyond. */
+TILE_FN void fg_field_rows(const fg_field *f, const fg_coeff *coeff, int known, unsigned want, int rows,
+                           int row_size, fg_real *row)
+{
+  TILE_EACH(i, rows)
+  fg_field_row(f, &coeff[i < known ? i : known - 1], want, row + (size_t)i * (size_t)row_size);
+  TILE_SYNC();
+}
+
+TILE_FN void fg_field_tile(const fg_field *f, const fg_tile *tile)
 {
   if (f->kind == FG_FIELD_NETWORK) {
     fg_network_tile(f, tile);

@@ -6,6 +6,10 @@
 
 #include "body/tile.h"
 
+#ifndef TILE_FN
+#error "include the engine's tile words (kernels/cpu/matmul.h) before the bodies"
+#endif
+
 /* Scratch is cut into 64-byte pieces. */
 FG_HD size_t fg_whole_lanes(size_t reals)
 {
@@ -26,17 +30,17 @@ FG_HD int fg_tile_size(size_t count)
 }
 
 /* Rows of from [count, d] into to [d][p]; the places beyond `count` repeat the last row. */
-FG_HD void fg_tile_load(const double *from, int count, int d, int p, fg_real *to)
+TILE_FN void fg_tile_load(const double *from, int count, int d, int p, fg_real *to)
 {
   for (int j = 0; j < d; j++)
-    for (int i = 0; i < p; i++)
-      to[j * p + i] = (fg_real)from[(size_t)(i < count ? i : count - 1) * (size_t)d + j];
+    TILE_EACH(i, p) to[j * p + i] = (fg_real)from[(size_t)(i < count ? i : count - 1) * (size_t)d + j];
+  TILE_SYNC();
 }
 
-FG_HD void fg_tile_store(const fg_real *from, int count, int d, int p, double *to)
+TILE_FN void fg_tile_store(const fg_real *from, int count, int d, int p, double *to)
 {
-  for (int i = 0; i < count; i++)
-    for (int j = 0; j < d; j++) to[(size_t)i * (size_t)d + j] = (double)from[j * p + i];
+  TILE_EACH(i, count)
+  for (int j = 0; j < d; j++) to[(size_t)i * (size_t)d + j] = (double)from[j * p + i];
 }
 
 #endif

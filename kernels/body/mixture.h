@@ -102,8 +102,12 @@ typedef struct fg_mixture_block {
 } fg_mixture_block;
 
 /* n is a multiple of FG_LANES, and the compiler can see it: no remainder loops run */
-#define FG_EACH for (int i = 0; i < n; i++)
+#define FG_EACH TILE_EACH(i, n)
+#ifdef __CUDACC__
+#define FG_BLOCK_FN static __device__ __forceinline__ void
+#else
 #define FG_BLOCK_FN static inline __attribute__((always_inline)) void
+#endif
 
 /* y = Q x or, transposed, Q^T x for the eigenvectors (rows of Q) of one component. */
 FG_BLOCK_FN fg_mixture_rotate(const double *__restrict__ q, int d, int transposed,
@@ -305,9 +309,10 @@ FG_BLOCK_FN fg_mixture_run_block(const fg_field *f, const fg_tile *tile, int at,
   }
   if (tile->want & FG_JVP) fg_mixture_hessian(&b, stride);
   if (f->as.mixture.epsilon != 0) fg_mixture_perturb(&b, stride);
+  TILE_SYNC(); /* the next block may be cut differently, and others read the results */
 }
 
-FG_HD void fg_mixture_tile(const fg_field *f, const fg_tile *tile)
+TILE_FN void fg_mixture_tile(const fg_field *f, const fg_tile *tile)
 {
   int all = tile->p / FG_LANES, most = fg_mixture_groups(f, tile->p);
   for (int first = 0; first < all; first += most) {

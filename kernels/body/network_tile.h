@@ -63,6 +63,7 @@ TILE_FN int fg_tile_far(int n, const fg_real *z)
 TILE_FN void fg_tile_activate(const fg_network_run *run, int n, int parts, fg_real *z, fg_real *slope,
                               fg_real *bend)
 {
+  int far;
   switch (run->activation) {
   case FG_SOFTPLUS:
     TILE_SOFTPLUS(&run->scale, n, parts, z, slope, bend);
@@ -77,7 +78,9 @@ TILE_FN void fg_tile_activate(const fg_network_run *run, int n, int parts, fg_re
     fg_activate_tanh(&run->scale, n, parts, z, slope, bend);
     break;
   default:
-    if (fg_tile_far(n, z))
+    far = fg_tile_far(n, z);
+    TILE_SYNC(); /* all have looked before any writes */
+    if (far)
       fg_activate_sine_far(&run->scale, n, parts, z, slope, bend);
     else
       fg_activate_sine(&run->scale, n, parts, z, slope, bend);

@@ -22,13 +22,15 @@ FG_HD size_t fg_ode_scratch(const fg_field *f, const fg_ode_request *r, int jvp)
          fg_whole_lanes((size_t)p);
 }
 
-FG_HD void fg_ode_piece(const fg_field *f, const fg_ode_request *r, int jvp, size_t first, int count,
-                        const fg_real *row, fg_real *scratch)
+TILE_FN void fg_ode_piece(const fg_field *f, const fg_ode_request *r, int jvp, size_t first, int count,
+                          const fg_real *row, fg_real *scratch)
 {
   int d = f->d, p = fg_tile_size((size_t)count);
-  size_t vector = (size_t)d * (size_t)p, at = first * (size_t)d;
+  int vector = d * p;
+  size_t at = first * (size_t)d;
   fg_real a = (fg_real)r->coeff.a, g2 = (fg_real)r->coeff.g2;
-  fg_real *x = fg_cut(&scratch, vector), *v = fg_cut(&scratch, vector), *s = fg_cut(&scratch, vector);
+  fg_real *x = fg_cut(&scratch, (size_t)vector), *v = fg_cut(&scratch, (size_t)vector);
+  fg_real *s = fg_cut(&scratch, (size_t)vector);
   fg_tile tile;
   tile.p = p;
   tile.want = fg_ode_want(r, jvp);
@@ -46,20 +48,24 @@ FG_HD void fg_ode_piece(const fg_field *f, const fg_ode_request *r, int jvp, siz
   if (jvp) fg_tile_load((const double *)r->v.device + at, count, d, p, v);
   fg_field_tile(f, &tile);
   const fg_real *linear = jvp ? v : x;
-  for (size_t i = 0; i < vector; i++) s[i] = fg_ode_drift(a, g2, linear[i], s[i]);
+  TILE_EACH(i, vector) s[i] = fg_ode_drift(a, g2, linear[i], s[i]);
+  TILE_SYNC();
   fg_tile_store(s, count, d, p, (double *)(jvp ? r->jv.device : r->dy.device) + at);
-  if (!r->with_log_p) return;
-  double *log_p = (double *)(jvp ? r->jv.device : r->dy.device) + r->n * (size_t)d + first;
-  for (int i = 0; i < count; i++)
-    log_p[i] = jvp ? 0 : (double)fg_ode_log_drift(a, g2, (fg_real)d, tile.divergence[i]);
+  if (r->with_log_p) {
+    double *log_p = (double *)(jvp ? r->jv.device : r->dy.device) + r->n * (size_t)d + first;
+    TILE_EACH(i, count) log_p[i] = jvp ? 0 : (double)fg_ode_log_drift(a, g2, (fg_real)d, tile.divergence[i]);
+  }
+  TILE_SYNC();
 }
 
-/* All n particles of a request, FG_ODE_TILE at a time; buffers are host pointers here. */
-FG_HD void fg_ode_run(const fg_field *f, const fg_ode_request *r, int jvp, fg_real *scratch)
+/* Particles `from` .. n - 1 of a request, FG_ODE_TILE at a time, `step` from one tile to the next (an engine
+ * that shares them out starts each share elsewhere); buffers are plain pointers here. */
+TILE_FN void fg_ode_run(const fg_field *f, const fg_ode_request *r, int jvp, size_t from, size_t step,
+                        fg_real *scratch)
 {
   fg_real *row = fg_cut(&scratch, (size_t)fg_field_row_size(f));
-  fg_field_row(f, &r->coeff, fg_ode_want(r, jvp), row);
-  for (size_t first = 0; first < r->n; first += FG_ODE_TILE) {
+  fg_field_rows(f, &r->coeff, 1, fg_ode_want(r, jvp), 1, 0, row);
+  for (size_t first = from; first < r->n; first += step) {
     size_t left = r->n - first;
     fg_ode_piece(f, r, jvp, first, (int)(left < FG_ODE_TILE ? left : FG_ODE_TILE), row, scratch);
   }

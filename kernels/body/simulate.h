@@ -56,8 +56,8 @@ FG_HD size_t fg_simulate_scratch(const fg_field *f, const fg_simulate_request *r
          5 * fg_whole_lanes((size_t)p) + fg_whole_lanes(fg_field_scratch(f, p, fg_simulate_want(r)));
 }
 
-FG_HD void fg_walk_begin(fg_walk *w, const fg_field *f, const fg_simulate_request *r, const fg_real *rows,
-                         size_t first, int count, int p, fg_real *scratch)
+TILE_FN void fg_walk_begin(fg_walk *w, const fg_field *f, const fg_simulate_request *r, const fg_real *rows,
+                           size_t first, int count, int p, fg_real *scratch)
 {
   size_t vector = (size_t)f->d * (size_t)p, n = (size_t)p;
   w->field = f;
@@ -92,14 +92,14 @@ FG_HD void fg_walk_begin(fg_walk *w, const fg_field *f, const fg_simulate_reques
   w->tile.scratch = scratch;
   fg_tile_load((const double *)r->x.device + first * (size_t)f->d, count, f->d, p, w->x);
   if (r->log_p.device) fg_tile_load((const double *)r->log_p.device + first, count, 1, p, w->log_p);
-  for (int i = 0; i < p; i++) w->alive[i] = 1;
+  TILE_EACH(i, p) w->alive[i] = 1;
 }
 
 /* Score (and divergence) at x and at node `node` of the grid. */
-FG_HD void fg_walk_score(fg_walk *w, size_t node, int end, const fg_real *x, fg_real *score)
+TILE_FN void fg_walk_score(fg_walk *w, size_t node, int end, const fg_real *x, fg_real *score)
 {
   const fg_real *row = w->rows ? w->rows + node * (size_t)w->row_size : w->row[end];
-  if (!w->rows) fg_field_row(w->field, &w->request->coeff[node], w->tile.want, w->row[end]);
+  if (!w->rows) fg_field_rows(w->field, &w->request->coeff[node], 1, w->tile.want, 1, 0, w->row[end]);
   w->tile.x = x;
   w->tile.row = row;
   w->tile.score = score;
@@ -108,16 +108,20 @@ FG_HD void fg_walk_score(fg_walk *w, size_t node, int end, const fg_real *x, fg_
 }
 
 /* Standard normals of one step (or interval) for the tile, into z [d][p]. */
-FG_HD void fg_walk_normals(const fg_walk *w, uint32_t stream, uint32_t step, fg_real *__restrict__ z)
+TILE_FN void fg_walk_normals(const fg_walk *w, uint32_t stream, uint32_t step, fg_real *__restrict__ z)
 {
   fg_real four[4 * FG_LANES];
-  for (int at = 0; at < w->p; at += FG_LANES)
+  TILE_EACH(group, w->p / FG_LANES)
+  {
+    const int at = group * FG_LANES;
     for (int j = 0; j < w->d; j += 4) {
       fg_normal_block(w->request->seed, stream, w->request->first + w->first + (uint64_t)at, step,
                       (uint32_t)j / 4, four);
       for (int l = 0; l < 4 && j + l < w->d; l++)
         for (int i = 0; i < FG_LANES; i++) z[(j + l) * w->p + at + i] = four[l * FG_LANES + i];
     }
+  }
+  TILE_SYNC();
 }
 
 /* Streams of the bridges: FG_STREAM_BRIDGE + level for the noise stream; others are set apart by 64. */
@@ -127,11 +131,12 @@ FG_HD uint32_t fg_bridge_stream(uint32_t stream, int level)
 }
 
 /* The normals of refined step k into w->noise. Level 0 is the base path, level L the grid in use. */
-FG_HD void fg_walk_noise(fg_walk *w, size_t k)
+TILE_FN void fg_walk_noise(fg_walk *w, size_t k)
 {
   const fg_simulate_request *r = w->request;
   int refine = r->refine;
-  size_t vector = (size_t)w->d * (size_t)w->p, place = fg_whole_lanes(vector);
+  const int vector = w->d * w->p;
+  const size_t place = fg_whole_lanes((size_t)vector);
   const fg_real half = (fg_real)0.70710678118654752440;
   for (int l = 0; l <= refine; l++) {
     size_t number = k >> (refine - l);                   /* of the interval at this level that holds step k */
@@ -145,39 +150,42 @@ FG_HD void fg_walk_noise(fg_walk *w, size_t k)
     fg_real *__restrict__ bridge = w->bridge + (size_t)(l - 1) * place;
     if (!(number & 1)) fg_walk_normals(w, fg_bridge_stream(r->stream, l), (uint32_t)(number >> 1), bridge);
     fg_real sign = (number & 1) ? -half : half;
-    for (size_t i = 0; i < vector; i++) z[i] = half * parent[i] + sign * bridge[i];
+    TILE_EACH(i, vector) z[i] = half * parent[i] + sign * bridge[i];
+    TILE_SYNC();
   }
 }
 
 /* Take the step where all of it is finite; freeze the other particles where they are. */
-FG_HD void fg_walk_accept(fg_walk *w, size_t k)
+TILE_FN void fg_walk_accept(fg_walk *w, size_t k)
 {
   int with_log_p = w->request->log_p.device != 0;
   int32_t *lost = (int32_t *)w->request->lost_step.device + w->first;
   fg_real *__restrict__ ok = w->divergence[1];
   const fg_real most = (fg_real)FG_REAL_MAX;
-  for (int i = 0; i < w->p; i++) ok[i] = w->alive[i];
+  TILE_EACH(i, w->p) ok[i] = w->alive[i];
   for (int j = 0; j < w->d; j++)
-    for (int i = 0; i < w->p; i++) ok[i] = FG_MATH(fabs)(w->next[j * w->p + i]) <= most ? ok[i] : 0;
-  if (with_log_p)
-    for (int i = 0; i < w->p; i++) ok[i] = FG_MATH(fabs)(w->log_next[i]) <= most ? ok[i] : 0;
-  for (int j = 0; j < w->d; j++)
-    for (int i = 0; i < w->p; i++)
-      w->x[j * w->p + i] = ok[i] > 0 ? w->next[j * w->p + i] : w->x[j * w->p + i];
-  if (with_log_p)
-    for (int i = 0; i < w->p; i++) w->log_p[i] = ok[i] > 0 ? w->log_next[i] : w->log_p[i];
-  for (int i = 0; i < w->count; i++)
+    TILE_EACH(i, w->p) ok[i] = FG_MATH(fabs)(w->next[j * w->p + i]) <= most ? ok[i] : 0;
+  if (with_log_p) TILE_EACH(i, w->p) ok[i] = FG_MATH(fabs)(w->log_next[i]) <= most ? ok[i] : 0;
+  for (int j = 0; j < w->d; j++) {
+    const int at = j * w->p;
+    TILE_EACH(i, w->p) w->x[at + i] = ok[i] > 0 ? w->next[at + i] : w->x[at + i];
+  }
+  if (with_log_p) TILE_EACH(i, w->p) w->log_p[i] = ok[i] > 0 ? w->log_next[i] : w->log_p[i];
+  TILE_EACH(i, w->count)
+  {
     if (ok[i] < w->alive[i]) lost[i] = (int32_t)k;
-  for (int i = 0; i < w->p; i++) w->alive[i] = ok[i];
+  }
+  TILE_EACH(i, w->p) w->alive[i] = ok[i];
+  TILE_SYNC();
 }
 
 /* Step k, from node k to node k + 1. */
-FG_HD void fg_walk_step(fg_walk *w, size_t k)
+TILE_FN void fg_walk_step(fg_walk *w, size_t k)
 {
   const fg_simulate_request *r = w->request;
   const fg_coeff *c = &r->coeff[k];
   int heun = r->scheme == FG_SIMULATE_HEUN, p = w->p, with_log_p = r->log_p.device != 0;
-  size_t vector = (size_t)w->d * (size_t)p;
+  const int vector = w->d * p;
   double h = c[0].t - c[1].t, family = 0.5 * (1 + r->lambda * r->lambda);
   double variance = heun ? 0.5 * h * (c[0].g2 + c[1].g2) : h * c[0].g2;
   fg_real sd = (fg_real)(r->lambda * sqrt(variance));
@@ -191,30 +199,30 @@ FG_HD void fg_walk_step(fg_walk *w, size_t k)
   fg_real *__restrict__ s1 = w->score;
   fg_walk_score(w, k, 0, x, s);
   if (r->lambda > 0) fg_walk_noise(w, k);
-  if (!(sd > 0))
-    for (size_t i = 0; i < vector; i++) z[i] = 0;
-  for (size_t i = 0; i < vector; i++) y[i] = x[i] + fg_generative_step(ah, gh, x[i], s[i]) + sd * z[i];
+  if (!(sd > 0)) TILE_EACH(i, vector) z[i] = 0;
+  TILE_EACH(i, vector) y[i] = x[i] + fg_generative_step(ah, gh, x[i], s[i]) + sd * z[i];
+  TILE_SYNC();
   if (heun) {
     fg_walk_score(w, k + 1, 1, y, s1);
-    for (size_t i = 0; i < vector; i++)
-      y[i] = x[i] +
-             (fg_real)0.5 *
-                 (fg_generative_step(ah, gh, x[i], s[i]) + fg_generative_step(ah1, gh1, y[i], s1[i])) +
-             sd * z[i];
+    TILE_EACH(i, vector)
+    y[i] =
+        x[i] +
+        (fg_real)0.5 * (fg_generative_step(ah, gh, x[i], s[i]) + fg_generative_step(ah1, gh1, y[i], s1[i])) +
+        sd * z[i];
+    TILE_SYNC();
   }
   if (with_log_p) {
     fg_real dim = (fg_real)w->d, step = (fg_real)(heun ? 0.5 * h : h);
     fg_real a = (fg_real)c[0].a, g2 = (fg_real)c[0].g2, a1 = (fg_real)c[1].a, g21 = (fg_real)c[1].g2;
-    for (int i = 0; i < p; i++)
-      w->log_next[i] = w->log_p[i] - step * fg_ode_log_drift(a, g2, dim, w->divergence[0][i]);
-    if (heun)
-      for (int i = 0; i < p; i++)
-        w->log_next[i] -= step * fg_ode_log_drift(a1, g21, dim, w->divergence[1][i]);
+    TILE_EACH(i, p) w->log_next[i] = w->log_p[i] - step * fg_ode_log_drift(a, g2, dim, w->divergence[0][i]);
+    if (heun) {
+      TILE_EACH(i, p) w->log_next[i] -= step * fg_ode_log_drift(a1, g21, dim, w->divergence[1][i]);
+    }
   }
   fg_walk_accept(w, k);
 }
 
-FG_HD void fg_walk_snapshot(const fg_walk *w, size_t number)
+TILE_FN void fg_walk_snapshot(const fg_walk *w, size_t number)
 {
   const fg_simulate_request *r = w->request;
   size_t at = number * r->n + w->first;
@@ -223,14 +231,15 @@ FG_HD void fg_walk_snapshot(const fg_walk *w, size_t number)
     fg_tile_store(w->log_p, w->count, 1, w->p, (double *)r->snapshot_log_p.device + at);
 }
 
-/* Returns 0, or 1 when the caller asked to stop. Buffers of the request are host pointers here. */
-FG_HD int fg_simulate_tile(const fg_field *f, const fg_simulate_request *r, const fg_real *rows, size_t first,
-                           int count, int p, fg_real *scratch)
+/* Returns 0, or 1 when the caller asked to stop. Buffers of the request are plain pointers here. */
+TILE_FN int fg_simulate_tile(const fg_field *f, const fg_simulate_request *r, const fg_real *rows,
+                             size_t first, int count, int p, fg_real *scratch)
 {
   fg_walk w;
   size_t taken = 0;
   fg_walk_begin(&w, f, r, rows, first, count, p, scratch);
-  for (int i = 0; i < count; i++) ((int32_t *)r->lost_step.device)[first + (size_t)i] = -1;
+  int32_t *lost = (int32_t *)r->lost_step.device + first;
+  TILE_EACH(i, count) lost[i] = -1;
   for (size_t k = 0; k <= r->steps; k++) {
     while (taken < r->snapshots && r->snapshot_step[taken] == k) fg_walk_snapshot(&w, taken++);
     if (k == r->steps) break;

@@ -84,19 +84,26 @@ FG_HD double fg_vector_reduce(fg_vec_reduce op, size_t n, const double *x, const
   return best;
 }
 
+/* sum_j (x_j w_j)^2 of one particle. */
+FG_HD double fg_vector_particle_sum(size_t i, size_t n, size_t d, int tail, const double *x, const double *w)
+{
+  double sum = 0;
+  for (size_t j = 0; j < d; j++) {
+    double e = x[i * d + j] * w[i * d + j];
+    sum += e * e;
+  }
+  if (tail) {
+    double e = x[n * d + i] * w[n * d + i];
+    sum += e * e;
+  }
+  return sum;
+}
+
 FG_HD double fg_vector_particle_norm(size_t n, size_t d, int tail, const double *x, const double *w)
 {
   double most = 0, share = 1.0 / (double)(d + (tail ? 1 : 0));
   for (size_t i = 0; i < n; i++) {
-    double sum = 0;
-    for (size_t j = 0; j < d; j++) {
-      double e = x[i * d + j] * w[i * d + j];
-      sum += e * e;
-    }
-    if (tail) {
-      double e = x[n * d + i] * w[n * d + i];
-      sum += e * e;
-    }
+    double sum = fg_vector_particle_sum(i, n, d, tail, x, w);
     if (!(sum <= DBL_MAX)) return HUGE_VAL;
     most = sum > most ? sum : most;
   }

@@ -63,7 +63,7 @@ static size_t ode_scratch(const fg_field *f, const fg_ode_request *r, int jvp)
 
 static void ode(const fg_field *f, const fg_ode_request *r, int jvp, void *scratch)
 {
-  fg_ode_run(f, r, jvp, scratch);
+  fg_ode_run(f, r, jvp, 0, FG_ODE_TILE, scratch);
 }
 
 const fg_cpu_table FG_TABLE = {FG_TEXT(FG_ISA),
