@@ -1,7 +1,7 @@
 /* needs: model */
 /* Exact and perturbed models against log p_t in long double, written plainly, and its central differences:
  * none of the closed forms of the kernels enters the reference but the density itself. */
-#include "support/exact_case.h"
+#include "support/model_case.h"
 
 typedef long double real;
 
@@ -101,7 +101,7 @@ static void close_to(const char *what, size_t i, double value, real truth, real 
 }
 
 /* t not small: the differences above need a density that varies over lengths well above 1e-3. */
-static void compare(const exact_case *c, const reference *r, fg_precision precision, double t, double spread,
+static void compare(const model_case *c, const reference *r, fg_precision precision, double t, double spread,
                     real tolerance)
 {
   static double x[POINTS * CASE_MOST], w[POINTS * CASE_MOST], score[POINTS * CASE_MOST],
@@ -143,7 +143,7 @@ static void derivatives_of_mixtures(void **state)
           case_mixture m;
           fg_perturbation h;
           fg_target *target;
-          exact_case c;
+          model_case c;
           fg_perturbation_defaults(&h);
           case_mixture_fill(&m, dimensions[which], isotropic);
           reference r = {m.d, CASE_COMPONENTS, m.weights, m.means, m.covariances, perturbed ? &h : NULL};
@@ -165,7 +165,7 @@ static void times_per_point(void **state)
     case_mixture m;
     fg_perturbation h;
     fg_target *target;
-    exact_case c;
+    model_case c;
     double t[N], x[3 * N], phi_all[N], residual_all[N], jvp_all[3 * N], w[3 * N];
     fg_perturbation_defaults(&h);
     case_mixture_fill(&m, 3, isotropic);
@@ -197,7 +197,7 @@ static void residual_is_zero(void **state)
   enum { N = 500 };
   static double x[2 * N], p_t[N], s[2 * N], lap[N], residual[N];
   for (size_t kind = 0; kind < 4; kind++) {
-    exact_case c;
+    model_case c;
     fg_target *target;
     case_target(FG_TARGET_GMM9, &target);
     case_open(&c, "cpu", 1, kinds[kind], target, NULL);
@@ -226,7 +226,7 @@ static void residual_is_zero(void **state)
 static void far_away(void **state)
 {
   (void)state;
-  exact_case c;
+  model_case c;
   fg_target *target;
   case_target(FG_TARGET_GMM9, &target);
   case_open(&c, "cpu", 1, FG_PROCESS_OU, target, NULL);
@@ -248,7 +248,7 @@ static void far_away(void **state)
 static void bad_requests(void **state)
 {
   (void)state;
-  exact_case c;
+  model_case c;
   fg_target *target, *funnel;
   fg_model *none = NULL;
   fg_perturbation h;
