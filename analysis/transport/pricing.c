@@ -24,6 +24,8 @@ enum {
 };
 /* Above this a pass over all pairs takes seconds, and there are several. */
 #define FG_PRICING_PAIRS ((size_t)1 << 30)
+/* 1.5 2^52: added and taken off again it rounds to the nearest whole number. */
+#define FG_ROUND 6755399441055744.0
 /* Up to this many pairs the complete graph is solved at once. */
 #define FG_DENSE_PAIRS ((size_t)18 * 1000)
 
@@ -42,11 +44,10 @@ typedef struct fg_level {
   int64_t *flow; /* [arc_count], owned after a solve */
 } fg_level;
 
-/* cost[j] = round(scale min(|x_i - y_j|^2, cap)), a whole number below 2^47; adding and subtracting
+/* cost[j] = round(scale min(|x_i - y_j|^2, cap)), a whole number up to 2^48; adding and subtracting
  * 1.5 2^52 rounds to nearest and vectorises, unlike a conversion to integers. */
 static void fg_level_costs(const fg_level *level, size_t i)
 {
-  const double big = 6755399441055744.0;
   double *restrict cost = level->cost;
   size_t m = level->m;
   for (size_t j = 0; j < m; j++) cost[j] = 0;
@@ -57,8 +58,19 @@ static void fg_level_costs(const fg_level *level, size_t i)
   }
   for (size_t j = 0; j < m; j++) {
     double c = cost[j] < level->cap ? cost[j] : level->cap;
-    cost[j] = (c * level->scale + big) - big;
+    cost[j] = (c * level->scale + FG_ROUND) - FG_ROUND;
   }
+}
+
+/* One of them: the same operations in the same order, so the same bits. */
+static int64_t fg_level_cost(const fg_level *level, size_t i, size_t j)
+{
+  double cost = 0;
+  for (size_t k = 0; k < level->d; k++) {
+    double gap = level->x[i * level->d + k] - level->yt[k * level->m + j];
+    cost += gap * gap;
+  }
+  return (int64_t)(((cost < level->cap ? cost : level->cap) * level->scale + FG_ROUND) - FG_ROUND);
 }
 
 /* Reduced costs of row i in place of its costs. */
@@ -247,13 +259,11 @@ static fg_code fg_level_solve(fg_level *level, fg_status *st)
     rc = FG_FAIL(st, FG_MEMORY, "no memory for transport over %zu pairs", arcs);
     goto done;
   }
-  size_t at = SIZE_MAX;
   for (size_t a = 0; a < arcs; a++) {
     size_t i = (size_t)(level->arcs[a] >> 32), j = (size_t)(level->arcs[a] & UINT32_MAX);
-    if (i != at) fg_level_costs(level, at = i);
     from[a] = (uint32_t)i;
     to[a] = (uint32_t)(n + j);
-    cost[a] = (int64_t)level->cost[j] - level->u[i] - level->v[j];
+    cost[a] = fg_level_cost(level, i, j) - level->u[i] - level->v[j];
   }
   for (size_t i = 0; i < n; i++) supply[i] = level->mass_x[i];
   for (size_t j = 0; j < m; j++) supply[n + j] = -level->mass_y[j];
@@ -437,9 +447,11 @@ fg_code fg_pricing_solve(const fg_pair *pair, double cap, fg_shipment *plan, siz
         st, FG_USAGE,
         "exact transport of %zu to %zu points is %.3g pairs and the limit is 2^30: use fewer points", pair->n,
         pair->m, (double)pair->n * (double)pair->m);
-  /* Whole costs below 2^46: reduced costs stay below 2^53 and paths through 2^15 points below 2^61. */
+  /* Whole costs up to 2^bits: doubles hold 32 of them added up, and a path through all points stays below
+   * 2^61, so that nothing in the simplex overflows. */
+  int bits = 61 - (int)ceil(log2((double)(pair->n + pair->m)));
   cap = fmin(cap, 4.0 * (double)pair->d);
-  double scale = ldexp(1 / cap, 46);
+  double scale = ldexp(1 / cap, bits < 48 ? bits : 48);
   FG_GO(fg_cells_create(pair->n, pair->d, pair->x, pair->mass_x, &x, st), done);
   FG_GO(fg_cells_create(pair->m, pair->d, pair->y, pair->mass_y, &y, st), done);
   FG_GO(fg_level_run(&x, &y, pair->d, cap, scale, &level, st), done);

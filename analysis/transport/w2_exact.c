@@ -136,7 +136,7 @@ static double fg_primal_value(const fg_pair *pair, const fg_shipment *plan, size
   return fg_sum_value(&sum);
 }
 
-/* Whole costs have 2^-46 of the largest cost as their unit. Where W2 is far below the spread of the points
+/* Whole costs have 2^-48 of the largest cost as their unit. Where W2 is far below the spread of the points
  * (two nearly equal samples, a far point common to both) that is too coarse; then the plan's own largest
  * move bounds what is worth resolving, and a second solve with costs cut at four times that is exact enough.
  * The certificate is always taken against the true costs. */
@@ -156,7 +156,7 @@ static fg_code fg_w2_plane(const fg_pair *pair, double *primal, double *dual, fg
     *dual = 0;
     if (*primal == 0) break;
     FG_GO(fg_dual_value(pair, u, dual, st), done);
-    if (*primal - *dual <= 1e-11 * *primal) break;
+    if (*primal - *dual <= 1e-10 * *primal) break;
     cap = 4 * largest;
   }
 done:

@@ -22,8 +22,9 @@ typedef struct fg_w2 {
 } fg_w2;
 
 /* Exact optimal transport of x [n, d] to y [m, d], cost |x - y|^2, network simplex. Weights wx [n],
- * wy [m] or NULL (equal); normalised inside. Memory O(n m): fails with FG_USAGE above the limit of
- * 2^26 arcs. Fails with FG_NUMERICS when the certificate does not close. */
+ * wy [m] or NULL (equal); normalised inside. Rows of weight 0 do not enter (result n, m). Memory O(n + m),
+ * time O(n m): fails with FG_USAGE above 2^30 pairs; d = 1 is sorted and has no limit. Fails with
+ * FG_NUMERICS when the certificate does not close to 1e-9. */
 FG_CHECKED FG_API fg_code fg_w2_exact(size_t n, size_t m, size_t d, const double *x, const double *wx,
                                       const double *y, const double *wy, fg_w2 *result, fg_status *st);
 
@@ -33,7 +34,8 @@ typedef struct fg_w2_grid_settings {
   size_t bins;
   double half_width;
 } fg_w2_grid_settings;
-/* Mass outside the grid (beyond half_width in a coordinate) is left out and counted. */
+/* Mass outside the grid (beyond half_width in a coordinate) is left out and counted. mass is a sum of
+ * weights, or counts where w is NULL: not normalised (fg_w2_grid does that). */
 FG_CHECKED FG_API fg_code fg_histogram2(const fg_w2_grid_settings *grid, size_t n, const double *x,
                                         const double *w, double *mass /* [bins, bins]: [ix, iy] */,
                                         size_t *outside, fg_status *st);
@@ -65,7 +67,7 @@ FG_API void fg_estimate_defaults(fg_estimator estimator, fg_estimate_settings *s
 
 typedef struct fg_estimate {
   double squared, value;
-  double floor;           /* same estimator between two halves of pooled data, W2 units */
+  double floor;           /* same estimator between two samples of one law, W2 units */
   double ci_low, ci_high; /* of `value` */
   double p_value;         /* permutation: is the gap larger than the floor? NaN if none */
   double primal, dual;

@@ -157,7 +157,7 @@ static void line(void **unused)
     y2[2 * j] = 0.6 * y[j];
     y2[2 * j + 1] = 0.8 * y[j];
   }
-  /* 0.6 and 0.8 round: a relative 1e-15 of a value near 2; pricing rounds costs to 2^-46 of the largest. */
+  /* 0.6 and 0.8 round: a relative 1e-15 of a value near 2; pricing rounds costs to 2^-48 of the largest. */
   NEAR(exact(N, M, 1, x, NULL, y, NULL), exact(N, M, 2, x2, NULL, y2, NULL), 1e-12);
   NEAR(exact(N, M, 1, x, wx, y, NULL), exact(N, M, 2, x2, wx, y2, NULL), 1e-12);
   /* k / 10 against k / 10 + 1/20: a shift. */
