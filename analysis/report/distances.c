@@ -142,7 +142,7 @@ fg_code fg_report_distances(const fg_report *r, fg_status *st)
   fg_page_put(page,
               "<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">Estimator</th><th scope=\"col\" "
               "class=\"left\">Pair</th><th scope=\"col\">" FG_W2 "</th><th scope=\"col\">");
-  fg_report_level(page, r->run);
+  fg_report_level(page, r->run, true);
   fg_page_put(
       page, "</th><th scope=\"col\">Floor</th><th scope=\"col\"><i>p</i></th><th scope=\"col\">" FG_W2
             "\xc2\xb2</th><th scope=\"col\">Used</th><th scope=\"col\">Outside</th>"

@@ -23,11 +23,13 @@ void fg_report_share(fg_page *page, double part, double whole)
   fg_page_put(page, " %)");
 }
 
-void fg_report_level(fg_page *page, const fg_run *run)
+void fg_report_level(fg_page *page, const fg_run *run, bool title)
 {
   double level = fg_run_real(run->results, "confidence");
-  if (level > 0 && level < 1) fg_page_print(page, "%.4g %% ", 100 * level);
-  fg_page_put(page, "interval");
+  if (level > 0 && level < 1)
+    fg_page_print(page, "%.4g %% interval", 100 * level);
+  else
+    fg_page_put(page, title ? "Interval" : "interval");
 }
 
 static const char *model_name(const fg_run *run)
@@ -75,7 +77,7 @@ static void page_detail(const fg_report *r, const answer *a)
   fg_page *page = r->page;
   fg_page_put(page, "<span class=\"detail\">(");
   if (isfinite(a->low) && isfinite(a->high)) {
-    fg_report_level(page, r->run);
+    fg_report_level(page, r->run, false);
     fg_page_put(page, " ");
     fg_page_number(page, a->low, 3, NULL);
     fg_page_put(page, " to ");

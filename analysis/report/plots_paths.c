@@ -4,7 +4,8 @@
 
 enum { MOST_POINTS = 300 }; /* of a path; a longer one is thinned, its end kept */
 
-/* gnuplot rows "t x1 x2" of one path, then a blank line; t <= 0 is moved to `least`. */
+/* gnuplot rows "t x1 x2" of one path, then a blank line; t = 0 is drawn at the
+ * edge of the logarithmic axis. */
 static void script_path(fg_page *script, const fg_run *run, const fg_block *block, size_t particle,
                         double least)
 {
@@ -82,11 +83,14 @@ void fg_plot_paths(const fg_run *run, fg_plots *plots)
   fg_page *script = fg_figures_script(plots->figures);
   const fg_block *ode = &run->trajectories_ode, *sde = &run->trajectories_sde, *t = &run->trajectory_t;
   double least = INFINITY, most = 0;
+  bool zero = false;
   if (!ode->values || ode->shape[0] < 2) return;
   for (size_t i = 0; i < t->shape[0]; i++) {
     if (t->values[i] > 0) least = fmin(least, t->values[i]);
+    zero = zero || !(t->values[i] > 0);
     most = fmax(most, t->values[i]);
   }
+  if (zero) least *= 0.5;
   if (!(most > least)) return;
   plots->drawn_paths = ode->shape[1] < FG_DRAWN_PATHS ? ode->shape[1] : FG_DRAWN_PATHS;
   script_paths(plots, run, ode, "ode", least);

@@ -260,7 +260,8 @@ fg_code fg_report_paths(const fg_report *r, fg_status *st)
   FG_TRY(fg_report_figure(
       r, "paths", r->run->d > 1 ? "First coordinate against time" : "Against time", legend,
       "Trajectories of ODE and SDE against noising time",
-      "Generation runs from left to right; bends and bursts near the right edge are where the "
+      "Generation runs from left to right; <i>t</i> = 0, if reached, is drawn at the right edge. "
+      "Sharp bends there are where the "
       "solver works hardest.",
       st));
   fg_page_put(page, "</div>\n</section>\n");
@@ -285,9 +286,11 @@ fg_code fg_report_solver(const fg_report *r, fg_status *st)
         "the score stiffens near the data.",
         st));
     if (r->plots->order)
-      FG_TRY(fg_report_figure(
-          r, "order", "Order of the method", "", "Mean order of the ODE method against noising time",
-          "A high order means a smooth score; a drop to 1 or 2 points at kinks or stiffness.", st));
+      FG_TRY(fg_report_figure(r, "order", "Order of the method", "",
+                              "Mean order of the ODE method against noising time",
+                              "Every tile starts at order 1. A high order means a smooth score; a later drop "
+                              "to 1 or 2 points at kinks or stiffness.",
+                              st));
     fg_page_put(page, "</div>\n");
   }
   fg_page_put(page, "</section>\n");

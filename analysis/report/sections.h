@@ -38,8 +38,8 @@ void fg_report_provenance(const fg_report *r);
 double fg_report_particles(const fg_run *run);
 /* "12 of 20 000 (0.06 %)" */
 void fg_report_share(fg_page *page, double part, double whole);
-/* "90 % interval", or "interval" when the level is not recorded. */
-void fg_report_level(fg_page *page, const fg_run *run);
+/* "90 % interval", or "interval" when the level is not recorded; `title`: with a capital. */
+void fg_report_level(fg_page *page, const fg_run *run, bool title);
 /* <figure> with a title (HTML of our own), a legend (same, may be ""), the figure and a caption. */
 FG_CHECKED fg_code fg_report_figure(const fg_report *r, const char *name, const char *title,
                                     const char *legend, const char *label, const char *caption,
