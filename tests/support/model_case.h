@@ -1,106 +1,113 @@
-/* An exact model with starts drawn from its own law at T, for tests of flows. */
+/* An engine, a process, a target and its exact or perturbed model, for tests of models and engines. */
 #ifndef FG_TESTS_MODEL_CASE_H
 #define FG_TESTS_MODEL_CASE_H
 
-#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "flowgap/flowgap.h"
 
-#include "flowgap/flow.h"
+static fg_status case_status;
+
+/* Fails the test with the status message. */
+#define CASE_OK(call)                                                                                        \
+  do {                                                                                                       \
+    if ((call) != FG_OK) fail_msg("%s:%d: %s", case_status.file, case_status.line, case_status.message);     \
+  } while (0)
+
+enum { CASE_COMPONENTS = 4, CASE_MOST = 10 };
 
 typedef struct model_case {
   fg_engine *engine;
-  fg_target *target;
   fg_process *process;
+  fg_target *target;
   fg_model *model;
-  size_t n;
-  double horizon, mean, variance; /* of the gaussian target */
-  double *x0, *log_p0;            /* [n, 2], [n]: starts at T with their log-density */
-  double *x1, *log_p1;            /* room for ends */
+  size_t d;
 } model_case;
 
-static inline void exact_ok(fg_code rc, const fg_status *st)
-{
-  if (rc != FG_OK) fail_msg("%s", st->message);
-}
+typedef struct case_mixture {
+  size_t d;
+  double weights[CASE_COMPONENTS], means[CASE_COMPONENTS * CASE_MOST];
+  double covariances[CASE_COMPONENTS * CASE_MOST * CASE_MOST];
+} case_mixture;
 
-static inline void exact_log_p(const model_case *c, double t, size_t n, const double *x, double *log_p)
+/* Four components; covariances A A^T + 0.2 I, or multiples of the identity. */
+static inline void case_mixture_fill(case_mixture *m, size_t d, int isotropic)
 {
-  fg_status st;
-  fg_evaluation out;
-  memset(&out, 0, sizeof out);
-  out.phi = log_p;
-  exact_ok(fg_model_evaluate(c->model, FG_DOUBLE, n, &t, 1, x, &out, &st), &st);
-}
-
-/* kind FG_TARGET_GAUSSIAN: N((1, 1), variance I); FG_TARGET_GMM9 as it is. */
-static inline void exact_open(model_case *c, const char *engine, int threads, fg_target_kind kind,
-                              double variance, fg_process_kind process, size_t n)
-{
-  fg_status st;
-  fg_target_settings target;
-  fg_process_settings noise;
-  fg_prior_settings start = {FG_PRIOR_EXACT, 0, 0};
-  fg_prior *prior;
-  memset(c, 0, sizeof *c);
-  fg_target_defaults(kind, &target);
-  if (kind == FG_TARGET_GAUSSIAN) {
-    target.dimension = 2;
-    target.mean = c->mean = 1;
-    target.variance = c->variance = variance;
+  m->d = d;
+  for (size_t k = 0; k < CASE_COMPONENTS; k++) {
+    double *c = m->covariances + k * d * d, a[CASE_MOST * CASE_MOST];
+    m->weights[k] = (1.0 + (double)k) / 10;
+    for (size_t i = 0; i < d; i++) m->means[k * d + i] = 2 * sin(1.0 + 3.0 * (double)k + (double)i);
+    for (size_t i = 0; i < d * d; i++) a[i] = 0.6 * cos(0.7 + 1.9 * (double)i + 2.3 * (double)k);
+    for (size_t i = 0; i < d; i++)
+      for (size_t j = 0; j < d; j++) {
+        double sum = i == j ? 0.2 : 0;
+        for (size_t l = 0; l < d; l++) sum += a[i * d + l] * a[j * d + l];
+        c[i * d + j] = isotropic ? (i == j ? 0.3 + 0.2 * (double)k : 0) : sum;
+      }
   }
-  fg_process_defaults(process, &noise);
-  exact_ok(fg_engine_open(engine, threads, &c->engine, &st), &st);
-  exact_ok(fg_target_create(&target, &c->target, &st), &st);
-  exact_ok(fg_process_create(&noise, &c->process, &st), &st);
-  exact_ok(fg_model_exact(c->engine, c->target, c->process, &c->model, &st), &st);
-  exact_ok(fg_prior_create(&start, 2, c->process, c->target, &prior, &st), &st);
-  c->n = n;
-  c->horizon = fg_process_horizon(c->process);
-  c->x0 = malloc(n * 2 * sizeof(double));
-  c->x1 = malloc(n * 2 * sizeof(double));
-  c->log_p0 = malloc(n * sizeof(double));
-  c->log_p1 = malloc(n * sizeof(double));
-  assert_true(c->x0 && c->x1 && c->log_p0 && c->log_p1);
-  exact_ok(fg_prior_sample(prior, 11, 0, n, c->x0, &st), &st);
-  exact_log_p(c, c->horizon, n, c->x0, c->log_p0);
-  fg_prior_destroy(&prior);
 }
 
-static inline void exact_close(model_case *c)
+static inline void case_target_mixture(const case_mixture *m, fg_target **target)
 {
-  free(c->x0);
-  free(c->x1);
-  free(c->log_p0);
-  free(c->log_p1);
+  fg_target_settings s;
+  fg_target_defaults(FG_TARGET_MIXTURE, &s);
+  s.dimension = m->d;
+  s.components = CASE_COMPONENTS;
+  s.weights = m->weights;
+  s.means = m->means;
+  s.covariances = m->covariances;
+  CASE_OK(fg_target_create(&s, target, &case_status));
+}
+
+static inline void case_target(fg_target_kind kind, fg_target **target)
+{
+  fg_target_settings s;
+  fg_target_defaults(kind, &s);
+  CASE_OK(fg_target_create(&s, target, &case_status));
+}
+
+/* Takes over the target. perturbation NULL: exact. */
+static inline void case_open(model_case *c, const char *engine, int threads, fg_process_kind kind,
+                             fg_target *target, const fg_perturbation *perturbation)
+{
+  fg_process_settings p;
+  fg_process_defaults(kind, &p);
+  c->target = target;
+  c->d = fg_target_dimension(target);
+  CASE_OK(fg_engine_open(engine, threads, &c->engine, &case_status));
+  CASE_OK(fg_process_create(&p, &c->process, &case_status));
+  if (perturbation)
+    CASE_OK(fg_model_perturbed(c->engine, target, c->process, perturbation, &c->model, &case_status));
+  else
+    CASE_OK(fg_model_exact(c->engine, target, c->process, &c->model, &case_status));
+}
+
+static inline void case_close(model_case *c)
+{
   fg_model_destroy(&c->model);
-  fg_process_destroy(&c->process);
   fg_target_destroy(&c->target);
+  fg_process_destroy(&c->process);
   fg_engine_close(&c->engine);
 }
 
-/* x0, log_p0 at T to x1, log_p1 at t1 */
-static inline void exact_run(model_case *c, const fg_ode_settings *set, double t1, fg_flow_report *report)
+/* Numbers in (-1, 1) that look random, different for each salt. */
+static inline double case_number(uint64_t i, uint64_t salt)
 {
-  fg_status st;
-  memcpy(c->log_p1, c->log_p0, c->n * sizeof(double));
-  exact_ok(fg_flow_ode(c->model, set, c->n, c->x0, c->horizon, t1, c->x1, c->log_p1, NULL, NULL, report, &st),
-           &st);
-}
-
-/* Where the ODE carries x0 under a gaussian target: deviations from the mean scale with the spread. */
-static inline double exact_gaussian_end(const model_case *c, double x0, double t1)
-{
-  double m0 = fg_process_m(c->process, c->horizon), m1 = fg_process_m(c->process, t1);
-  double v0 = m0 * m0 * c->variance + fg_process_v(c->process, c->horizon);
-  double v1 = m1 * m1 * c->variance + fg_process_v(c->process, t1);
-  return m1 * c->mean + (x0 - m0 * c->mean) * sqrt(v1 / v0);
+  uint64_t w = (i + 1) * UINT64_C(0x9E3779B97F4A7C15) + salt * UINT64_C(0xD1B54A32D192ED03);
+  w ^= w >> 31;
+  w *= UINT64_C(0x94D049BB133111EB);
+  w ^= w >> 29;
+  return (double)(w >> 11) / 4503599627370496.0 - 1;
 }
 
 #endif
