@@ -25,6 +25,9 @@ if(FG_CLI_SOURCES)
   set_source_files_properties(${PROJECT_SOURCE_DIR}/src/cli/info.c PROPERTIES COMPILE_DEFINITIONS
     "FG_LIBRARIES=\"GSL ${GSL_VERSION}, HDF5 ${HDF5_VERSION}, SUNDIALS ${SUNDIALS_VERSION}, libyaml ${YAML_VERSION}, jansson ${JANSSON_VERSION}\"")
   install(TARGETS flowgap_command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  add_custom_command(TARGET flowgap_command POST_BUILD BYPRODUCTS ${CMAKE_CURRENT_BINARY_DIR}/flowgap.1
+    COMMAND flowgap_command help --man > ${CMAKE_CURRENT_BINARY_DIR}/flowgap.1)
+  install(FILES ${CMAKE_CURRENT_BINARY_DIR}/flowgap.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 endif()
 
 install(TARGETS flowgap EXPORT flowgapTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})

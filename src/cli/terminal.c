@@ -75,7 +75,7 @@ static void draw(fg_terminal *terminal, double done, double total, double elapse
   int used =
       snprintf(line, sizeof line, "%-22.22s [%s] %3.0f %%  %.3g%s/s  %s left", terminal->stage, bar,
                100 * share, shown_rate, unit, rate > 0 ? clock_text((total - done) / rate, left) : "?");
-  if (used >= terminal->width) line[terminal->width - 1] = '\0';
+  if (used >= terminal->width && terminal->width < (int)sizeof line) line[terminal->width - 1] = '\0';
   fprintf(stderr, "\r\033[K%s", line);
   fflush(stderr);
   terminal->shown = true;
@@ -85,11 +85,12 @@ static void on_report(void *user, const char *stage, double done, double total)
 {
   fg_terminal *terminal = user;
   double time = now();
-  if (strcmp(terminal->stage, stage) != 0) {
+  if (strcmp(terminal->stage, stage) != 0 || done < terminal->done) { /* a new stage, or the same anew */
     snprintf(terminal->stage, sizeof terminal->stage, "%s", stage);
     terminal->started = time;
     terminal->drawn = 0;
   }
+  terminal->done = done;
   if (time - terminal->drawn < 0.1 && done < total) return;
   terminal->drawn = time;
   draw(terminal, done, total, time - terminal->started);

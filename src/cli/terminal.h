@@ -12,6 +12,7 @@ typedef struct fg_terminal {
   bool silent; /* --quiet, or standard error is no terminal */
   int width;
   double started, drawn; /* seconds: of the stage, of the last picture */
+  double done;           /* what the last report said */
   char stage[64];
 } fg_terminal;
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Bad input: message and exit status of the command. Arguments: build folder, source folder.
 set -u
-flowgap=$1/flowgap
-source=$2
+flowgap=$(realpath "$1")/flowgap
+source=$(realpath "$2")
 [ -x "$flowgap" ] || { echo "no $flowgap: the command was not built"; exit 77; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
