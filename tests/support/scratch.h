@@ -55,6 +55,7 @@ static inline const char *scratch(const char *name)
 static inline const char *scratch_bytes(const char *name, const void *bytes, size_t size)
 {
   const char *path = scratch(name);
+  unlink(path); /* file systems flush a file that is cut to nothing and written anew */
   FILE *stream = fopen(path, "wb");
   if (!stream || fwrite(bytes, 1, size, stream) != size || fclose(stream)) exit(2);
   return path;
