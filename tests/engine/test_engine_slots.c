@@ -203,7 +203,7 @@ static double difference(size_t used)
   return most;
 }
 
-/* Eight steps and a second derivative between modes amplify rounding by a few hundred. */
+/* Eight steps and a second derivative between modes amplify the rounding of float (6e-8); seen: 5e-6. */
 static void float_is_near_double(void **state)
 {
   (void)state;
@@ -213,7 +213,7 @@ static void float_is_near_double(void **state)
     size_t used = all_slots(&c, FG_DOUBLE, sizes[s], answers_a);
     all_slots(&c, FG_SINGLE, sizes[s], answers_b);
     double e = difference(used);
-    if (!(e < 1e-3 && e > 0)) fail_msg("%zu particles: float differs from double by %g", sizes[s], e);
+    if (!(e < 5e-5 && e > 0)) fail_msg("%zu particles: float differs from double by %g", sizes[s], e);
   }
   case_close(&c);
 }
@@ -244,8 +244,8 @@ static void instruction_sets_agree(void **state)
         open_case(&c, "cpu", 1);
         size_t used = all_slots(&c, (fg_precision)precision, sizes[s], answers_a);
         case_close(&c);
-        /* same operations, contracted or not: rounding amplified as above */
-        double limit = precision == FG_SINGLE ? 1e-3 : 1e-12, e = difference(used);
+        /* same operations, contracted or not: rounding amplified as above; seen: 4e-6 and 1.1e-14 */
+        double limit = precision == FG_SINGLE ? 5e-5 : 1e-13, e = difference(used);
         if (!(e < limit)) fail_msg("%s, %zu particles: differs by %g", isas[i], sizes[s], e);
       }
   setenv("FLOWGAP_ISA", "mmx", 1);
