@@ -95,7 +95,9 @@ static void table_notes(const fg_report *r)
       page, "<b>gaussian</b>: distance of Gaussians with the means and covariances of the two laws, a lower "
             "bound of " FG_W2 ". <b>Floor</b>: the same estimate between two samples of one law; a distance "
             "near it says nothing. <b><i>p</i></b>: how often a random relabelling of the particles gives at "
-            "least this distance. <b>Interval</b>: by subsampling. <b>Used</b> and <b>outside</b>: particles "
+            "least this distance. <b>Interval</b>: by subsampling; its lower end has the bias of a finite "
+            "sample taken out, so 0 means that no gap is needed to explain the value. <b>Used</b> and "
+            "<b>outside</b>: particles "
             "of the first / second law. <b>Certificate gap</b>: (primal \xe2\x88\x92 dual) / primal of the "
             "transport problem, which proves optimality when it is near rounding.</p>\n");
 }

@@ -49,8 +49,8 @@ typedef struct answer {
 } answer;
 
 /* The first estimator that has a figure for ODE against SDE, the most faithful first. A gap is called
- * seen when it exceeds the floor and a permutation test at 5 % says so; without a test, when its
- * interval lies above the floor. */
+ * seen when it exceeds the floor, its interval (which allows for the bias of a finite sample) excludes 0,
+ * and a permutation test at 5 % says so; without a test, when the interval lies above the floor. */
 static answer find_answer(const fg_run *run)
 {
   static const char *const order[] = {"exact", "grid", "gaussian"};
@@ -66,7 +66,7 @@ static answer find_answer(const fg_run *run)
   a.high = fg_run_real(a.gap, "ci_high");
   a.floor = fg_run_real(a.gap, "floor");
   a.p = fg_run_real(a.gap, "p_value");
-  bool above = !(a.value <= a.floor);
+  bool above = !(a.value <= a.floor) && !(a.low <= 0);
   bool sure = isfinite(a.p) ? a.p <= 0.05 : isfinite(a.floor) && a.low > a.floor;
   a.verdict = above && sure ? VERDICT_APART : VERDICT_WITHIN;
   return a;

@@ -176,11 +176,13 @@ fg_code fg_report_frames(const fg_report *r, fg_status *st)
   size_t frames = r->plots->frames, all = r->run->snapshot_t.shape[0];
   if (!frames) return FG_OK;
   fg_page_put(page, "<section id=\"snapshots\">\n<h2>Both laws on the way</h2>\n");
+  fg_page_put(page, "<p class=\"note\">");
+  fg_page_count(page, (double)r->run->snapshot_ode.shape[1], NULL);
   fg_page_print(
       page,
-      "<p class=\"note\">%zu particles of each law at %zu noising times%s. Generation runs from large "
-      "<i>t</i> (noise) to small <i>t</i> (data). Each time has its own scale.</p>\n",
-      r->run->snapshot_ode.shape[1], frames, frames < all ? " (evenly chosen among those kept)" : "");
+      " particles of each law at %zu noising times%s. Generation runs from large <i>t</i> (noise) to "
+      "small <i>t</i> (data). Each time has its own scale.</p>\n",
+      frames, frames < all ? " (evenly chosen among those kept)" : "");
   if (frames > 1)
     fg_page_print(
         page,

@@ -282,6 +282,33 @@ static void other_pages(void **state)
   remove_run(folder);
 }
 
+/* A small p-value alone is no gap: here the interval reaches 0. */
+static void doubt_is_said(void **state)
+{
+  (void)state;
+  char folder[256], path[300];
+  fg_status st = {0};
+  json_error_t error;
+  unsigned char *text = NULL;
+  size_t size;
+  snprintf(folder, sizeof folder, "%s/doubt", scratch_folder);
+  free(write_report("bare", folder));
+  snprintf(path, sizeof path, "%s/results.json", folder);
+  json_t *root = json_load_file(path, 0, &error);
+  json_t *gap = json_object_get(json_object_get(json_object_get(root, "w2"), "exact"), "ode_sde");
+  assert_int_equal(json_object_set_new(gap, "ci_low", json_real(0)), 0);
+  assert_int_equal(json_object_set_new(root, "confidence", json_null()), 0);
+  assert_int_equal(json_dump_file(root, path, 0), 0);
+  json_decref(root);
+  assert_int_equal(fg_report_write(folder, &st), FG_OK);
+  snprintf(path, sizeof path, "%s/report.html", folder);
+  assert_int_equal(fg_file_read(path, &text, &size, &st), FG_OK);
+  page_has((char *)text, "does not stand out from the noise");
+  page_has((char *)text, "(interval 0 to 0.272; noise floor 0.0300; <i>p</i> = 0.010)");
+  free(text);
+  remove_run(folder);
+}
+
 /* The same run gives the same page, byte for byte. */
 static void pages_repeat(void **state)
 {
@@ -351,11 +378,17 @@ static void missing_gnuplot_is_named(void **state)
 int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(text_is_escaped),     cmocka_unit_test(numbers_read_well),
-      cmocka_unit_test(svg_is_tidied),       cmocka_unit_test(maps_count_points),
-      cmocka_unit_test(view_holds_the_bulk), cmocka_unit_test(full_page),
-      cmocka_unit_test(other_pages),         cmocka_unit_test(pages_repeat),
-      cmocka_unit_test(bad_runs_fail_well),  cmocka_unit_test(missing_gnuplot_is_named),
+      cmocka_unit_test(text_is_escaped),
+      cmocka_unit_test(numbers_read_well),
+      cmocka_unit_test(svg_is_tidied),
+      cmocka_unit_test(maps_count_points),
+      cmocka_unit_test(view_holds_the_bulk),
+      cmocka_unit_test(full_page),
+      cmocka_unit_test(other_pages),
+      cmocka_unit_test(pages_repeat),
+      cmocka_unit_test(doubt_is_said),
+      cmocka_unit_test(bad_runs_fail_well),
+      cmocka_unit_test(missing_gnuplot_is_named),
   };
   make_run run;
   if (argc == 4 && strcmp(argv[1], "--make") == 0) {
