@@ -3,7 +3,7 @@
 # fetched, no console error, and the text is well-formed. Screenshots stay in BUILD/report-pages.
 # usage: test_report.sh BUILD SOURCE
 set -u
-build=$1
+build=$(cd "$1" && pwd) || exit 2
 maker=$build/tests/test_report
 browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)
 if [ -z "$browser" ]; then
