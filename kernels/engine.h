@@ -154,4 +154,18 @@ struct fg_engine {
 /* FG_UNSUPPORTED, "engine cuda cannot simulate: use --engine cpu". */
 fg_code fg_engine_lacks(const fg_engine *e, const char *operation, fg_status *st);
 
+/* What no engine takes. */
+static inline fg_code fg_simulate_check(const fg_simulate_request *r, fg_status *st)
+{
+  if (r->tile < 1 || r->tile > 65536)
+    return FG_FAIL(st, FG_USAGE, "tile is %zu particles: give 1 to 65536", r->tile);
+  if (r->refine < 0 || r->refine > 15)
+    return FG_FAIL(st, FG_USAGE, "refine is %d: give 0 to 15 halvings", r->refine);
+  if (r->log_p.device && r->lambda != 0)
+    return FG_FAIL(st, FG_USAGE, "the log-density is carried along the ODE only: lambda is %g, not 0",
+                   r->lambda);
+  if (r->steps > INT32_MAX) return FG_FAIL(st, FG_USAGE, "%zu steps: at most %d", r->steps, INT32_MAX);
+  return FG_OK;
+}
+
 #endif

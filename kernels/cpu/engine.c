@@ -103,19 +103,6 @@ static void fg_simulate_task(void *argument, size_t task, int worker)
   pthread_mutex_unlock(&job->lock);
 }
 
-static fg_code fg_simulate_check(const fg_simulate_request *r, fg_status *st)
-{
-  if (r->tile < 1 || r->tile > 65536)
-    return FG_FAIL(st, FG_USAGE, "tile is %zu particles: give 1 to 65536", r->tile);
-  if (r->refine < 0 || r->refine > 15)
-    return FG_FAIL(st, FG_USAGE, "refine is %d: give 0 to 15 halvings", r->refine);
-  if (r->log_p.device && r->lambda != 0)
-    return FG_FAIL(st, FG_USAGE, "the log-density is carried along the ODE only: lambda is %g, not 0",
-                   r->lambda);
-  if (r->steps > INT32_MAX) return FG_FAIL(st, FG_USAGE, "%zu steps: at most %d", r->steps, INT32_MAX);
-  return FG_OK;
-}
-
 static fg_code fg_cpu_simulate(fg_engine *e, fg_threads *threads, const fg_field *field,
                                const fg_simulate_request *request, fg_status *st)
 {
