@@ -176,7 +176,7 @@ void fg_run_clear(fg_run *run)
                         &run->trajectory_t,
                         &run->trajectories_ode,
                         &run->trajectories_sde};
-  for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) free(blocks[i]->values);
+  for (size_t i = 0; i < sizeof blocks / sizeof(fg_block *); i++) free(blocks[i]->values);
   free(run->config);
   json_decref(run->results);
   *run = (fg_run){0};

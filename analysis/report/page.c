@@ -122,7 +122,7 @@ static int decimal_exponent(double value, int digits)
   char text[64];
   snprintf(text, sizeof text, "%.*e", digits - 1, value);
   const char *e = strchr(text, 'e');
-  return e ? atoi(e + 1) : 0;
+  return e ? (int)strtol(e + 1, NULL, 10) : 0;
 }
 
 /* Digits with thin spaces (U+202F) between thousands and a real minus sign. */

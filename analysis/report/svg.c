@@ -1,6 +1,6 @@
 #include "analysis/report/svg.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct svg_color {
@@ -21,13 +21,20 @@ static bool starts(const char *text, const char *with)
 /* Length of "rgb(...)" at `at` when it is one of ours, with its variable; else 0. */
 static size_t color_at(const char *at, const char **variable)
 {
-  int red, green, blue, length = 0;
-  if (sscanf(at, "rgb(%d,%d,%d)%n", &red, &green, &blue, &length) < 3 || length == 0) return 0;
+  long of[3];
+  char *end;
+  if (!starts(at, "rgb(")) return 0;
+  const char *next = at + 4;
+  for (int i = 0; i < 3; i++) {
+    of[i] = strtol(next, &end, 10); /* gnuplot pads with spaces, which strtol skips */
+    if (end == next || *end != (i < 2 ? ',' : ')')) return 0;
+    next = end + 1;
+  }
   for (size_t i = 0; i < sizeof svg_colors / sizeof *svg_colors; i++) {
     const svg_color *c = &svg_colors[i];
-    if (c->red == red && c->green == green && c->blue == blue) {
+    if (c->red == of[0] && c->green == of[1] && c->blue == of[2]) {
       *variable = c->variable;
-      return (size_t)length;
+      return (size_t)(next - at);
     }
   }
   return 0;
