@@ -12,7 +12,8 @@ static int ascending(const void *a, const void *b)
   return (x > y) - (x < y);
 }
 
-/* Quantiles of one coordinate, finite values only; false when there are none. */
+/* Where 99.6 % of one coordinate lie, but no further from the middle 96 % than these are wide, so that a few
+ * runaways do not shrink all others to a point. Finite values only; false when there are none. */
 static bool quantiles(fg_cloud cloud, size_t axis, double *room, double *low, double *high)
 {
   size_t stride = cloud.n / MOST_SORTED + 1, kept = 0;
@@ -23,8 +24,10 @@ static bool quantiles(fg_cloud cloud, size_t axis, double *room, double *low, do
   if (!kept) return false;
   qsort(room, kept, sizeof *room, ascending);
   size_t cut = (size_t)(0.002 * (double)kept);
-  *low = room[cut];
-  *high = room[kept - 1 - cut];
+  size_t inner = (size_t)(0.02 * (double)kept);
+  double width = room[kept - 1 - inner] - room[inner];
+  *low = fmax(room[cut], room[inner] - width);
+  *high = fmin(room[kept - 1 - cut], room[kept - 1 - inner] + width);
   return true;
 }
 

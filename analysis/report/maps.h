@@ -25,7 +25,8 @@ typedef struct fg_map {
   size_t n, outside;
 } fg_map;
 
-/* What holds 99.6 % of every cloud in each coordinate, with a margin; bins follow the smallest n. */
+/* What holds 99.6 % of every cloud in each coordinate (less where tails are very long), with a margin; bins
+ * follow the smallest n. */
 FG_CHECKED fg_code fg_view_fit(const fg_cloud *clouds, size_t number, fg_view *view, fg_status *st);
 size_t fg_view_cells(const fg_view *view);
 double fg_view_cell_size(const fg_view *view); /* length or area */
