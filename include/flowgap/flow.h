@@ -99,20 +99,6 @@ FG_CHECKED FG_API fg_code fg_flow_ode(const fg_model *model, const fg_ode_settin
                                       const fg_snapshots *snapshots, const fg_progress *progress,
                                       fg_flow_report *report, fg_status *st);
 
-/* ---- from settings; `section` is "flow.sde" or "flow.ode" -------------------------------- */
-
-/* Rows <section>.grid (piecewise segments) or else <section>.spacing, .steps, .t_end; starts at T. */
-FG_CHECKED FG_API fg_code fg_grid_from_settings(const fg_settings *settings, const char *section,
-                                                const fg_process *process, fg_grid **grid, fg_status *st);
-/* Rows <section>.*; the grid is borrowed. "flow.ode" gives lambda = 0. */
-FG_CHECKED FG_API fg_code fg_fixed_from_settings(const fg_settings *settings, const char *section,
-                                                 const fg_grid *grid, fg_fixed_settings *fixed,
-                                                 fg_status *st);
-/* Rows flow.ode.*: *on_grid tells that the method is euler or heun, for fg_flow_fixed; else `ode` and
- * *t_end are for fg_flow_ode. */
-FG_CHECKED FG_API fg_code fg_ode_from_settings(const fg_settings *settings, fg_ode_settings *ode,
-                                               double *t_end, bool *on_grid, fg_status *st);
-
 /* ---- from the settings ---------------------------------------------------------------- */
 
 /* The time grid of `group`, "flow.sde" or "flow.ode": its segments, or spacing, steps and t_end from the

@@ -40,15 +40,15 @@ static const char *cell(const json_t *object, const char *key, char text[32])
   return text;
 }
 
-static void put_pair(const char *estimator, const char *pair, const json_t *one)
+static void put_pair(const char *estimator, const char *pair, const json_t *one, const char *note)
 {
   char value[32], floor[32], low[32], high[32], p[32], interval[80], name[32];
   snprintf(name, sizeof name, "%s", pair);
   for (char *at = name; *at; at++)
     if (*at == '_') *at = '-';
   snprintf(interval, sizeof interval, "%s to %s", cell(one, "ci_low", low), cell(one, "ci_high", high));
-  printf("  %-9s %-11s %-10s %-10s %-24s %s\n", estimator, name, cell(one, "value", value),
-         cell(one, "floor", floor), interval, cell(one, "p_value", p));
+  printf("  %-9s %-11s %-10s %-10s %-24s %s%s\n", estimator, name, cell(one, "value", value),
+         cell(one, "floor", floor), interval, cell(one, "p_value", p), note);
 }
 
 static void put_distances(const json_t *root)
@@ -58,7 +58,12 @@ static void put_distances(const json_t *root)
   printf("  %-9s %-11s %-10s %-10s %-24s %s\n", "W2", "between", "value", "floor", "interval", "p");
   json_object_foreach(json_object_get(root, "w2"), estimator, pairs)
   {
-    json_object_foreach(pairs, pair, one) put_pair(estimator, pair, one);
+    json_object_foreach(pairs, pair, one)
+    {
+      const json_t *boxed = json_object_get(one, "boxed");
+      put_pair(estimator, pair, one, "");
+      if (json_is_object(boxed)) put_pair("", pair, boxed, "  (in the box)");
+    }
   }
 }
 
