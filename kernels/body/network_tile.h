@@ -42,12 +42,19 @@ enum { FG_WANT_VALUE = 1, FG_WANT_SLOPE = 2, FG_WANT_BEND = 4 };
     TILE_SYNC();                                                                                             \
   }
 
-#ifndef TILE_SOFTPLUS /* an engine may bring a faster one */
+/* an engine may bring faster ones */
+#ifndef TILE_SOFTPLUS
 FG_ACTIVATE(fg_activate_softplus, fg_softplus(scale, z[i], &value, &first, &second))
 #define TILE_SOFTPLUS fg_activate_softplus
 #endif
+#ifndef TILE_GELU
 FG_ACTIVATE(fg_activate_gelu, fg_gelu(z[i], &value, &first, &second))
+#define TILE_GELU fg_activate_gelu
+#endif
+#ifndef TILE_SILU
 FG_ACTIVATE(fg_activate_silu, fg_silu(z[i], &value, &first, &second))
+#define TILE_SILU fg_activate_silu
+#endif
 FG_ACTIVATE(fg_activate_tanh, fg_tanh(z[i], &value, &first, &second))
 FG_ACTIVATE(fg_activate_sine, fg_sine(z[i], &value, &first, &second))
 FG_ACTIVATE(fg_activate_sine_far, fg_sine_far(z[i], &value, &first, &second))
@@ -69,10 +76,10 @@ TILE_FN void fg_tile_activate(const fg_network_run *run, int n, int parts, fg_re
     TILE_SOFTPLUS(&run->scale, n, parts, z, slope, bend);
     break;
   case FG_GELU:
-    fg_activate_gelu(&run->scale, n, parts, z, slope, bend);
+    TILE_GELU(&run->scale, n, parts, z, slope, bend);
     break;
   case FG_SILU:
-    fg_activate_silu(&run->scale, n, parts, z, slope, bend);
+    TILE_SILU(&run->scale, n, parts, z, slope, bend);
     break;
   case FG_TANH:
     fg_activate_tanh(&run->scale, n, parts, z, slope, bend);

@@ -212,6 +212,6 @@ TILE_FN void tile_row_dot(int p, int k, const fg_real *a, const fg_real *b, int 
   }
 }
 
-#include "cpu/matmul_softplus.h"
+#include "cpu/matmul_activation.h"
 
 #endif

@@ -46,72 +46,93 @@ FG_HD fg_real fg_vexp_falling(fg_real x)
   return x < low ? (fg_real)0 : scaled;
 }
 
+/* log(1 + e) / e on [0, 1] in float, highest power first: FIRST(c) STEP(c) STEP(c) ... */
+#define FG_LOG1P_SERIES(FIRST, STEP)                                                                         \
+  FIRST(0.00523268307570072213f)                                                                             \
+  STEP(-0.0295051932411963066f)                                                                              \
+  STEP(0.0782258751981994076f)                                                                               \
+  STEP(-0.136632389082136961f)                                                                               \
+  STEP(0.191060032327238899f)                                                                                \
+  STEP(-0.248429811996593817f)                                                                               \
+  STEP(0.333190966603513775f)                                                                                \
+  STEP(-0.499994931327957217f)                                                                               \
+  STEP(0.999999969880454707f)
+
 /* log(1 + e) for 0 <= e <= 1 (e = exp(-|u|) of softplus), with the relative accuracy of a small result.
  * double: 2 atanh(e / (2 + e)). */
 FG_HD fg_real fg_vlog1p_unit(fg_real e)
 {
 #ifdef FG_SINGLE
-  fg_real z = e * e;
-  fg_real q0 = -0.499994931327957217f * e + 0.999999969880454707f,
-          q1 = -0.248429811996593817f * e + 0.333190966603513775f;
-  fg_real q2 = -0.136632389082136961f * e + 0.191060032327238899f,
-          q3 = -0.0295051932411963066f * e + 0.0782258751981994076f;
-  fg_real q = ((0.00523268307570072213f * z + q3) * z + q2) * z + q1;
-  return e * (q * z + q0);
+#define FG_FIRST(c) fg_real q = c;
+#define FG_STEP(c) q = q * e + c;
+  FG_LOG1P_SERIES(FG_FIRST, FG_STEP)
+#undef FG_FIRST
+#undef FG_STEP
+  return e * q;
 #else
   fg_real s = e / (2 + e), z = s * s, y = z * z;
-  fg_real q0 = 0.200000000000671713 * z + 0.333333333333331946,
-          q1 = 0.111111119237695117 * z + 0.142857142750896475;
+  fg_real q0 = 0.200000000000671713 * z + 0.333333333333331946;
+  fg_real q1 = 0.111111119237695117 * z + 0.142857142750896475;
   fg_real q2 = 0.0769324425297788051 * z + 0.0909087384132873884;
-  fg_real q3 = 0.0604995834843804079 * z + 0.0665091177758455455,
-          q4 = 0.08487677072651641 * z + 0.0418253816367612514;
+  fg_real q3 = 0.0604995834843804079 * z + 0.0665091177758455455;
+  fg_real q4 = 0.08487677072651641 * z + 0.0418253816367612514;
   fg_real q = (((q4 * y + q3) * y + q2) * y + q1) * y + q0;
   return 2 * s + 2 * s * z * q;
 #endif
 }
 
-/* Normal tail Phi(-w), w >= 0, given e = exp(-w^2/2):  Phi(-w) = e Q(w),  (w + k) Q(w) a Chebyshev series
- * in (w - k) / (w + k). */
+/* Normal tail Phi(-w), w >= 0:  Phi(-w) = exp(-w^2/2) Q(w),  (w + k) Q(w) a Chebyshev series in
+ * t = (w - k) / (w + k), here in powers of t, highest first. */
+#ifdef FG_SINGLE
+#define FG_NORMAL_TAIL_SHIFT 4
+#define FG_NORMAL_TAIL_SERIES(FIRST, STEP)                                                                   \
+  FIRST(-0.00015732056958456881f)                                                                            \
+  STEP(0.000129325681340757991f)                                                                             \
+  STEP(0.00156378689882652667f)                                                                              \
+  STEP(-0.00347616789490893323f)                                                                             \
+  STEP(-0.00751223138175154156f)                                                                             \
+  STEP(0.0603952958699569161f)                                                                               \
+  STEP(-0.186526710871724987f)                                                                               \
+  STEP(0.387137562910849113f)                                                                                \
+  STEP(-0.607896403814635429f)                                                                               \
+  STEP(0.755285127135585573f)
+#else
+#define FG_NORMAL_TAIL_SHIFT 5
+#define FG_NORMAL_TAIL_SERIES(FIRST, STEP)                                                                   \
+  FIRST(-7.85779745195595656e-10)                                                                            \
+  STEP(5.0576356777599447e-10)                                                                               \
+  STEP(9.27684297091559888e-9)                                                                               \
+  STEP(-5.02639035341846937e-9)                                                                              \
+  STEP(-6.74208843071899395e-8)                                                                              \
+  STEP(3.58427277401875914e-8)                                                                               \
+  STEP(4.33481740708909662e-7)                                                                               \
+  STEP(-3.31100664436831378e-7)                                                                              \
+  STEP(-2.76888280612796401e-6)                                                                              \
+  STEP(3.97793665349328879e-6)                                                                               \
+  STEP(0.0000166808547490370409)                                                                             \
+  STEP(-0.0000497617829977869736)                                                                            \
+  STEP(-0.0000593755889877460037)                                                                            \
+  STEP(0.000544898834543347727)                                                                              \
+  STEP(-0.000797869427616863062)                                                                             \
+  STEP(-0.0029933767388992875)                                                                               \
+  STEP(0.0207950668032188995)                                                                                \
+  STEP(-0.0691186387087452694)                                                                               \
+  STEP(0.165020366170196072)                                                                                 \
+  STEP(-0.313533156671217006)                                                                                \
+  STEP(0.495305615969980481)                                                                                 \
+  STEP(-0.66538250289005764)                                                                                 \
+  STEP(0.769193049750062944)
+#endif
+
+/* Phi(-w), given e = exp(-w^2/2). */
 FG_HD fg_real fg_vnormal_tail(fg_real w, fg_real e)
 {
-#ifdef FG_SINGLE
-  fg_real r = 1 / (w + 4), t = (w - 4) * r;
-  fg_real q = -0.00015732056958456881f;
-  q = q * t + 0.000129325681340757991f;
-  q = q * t + 0.00156378689882652667f;
-  q = q * t - 0.00347616789490893323f;
-  q = q * t - 0.00751223138175154156f;
-  q = q * t + 0.0603952958699569161f;
-  q = q * t - 0.186526710871724987f;
-  q = q * t + 0.387137562910849113f;
-  q = q * t - 0.607896403814635429f;
-  q = q * t + 0.755285127135585573f;
-#else
-  fg_real r = 1 / (w + 5), t = (w - 5) * r;
-  fg_real q = -7.85779745195595656e-10;
-  q = q * t + 5.0576356777599447e-10;
-  q = q * t + 9.27684297091559888e-9;
-  q = q * t - 5.02639035341846937e-9;
-  q = q * t - 6.74208843071899395e-8;
-  q = q * t + 3.58427277401875914e-8;
-  q = q * t + 4.33481740708909662e-7;
-  q = q * t - 3.31100664436831378e-7;
-  q = q * t - 2.76888280612796401e-6;
-  q = q * t + 3.97793665349328879e-6;
-  q = q * t + 0.0000166808547490370409;
-  q = q * t - 0.0000497617829977869736;
-  q = q * t - 0.0000593755889877460037;
-  q = q * t + 0.000544898834543347727;
-  q = q * t - 0.000797869427616863062;
-  q = q * t - 0.0029933767388992875;
-  q = q * t + 0.0207950668032188995;
-  q = q * t - 0.0691186387087452694;
-  q = q * t + 0.165020366170196072;
-  q = q * t - 0.313533156671217006;
-  q = q * t + 0.495305615969980481;
-  q = q * t - 0.66538250289005764;
-  q = q * t + 0.769193049750062944;
-#endif
+  fg_real r = 1 / (w + FG_NORMAL_TAIL_SHIFT), t = (w - FG_NORMAL_TAIL_SHIFT) * r;
+#define FG_FIRST(c) fg_real q = c;
+#define FG_STEP(c) q = q * t + c;
+  FG_NORMAL_TAIL_SERIES(FG_FIRST, FG_STEP)
+#undef FG_FIRST
+#undef FG_STEP
   return e * (q * r);
 }
 

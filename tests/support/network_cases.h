@@ -362,6 +362,48 @@ static void test_wide(void **state)
   }
 }
 
+/* The activation loops of this instruction set point by point, every combination of parts: a fine scan of
+ * the middle, then 0, tiny, huge, both sides of the softplus threshold, and NaN. Errors are relative to the
+ * value, or to 1/2 where a slope or bend crosses 0; exponentials of x lose |x| epsilon. */
+static void test_activation_points(void **state)
+{
+  (void)state;
+  enum { COUNT = 1024, EDGES = 10 };
+  static const int parts[] = {FG_WANT_VALUE, FG_WANT_SLOPE, FG_WANT_VALUE | FG_WANT_SLOPE,
+                              FG_WANT_SLOPE | FG_WANT_BEND, FG_WANT_VALUE | FG_WANT_SLOPE | FG_WANT_BEND};
+  const fg_real edges[EDGES] = {0,   (fg_real)1e-37, (fg_real)-1e-37,  (fg_real)1e-9,    (fg_real)-1e-9,
+                                900, -900,           (fg_real)6.66666, (fg_real)6.66667, (fg_real)NAN};
+#ifdef FG_SINGLE
+  const double epsilon = 1.2e-7;
+#else
+  const double epsilon = 2.3e-16;
+#endif
+  for (int kind = 0; kind < 5; kind++)
+    for (size_t c = 0; c < sizeof parts / sizeof *parts; c++) {
+      fg_real z[COUNT], out[3][COUNT];
+      for (int k = 0; k < COUNT; k++) z[k] = k < EDGES ? edges[k] : (fg_real)((k - COUNT / 2) * 0.0311);
+      for (int k = 0; k < COUNT; k++) out[0][k] = z[k];
+      fg_network_run run = {.activation = kind, .scale = {3, (fg_real)(1 / 3.0), 20}};
+      fg_tile_activate(&run, COUNT, parts[c], out[0], out[1], out[2]);
+      for (int k = 0; k < COUNT; k++)
+        for (int j = 0; j < 3; j++) {
+          if (!(parts[c] & 1 << j)) continue;
+          long double f[3], got = out[j][k];
+          if (isnan(z[k])) {
+            assert_true(isnan(got));
+            continue;
+          }
+          reference_activation(kind, 3, 20, z[k], f);
+          const double away = fmin(fabs((double)z[k]), kind == FG_SINE ? 1e3 : 40);
+          const long double scale = fmaxl(fabsl(f[j]), kind == FG_SOFTPLUS ? 1e-30L : 0.5L);
+          const double tolerance = epsilon * (8 + 4 * away);
+          if (!(fabsl(got - f[j]) <= tolerance * scale))
+            fail_msg("activation %d part %d at %.9g: %.17Lg, expected %.17Lg", kind, j, (double)z[k], got,
+                     f[j]);
+        }
+    }
+}
+
 /* NaN in one particle's coordinates stays with that particle and does reach its outputs. */
 static void test_nan(void **state)
 {
@@ -392,9 +434,10 @@ int main(void)
     return 0;
   }
 #endif
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_combinations), cmocka_unit_test(test_tiles_of_64),
-                                     cmocka_unit_test(test_depths), cmocka_unit_test(test_wide),
-                                     cmocka_unit_test(test_nan)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_combinations), cmocka_unit_test(test_tiles_of_64),
+      cmocka_unit_test(test_depths),       cmocka_unit_test(test_wide),
+      cmocka_unit_test(test_nan),          cmocka_unit_test(test_activation_points)};
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
   printf("largest error: %.3g of the tolerance, %.3g relative\n", largest_error[0], largest_error[1]);
   return failed;
