@@ -12,7 +12,8 @@ foreach(layer IN LISTS FG_LAYERS)
 endforeach()
 target_link_options(flowgap PRIVATE -Wl,--whole-archive ${FG_ARCHIVES} -Wl,--no-whole-archive
   -Wl,--exclude-libs,libsundials_cvode.a)
-set_target_properties(flowgap PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0 LINKER_LANGUAGE CXX)
+set_target_properties(flowgap PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0 LINKER_LANGUAGE CXX
+  BUILD_RPATH "$ORIGIN" INSTALL_RPATH "$ORIGIN") # where it looks for libflowgap_cuda.so
 target_include_directories(flowgap INTERFACE
   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 
@@ -40,5 +41,6 @@ write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/flowgapConfigVersio
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/flowgapConfig.cmake
               ${CMAKE_CURRENT_BINARY_DIR}/flowgapConfigVersion.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/flowgap)
+file(RELATIVE_PATH FG_PC_UP "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
 configure_file(cmake/flowgap.pc.in ${CMAKE_CURRENT_BINARY_DIR}/flowgap.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/flowgap.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

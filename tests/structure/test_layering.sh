@@ -17,7 +17,8 @@ while IFS=: read -r file include; do
         case "$name" in "$prefix"*) ok=yes ;; esac
       done
       case "$name" in
-        *_impl.h) own=$(basename "$folder"); case "$name" in "$own"/*|[!/]*_impl.h) [ "${name%/*}" = "$own" ] || [ "${name#*/}" = "$name" ] || ok=no ;; esac ;;
+        *_impl.h) # private to its folder
+          [ "$(basename "$(dirname "$folder/x")")" = "$(basename "$(dirname "./$name")")" ] || [ -f "$folder/$name" ] || ok=no ;;
       esac
       [ $ok = yes ] || { echo "$file includes \"$name\": not allowed in $folder"; status=1; }
       ;;

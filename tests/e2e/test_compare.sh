@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# compare from a built-in model to a run directory: every file there, the same bits on any number of threads,
+# a run that its own config.yaml repeats, counts that show, and a gap that is there when it should be.
+set -eu
+flowgap=$1/flowgap
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch"
+fail() { echo "$*" >&2; exit 1; }
+
+small=(--set compare.particles=2048 --set compare.exact_points=300 --set compare.permutations=19
+       --set compare.replicates=8 --set compare.residual_points=200 --quiet)
+for threads in 1 2 5; do
+  "$flowgap" compare perturbed:gmm9 "${small[@]}" --set model.epsilon=1 --threads $threads --out run$threads
+done
+for file in config.yaml results.json samples.h5 log.txt report.html; do
+  [ -s "run1/$file" ] || fail "run1/$file is missing or empty"
+done
+
+# figures, without what depends on the clock and the machine
+figures() { grep -vE '"(seconds|wall_seconds|created|threads)"' "$1/results.json"; }
+for threads in 2 5; do
+  diff <(figures run1) <(figures run$threads) || fail "results differ between 1 and $threads threads"
+  cmp run1/samples.h5 run$threads/samples.h5 || fail "samples differ between 1 and $threads threads"
+done
+
+"$flowgap" compare run1/config.yaml --quiet --out again
+diff <(figures run1 | grep -v '"name"') <(figures again | grep -v '"name"') || fail "config.yaml does not repeat its run"
+cmp run1/samples.h5 again/samples.h5 || fail "config.yaml does not repeat its samples"
+
+"$flowgap" compare perturbed:gmm9 "${small[@]}" --seed 2 --out other
+! cmp -s run1/samples.h5 other/samples.h5 || fail "another seed gives the same samples"
+
+# a narrow box: counts are shown, with and without
+"$flowgap" compare exact:gmm9 "${small[@]}" --set compare.box=3 --out boxed
+grep -q '"boxed"' boxed/results.json || fail "no figures inside the box"
+grep -q 'lie outside the box' boxed/results.json || fail "no warning about the box"
+
+# the figures that others read are where the documentation says
+for key in '"w2"' '"exact"' '"grid"' '"gaussian"' '"ode_sde"' '"ode_target"' '"sde_target"' '"floor"' '"ci_low"' \
+           '"p_value"' '"mean_square"' '"rhs_evaluations"' '"nonfinite"' '"failed"'; do
+  grep -q "$key" run1/results.json || fail "results.json lacks $key"
+done
+
+# a folder that is no run directory is left alone
+mkdir mine && echo data >mine/notes.txt
+if "$flowgap" compare exact:gmm9 "${small[@]}" --out mine 2>message; then fail "wrote into a foreign folder"; fi
+grep -q 'not a run directory' message || fail "no reason given: $(cat message)"
+[ "$(ls mine)" = notes.txt ] || fail "changed a foreign folder"
