@@ -1,6 +1,8 @@
+/* needs: analysis */
 /* Exact and grid W2 against POT's emd2 (bench/peers/transport_pot.py), in one run, on the same bits.
  *
- *     bench_transport [PYTHON]        default /usr/bin/python3; without POT only our own times are printed
+ *     bench_transport [PYTHON]        from the project's root; default /usr/bin/python3; without POT only our own
+ *                                     times are printed
  *
  * Answers must agree to 1e-9. Both sides are serial; medians. */
 #include <errno.h>
@@ -112,8 +114,7 @@ static int write_problem(const problem *p, const char *folder)
 static int compare(problem *problems, size_t count, const char *python, const char *folder)
 {
   char command[1024], name[64], line[256];
-  snprintf(command, sizeof command, "%s '%s/bench/peers/transport_pot.py' '%s'", python, FG_SOURCE_DIR,
-           folder);
+  snprintf(command, sizeof command, "%s bench/peers/transport_pot.py '%s'", python, folder);
   FILE *peer = popen(command, "r");
   int lines = 0, ok = 1;
   while (peer && fgets(line, sizeof line, peer)) {
@@ -132,7 +133,8 @@ static int compare(problem *problems, size_t count, const char *python, const ch
     }
   }
   if (peer) pclose(peer);
-  if (lines == 0) printf("POT was not found by %s (Debian: python3-pot): no ratios\n", python);
+  if (lines == 0)
+    printf("no ratios: %s has no POT (Debian: python3-pot), or this is not the project's root\n", python);
   return ok;
 }
 
