@@ -88,8 +88,9 @@ static void page_detail(const fg_report *r, const answer *a)
   fg_page_put(page, "; noise floor ");
   fg_page_number(page, a->floor, 3, "no floor was estimated");
   if (isfinite(a->p)) {
-    fg_page_put(page, "; <i>p</i> = ");
+    fg_page_put(page, "; <span class=\"nb\"><i>p</i> = ");
     fg_page_number(page, a->p, 2, NULL);
+    fg_page_put(page, "</span>");
   }
   fg_page_put(page, ")</span>");
 }

@@ -49,7 +49,7 @@ void fg_plot_solver(const fg_run *run, fg_plots *plots);
 void fg_plot_paths(const fg_run *run, fg_plots *plots);
 
 /* Axis of the noising time, from the largest (left) to the smallest (right), so that generation runs
- * from left to right; logarithmic when it spans more than a factor of 20. */
+ * from left to right; logarithmic when it spans more than a factor of 9. */
 void fg_plot_time_axis(fg_page *script, double least, double most);
 
 #endif

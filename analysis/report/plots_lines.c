@@ -9,7 +9,7 @@ static const char *const pair_labels[] = {"ODE \xe2\x80\x93 SDE", "ODE \xe2\x80\
 
 void fg_plot_time_axis(fg_page *script, double least, double most)
 {
-  bool log_axis = least > 0 && most > 20 * least;
+  bool log_axis = least > 0 && most > 9 * least;
   fg_page_print(script,
                 "set xrange [%.9g:%.9g]\nset xlabel 'noising time {/:Italic t}  (noise \xe2\x86\x92 data)' "
                 "tc rgb " FG_INK "\n",

@@ -305,7 +305,8 @@ static void doubt_is_said(void **state)
   snprintf(path, sizeof path, "%s/report.html", folder);
   assert_int_equal(fg_file_read(path, &text, &size, &st), FG_OK);
   page_has((char *)text, "does not stand out from the noise");
-  page_has((char *)text, "(interval 0 to 0.272; noise floor 0.0300; <i>p</i> = 0.010)");
+  page_has((char *)text,
+           "(interval 0 to 0.272; noise floor 0.0300; <span class=\"nb\"><i>p</i> = 0.010</span>)");
   free(text);
   remove_run(folder);
 }
