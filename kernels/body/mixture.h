@@ -104,7 +104,7 @@ typedef struct fg_mixture_block {
 /* n is a multiple of FG_LANES, and the compiler can see it: no remainder loops run */
 #define FG_EACH TILE_EACH(i, n)
 #ifdef __CUDACC__
-#define FG_BLOCK_FN static __device__ __forceinline__ void
+#define FG_BLOCK_FN TILE_FN void
 #else
 #define FG_BLOCK_FN static inline __attribute__((always_inline)) void
 #endif

@@ -116,7 +116,8 @@ TILE_FN void fg_network_tile(const fg_field *f, const fg_tile *tile)
     /* the Laplacian's d tangents and the direction's one go in passes of their own */
     const int both = (tile->want & FG_DIVERGENCE) && (tile->want & FG_JVP);
     if (tile->want & FG_DIVERGENCE) fg_network_potential(&run, FG_NETWORK_LAPLACIAN, tile->want);
-    if (tile->want & FG_JVP) fg_network_potential(&run, FG_NETWORK_DIRECTION, both ? FG_JVP : tile->want);
+    if (tile->want & FG_JVP)
+      fg_network_potential(&run, FG_NETWORK_DIRECTION, both ? (unsigned)FG_JVP : tile->want);
     if (!(tile->want & (FG_DIVERGENCE | FG_JVP))) fg_network_potential(&run, FG_NETWORK_PLAIN, tile->want);
   }
 }

@@ -16,7 +16,7 @@ FG_HD unsigned fg_ode_want(const fg_ode_request *r, int jvp)
 
 FG_HD size_t fg_ode_scratch(const fg_field *f, const fg_ode_request *r, int jvp)
 {
-  int p = fg_tile_size(r->n < FG_ODE_TILE ? r->n : FG_ODE_TILE);
+  int p = fg_tile_size(r->n < FG_ODE_TILE ? r->n : (size_t)FG_ODE_TILE);
   return fg_whole_lanes(fg_field_scratch(f, p, fg_ode_want(r, jvp))) +
          fg_whole_lanes((size_t)fg_field_row_size(f)) + 3 * fg_whole_lanes((size_t)f->d * (size_t)p) +
          fg_whole_lanes((size_t)p);
@@ -67,7 +67,7 @@ TILE_FN void fg_ode_run(const fg_field *f, const fg_ode_request *r, int jvp, siz
   fg_field_rows(f, &r->coeff, 1, fg_ode_want(r, jvp), 1, 0, row);
   for (size_t first = from; first < r->n; first += step) {
     size_t left = r->n - first;
-    fg_ode_piece(f, r, jvp, first, (int)(left < FG_ODE_TILE ? left : FG_ODE_TILE), row, scratch);
+    fg_ode_piece(f, r, jvp, first, (int)(left < FG_ODE_TILE ? left : (size_t)FG_ODE_TILE), row, scratch);
   }
 }
 

@@ -1,0 +1,119 @@
+/* The bodies as kernels, one block a tile. Compiled once per precision (FG_SINGLE or not). */
+#include "cuda/tile.cuh" /* the tile words, before the bodies */
+
+#include "cuda/cuda_impl.h"
+#include "cuda/launch.cuh"
+
+#include "body/evaluate.h"
+#include "body/ode.h"
+#include "body/simulate.h"
+
+#ifdef FG_SINGLE
+#define FG_TABLE fg_cuda_table_single
+#else
+#define FG_TABLE fg_cuda_table_double
+#endif
+
+/* A mixture's loops go over particles; a network's products have work for more threads. */
+static unsigned fg_threads_of(const fg_field *f)
+{
+  return f->kind == FG_FIELD_NETWORK ? FG_CUDA_MOST : FG_CUDA_TILE;
+}
+
+/* Particles of this block, of n; `first` is that of block 0. */
+TILE_FN size_t fg_block_tile(size_t n, size_t first, int *count, int *p)
+{
+  const size_t at = first + (size_t)blockIdx.x * FG_CUDA_TILE, left = n - at;
+  *count = (int)(left < FG_CUDA_TILE ? left : (size_t)FG_CUDA_TILE);
+  *p = fg_tile_size((size_t)*count);
+  return at;
+}
+
+TILE_FN fg_real *fg_block_scratch(void *scratch, size_t each)
+{
+  return (fg_real *)((char *)scratch + blockIdx.x * each);
+}
+
+/* One time a thread. */
+static __global__ void __launch_bounds__(FG_CUDA_MOST)
+    fg_rows_kernel(const __grid_constant__ fg_field f, unsigned want, size_t n, const fg_coeff *coeff,
+                   fg_real *rows)
+{
+  const size_t size = fg_whole_lanes((size_t)fg_field_row_size(&f));
+  const size_t k = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
+  if (k < n) fg_field_row(&f, &coeff[k], want, rows + k * size);
+}
+
+static __global__ void __launch_bounds__(FG_CUDA_MOST)
+    fg_evaluate_kernel(const __grid_constant__ fg_field f, const __grid_constant__ fg_evaluate_request r,
+                       size_t first, void *scratch, size_t each)
+{
+  int count, p;
+  const size_t at = fg_block_tile(r.n, first, &count, &p);
+  fg_evaluate_tile(&f, &r, at, count, p, fg_block_scratch(scratch, each));
+}
+
+static __global__ void __launch_bounds__(FG_CUDA_MOST)
+    fg_simulate_kernel(const __grid_constant__ fg_field f, const __grid_constant__ fg_simulate_request r,
+                       const fg_real *rows, size_t first, void *scratch, size_t each)
+{
+  int count, p;
+  const size_t at = fg_block_tile(r.n, first, &count, &p);
+  fg_simulate_tile(&f, &r, rows, at, count, p, fg_block_scratch(scratch, each));
+}
+
+static __global__ void __launch_bounds__(FG_CUDA_MOST)
+    fg_ode_kernel(const __grid_constant__ fg_field f, const __grid_constant__ fg_ode_request r, int jvp,
+                  void *scratch, size_t each)
+{
+  fg_ode_run(&f, &r, jvp, (size_t)blockIdx.x * FG_ODE_TILE, (size_t)gridDim.x * FG_ODE_TILE,
+             fg_block_scratch(scratch, each));
+}
+
+static size_t rows_bytes(const fg_field *f, size_t n)
+{
+  return n * fg_whole_lanes((size_t)fg_field_row_size(f)) * sizeof(fg_real);
+}
+
+static void rows(const fg_field *f, const fg_simulate_request *r, size_t n, void *to)
+{
+  FG_LAUNCH(fg_rows_kernel, (unsigned)((n + FG_CUDA_TILE - 1) / FG_CUDA_TILE), FG_CUDA_TILE, *f,
+            fg_simulate_want(r), n, r->coeff, (fg_real *)to);
+}
+
+static size_t evaluate_scratch(const fg_field *f, const fg_evaluate_request *r)
+{
+  return fg_evaluate_scratch(f, r, FG_CUDA_TILE) * sizeof(fg_real);
+}
+
+static void evaluate(const fg_field *f, const fg_evaluate_request *r, size_t first, unsigned blocks,
+                     void *scratch, size_t each)
+{
+  FG_LAUNCH(fg_evaluate_kernel, blocks, fg_threads_of(f), *f, *r, first, scratch, each);
+}
+
+static size_t simulate_scratch(const fg_field *f, const fg_simulate_request *r)
+{
+  return fg_simulate_scratch(f, r, FG_CUDA_TILE) * sizeof(fg_real);
+}
+
+static void simulate(const fg_field *f, const fg_simulate_request *r, const void *table, size_t first,
+                     unsigned blocks, void *scratch, size_t each)
+{
+  FG_LAUNCH(fg_simulate_kernel, blocks, fg_threads_of(f), *f, *r, (const fg_real *)table, first, scratch,
+            each);
+}
+
+static size_t ode_scratch(const fg_field *f, const fg_ode_request *r, int jvp)
+{
+  return fg_ode_scratch(f, r, jvp) * sizeof(fg_real);
+}
+
+static void ode(const fg_field *f, const fg_ode_request *r, int jvp, unsigned blocks, void *scratch,
+                size_t each)
+{
+  FG_LAUNCH(fg_ode_kernel, blocks, fg_threads_of(f), *f, *r, jvp, scratch, each);
+}
+
+const fg_cuda_table FG_TABLE = {rows_bytes,       rows,     evaluate_scratch, evaluate,
+                                simulate_scratch, simulate, ode_scratch,      ode};

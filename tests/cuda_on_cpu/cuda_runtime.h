@@ -1,0 +1,68 @@
+/* The part of CUDA that kernels/cuda/ uses, answered on the CPU, so that g++ compiles the same .cu files and
+ * a test runs every kernel. Stands in for <cuda_runtime.h> by its place on the include path.
+ *
+ * The threads of a block are fibers of the calling thread, run in a shuffled order up to the next barrier;
+ * blocks run one after another, shuffled too. Barriers that not all threads of a block reach, or that they
+ * reach at different lines, end the program with the block and the thread. Device memory is host memory
+ * filled with NaN between guard words. What this cannot show: speed, races of real threads within a warp,
+ * the limits of a real device. */
+#ifndef SHIM_CUDA_RUNTIME_H
+#define SHIM_CUDA_RUNTIME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <functional>
+
+#define CUDART_VERSION 13000
+#define __global__
+#define __device__
+#define __host__
+#define __forceinline__ inline
+#define __noinline__ __attribute__((noinline))
+#define __launch_bounds__(...)
+#define __grid_constant__
+#define __shared__ static thread_local
+
+struct shim_index {
+  unsigned x, y, z;
+};
+extern thread_local shim_index threadIdx, blockIdx, blockDim, gridDim;
+
+void shim_barrier(const char *file, int line);
+#define __syncthreads() shim_barrier(__FILE__, __LINE__)
+
+void shim_launch(const char *kernel, unsigned blocks, unsigned threads, const std::function<void()> &body);
+#define FG_LAUNCH(kernel, blocks, threads, ...)                                                              \
+  shim_launch(#kernel, (blocks), (threads), [&]() { kernel(__VA_ARGS__); })
+
+enum cudaError_t {
+  cudaSuccess = 0,
+  cudaErrorInvalidValue = 1,
+  cudaErrorMemoryAllocation = 2,
+  cudaErrorInsufficientDriver = 35,
+  cudaErrorIllegalAddress = 700,
+  cudaErrorUnknown = 999
+};
+enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2 };
+enum cudaDeviceAttr { cudaDevAttrComputeCapabilityMajor = 75, cudaDevAttrComputeCapabilityMinor = 76 };
+enum cudaMemPoolAttr { cudaMemPoolAttrReleaseThreshold = 4 };
+typedef struct shim_stream *cudaStream_t;
+typedef struct shim_pool *cudaMemPool_t;
+#define cudaStreamPerThread ((cudaStream_t)2)
+
+const char *cudaGetErrorString(cudaError_t rc);
+cudaError_t cudaGetLastError(void);
+cudaError_t cudaGetDeviceCount(int *count);
+cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int device);
+cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t *pool, int device);
+cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t pool, cudaMemPoolAttr attribute, void *value);
+cudaError_t cudaMemPoolTrimTo(cudaMemPool_t pool, size_t keep);
+cudaError_t cudaMallocAsync(void **memory, size_t bytes, cudaStream_t stream);
+cudaError_t cudaFreeAsync(void *memory, cudaStream_t stream);
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
+                            cudaStream_t stream);
+cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t stream);
+cudaError_t cudaStreamSynchronize(cudaStream_t stream);
+
+#endif

@@ -1,0 +1,137 @@
+/* Running the threads of a block as fibers. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <atomic>
+#include <utility>
+#include <vector>
+
+#include "cuda_runtime.h"
+#include "fiber.h"
+#include "shim.h"
+#include "shim_impl.h"
+
+thread_local shim_index threadIdx, blockIdx, blockDim, gridDim;
+static std::atomic<unsigned> shuffle_seed{1};
+
+enum state { RUNNING, WAITING, DONE };
+
+struct worker {
+  ~worker()
+  {
+    for (shim_place *place : fibers) {
+      shim_place_destroy(place);
+      delete place;
+    }
+  }
+  std::vector<shim_place *> fibers;
+  std::vector<state> states;
+  std::vector<unsigned> turns; /* barriers that each fiber has passed */
+  shim_place scheduler = {};
+  const std::function<void()> *body = nullptr;
+  const char *kernel = "", *file = nullptr; /* of the barrier that the block waits at */
+  int line = 0;
+  unsigned current = 0, random = 1;
+  char start = 0, end = 0,
+       barrier[2] = {}; /* tokens of order; two, or one barrier would answer for the next */
+};
+static thread_local worker here;
+
+[[noreturn]] static void wrong(const char *what)
+{
+  fprintf(stderr, "cuda_on_cpu: kernel %s, block %u, thread %u: %s (%s:%d)\n", here.kernel, blockIdx.x,
+          here.current, what, here.file ? here.file : "end", here.line);
+  abort();
+}
+
+static void fiber_main(void)
+{
+  shim_place_enter(&here.scheduler);
+  for (;;) {
+    shim_order_take(&here.start);
+    (*here.body)();
+    here.states[here.current] = DONE;
+    shim_order_give(&here.end);
+    shim_place_switch(here.fibers[here.current], &here.scheduler);
+  }
+}
+
+void shim_barrier(const char *file, int line)
+{
+  const unsigned me = here.current;
+  char *token = &here.barrier[here.turns[me]++ % 2];
+  if (!here.file) {
+    here.file = file;
+    here.line = line;
+  }
+  if (here.line != line || strcmp(here.file, file) != 0) wrong("waits at another barrier than the block");
+  here.states[me] = WAITING;
+  shim_order_give(token);
+  shim_place_switch(here.fibers[me], &here.scheduler);
+  shim_order_take(token);
+}
+
+static std::vector<unsigned> shuffled(unsigned count)
+{
+  std::vector<unsigned> order(count);
+  for (unsigned i = 0; i < count; i++) order[i] = i;
+  for (unsigned i = count; i > 1; i--) {
+    here.random = here.random * 1664525u + 1013904223u;
+    std::swap(order[i - 1], order[(here.random >> 8) % i]);
+  }
+  return order;
+}
+
+/* Each thread up to its next barrier, again and again until all are done. */
+static void run_block(unsigned threads)
+{
+  here.states.assign(threads, RUNNING);
+  here.turns.assign(threads, 0);
+  shim_order_give(&here.start);
+  for (bool left = true; left;) {
+    const std::vector<unsigned> order = shuffled(threads);
+    here.file = nullptr;
+    here.line = 0;
+    left = false;
+    for (unsigned i : order) {
+      here.states[i] = RUNNING;
+      here.current = threadIdx.x = i;
+      shim_place_switch(&here.scheduler, here.fibers[i]);
+    }
+    for (unsigned i = 0; i < threads; i++) left = left || here.states[i] == WAITING;
+    for (unsigned i = 0; left && i < threads; i++)
+      if (here.states[i] == DONE) {
+        here.current = i;
+        wrong("has ended while others wait at a barrier");
+      }
+  }
+  shim_order_take(&here.end);
+}
+
+void shim_launch(const char *kernel, unsigned blocks, unsigned threads, const std::function<void()> &body)
+{
+  if (blocks == 0 || threads == 0 || threads > 1024)
+    shim_set_last(9); /* cudaErrorInvalidConfiguration */
+  else
+    shim_set_last(shim_asked_to_fail(kernel));
+  if (shim_last()) return;
+  while (here.fibers.size() < threads) {
+    here.fibers.push_back(new shim_place);
+    shim_place_create(here.fibers.back(), fiber_main);
+  }
+  here.kernel = kernel;
+  here.body = &body;
+  here.random = here.random * 2654435761u + shuffle_seed;
+  gridDim = {blocks, 1, 1};
+  blockDim = {threads, 1, 1};
+  for (unsigned block : shuffled(blocks)) {
+    blockIdx = {block, 0, 0};
+    run_block(threads);
+  }
+}
+
+void shim_shuffle(unsigned seed)
+{
+  shuffle_seed = seed;
+}

@@ -1,0 +1,619 @@
+/* needs: kernels cuda_on_cpu */
+/* The CUDA engine's kernels, run on the CPU by the shim (and on a GPU where there is one and the plugin is
+ * on the library path), against the engine cpu. */
+#include "support/engine_cases.h"
+
+#include "cuda_on_cpu/shim.h"
+#include "formula/random.h"
+
+static const size_t sizes[] = {1, 7, 64, 1000};
+enum { SIZES = sizeof sizes / sizeof *sizes };
+
+static fg_engine *cpu, *shim;
+
+/* Sums in another order and without fused multiply-adds, through divisions by small variances; scale is the
+ * largest value of an array. Measured: below 3e-14 and 2e-5. */
+static const double tolerance[2] = {1e-12, 5e-4};
+
+static const field_case fields[] = {
+    {.name = "isotropic", .d = 2, .components = 9, .isotropic = 1},
+    {.name = "full, perturbed", .d = 5, .components = 3, .epsilon = 0.3},
+    {.name = "many components", .d = 3, .components = 90, .isotropic = 1, .epsilon = 0.1},
+    {.name = "softplus", .network = 1, .d = 2, .activation = FG_SOFTPLUS, .layers = 3, .width = {20, 96, 33}},
+    {.name = "sine",
+     .network = 1,
+     .d = 3,
+     .activation = FG_SINE,
+     .time = FG_TIME_LAST,
+     .layers = 2,
+     .width = {40, 16}},
+    {.name = "gelu",
+     .network = 1,
+     .d = 3,
+     .form = FG_VECTOR,
+     .activation = FG_GELU,
+     .time = FG_TIME_EMBEDDED,
+     .output = FG_OUTPUT_NOISE,
+     .layers = 2,
+     .width = {48, 30}},
+    {.name = "tanh",
+     .network = 1,
+     .d = 1,
+     .form = FG_VECTOR,
+     .activation = FG_TANH,
+     .time = FG_TIME_FOURIER,
+     .output = FG_OUTPUT_CONTROL,
+     .layers = 1,
+     .width = {24}},
+    {.name = "silu",
+     .network = 1,
+     .d = 2,
+     .activation = FG_SILU,
+     .time = FG_TIME_EMBEDDED,
+     .layers = 1,
+     .width = {16}},
+    {.name = "linear", .network = 1, .d = 2, .form = FG_VECTOR, .layers = 0},
+};
+enum { FIELDS = sizeof fields / sizeof *fields };
+
+/* ---- evaluate ------------------------------------------------------------------------------------------ */
+
+static void run_evaluate(fg_engine *e, const field_case *c, fg_precision precision, size_t n, int shared_time,
+                         record *out)
+{
+  held_field h = field_open(e, c);
+  const size_t d = (size_t)c->d;
+  const int potential = !c->network || c->form == FG_POTENTIAL;
+  fg_coeff *coeff = malloc(n * sizeof *coeff);
+  assert_non_null(coeff);
+  for (size_t i = 0; i < n; i++) coeff[i] = coeff_at(0.1 + 1.5 * (double)(i + 1) / (double)n);
+  guarded x = guarded_draws(e, n * d, 3), v = guarded_draws(e, n * d, 1);
+  guarded score = guarded_open(e, n * d * 8, NULL), jvp = guarded_open(e, n * d * 8, NULL);
+  guarded divergence = guarded_open(e, n * 8, NULL), one[3];
+  fg_evaluate_request r;
+  memset(&r, 0, sizeof r);
+  r.precision = precision;
+  r.n = n;
+  r.shared_time = shared_time;
+  r.coeff = coeff;
+  r.x = x.inner;
+  r.direction = v.inner;
+  r.score = score.inner;
+  r.jvp = jvp.inner;
+  r.divergence = divergence.inner;
+  for (int k = 0; k < 3; k++) one[k] = guarded_open(e, n * 8, NULL);
+  if (potential) {
+    r.phi = one[0].inner;
+    r.phi_t = one[1].inner;
+    r.residual = one[2].inner;
+  }
+  MUST(e->ops->evaluate(e, e->threads, &h.field, &r, ST));
+  record_take(out, "score", e, &score);
+  record_take(out, "jvp", e, &jvp);
+  record_take(out, "divergence", e, &divergence);
+  static const char *const names[] = {"phi", "phi_t", "residual"};
+  for (int k = 0; k < 3; k++) {
+    if (potential)
+      record_take(out, names[k], e, &one[k]);
+    else
+      guarded_close(e, &one[k], NULL);
+  }
+  guarded_close(e, &x, NULL);
+  guarded_close(e, &v, NULL);
+  field_close(e, &h);
+  free(coeff);
+}
+
+/* ---- simulate ------------------------------------------------------------------------------------------ */
+
+typedef struct walk_case {
+  int scheme, refine, last_step_noise, log_p, explode;
+  double lambda;
+} walk_case;
+
+static const walk_case walks[] = {
+    {0, 0, 0, 0, 0, 1}, {1, 2, 1, 0, 0, 0.5}, {1, 0, 0, 1, 0, 0}, {0, 0, 1, 1, 0, 0}};
+static const walk_case explosion = {0, 0, 1, 0, 1, 1};
+
+/* Particles of the last one blow up, each at a step of its own. */
+static void run_simulate(fg_engine *e, const field_case *c, fg_precision precision, size_t n,
+                         const walk_case *w, record *out)
+{
+  enum { STEPS = 8 };
+  static const size_t snapshot_step[] = {0, 3, STEPS};
+  held_field h = field_open(e, c);
+  const size_t d = (size_t)c->d;
+  fg_coeff coeff[STEPS + 1];
+  for (int k = 0; k <= STEPS; k++) {
+    coeff[k] = coeff_at(1.7 - 0.2 * k);
+    if (w->explode) {
+      coeff[k].a = precision == FG_SINGLE ? 1e7 : 1e60;
+      coeff[k].g2 = 0;
+    }
+  }
+  double *start = draws(n * d, 2);
+  for (size_t i = 0; w->explode && i < n * d; i++)
+    start[i] = pow(10, -(double)(i / d % (precision == FG_SINGLE ? 20 : 200)));
+  guarded x = guarded_open(e, n * d * 8, start), log_p = guarded_draws(e, n, 1);
+  guarded lost = guarded_open(e, n * sizeof(int32_t), NULL);
+  guarded snapshots = guarded_open(e, 3 * n * d * 8, NULL), snapshot_log_p = guarded_open(e, 3 * n * 8, NULL);
+  fg_simulate_request r;
+  memset(&r, 0, sizeof r);
+  r.precision = precision;
+  r.n = n;
+  r.tile = 48;
+  r.seed = 0x123456789abcdefull;
+  r.first = 11;
+  r.stream = FG_STREAM_NOISE;
+  r.scheme = w->scheme;
+  r.lambda = w->lambda;
+  r.last_step_noise = w->last_step_noise;
+  r.refine = w->refine;
+  r.steps = STEPS;
+  r.coeff = coeff;
+  r.x = x.inner;
+  if (w->log_p) {
+    r.log_p = log_p.inner;
+    r.snapshot_log_p = snapshot_log_p.inner;
+  }
+  r.lost_step = lost.inner;
+  r.snapshots = 3;
+  r.snapshot_step = snapshot_step;
+  r.snapshot_x = snapshots.inner;
+  MUST(e->ops->simulate(e, e->threads, &h.field, &r, ST));
+  record_take(out, "x", e, &x);
+  record_take(out, "snapshots", e, &snapshots);
+  record_take(out, "log_p", e, &log_p);
+  if (w->log_p)
+    record_take(out, "snapshots of log_p", e, &snapshot_log_p);
+  else
+    guarded_close(e, &snapshot_log_p, NULL);
+  int32_t *steps = malloc(n * sizeof *steps);
+  assert_non_null(steps);
+  guarded_close(e, &lost, steps);
+  double *value = record_room(out, "lost_step", n);
+  for (size_t i = 0; i < n; i++) value[i] = steps[i];
+  free(steps);
+  free(start);
+  field_close(e, &h);
+}
+
+/* ---- the ODE's right-hand side --------------------------------------------------------------------------- */
+
+static void run_ode(fg_engine *e, const field_case *c, fg_precision precision, size_t n, int with_log_p,
+                    record *out)
+{
+  held_field h = field_open(e, c);
+  const size_t length = n * (size_t)(c->d + with_log_p);
+  guarded y = guarded_draws(e, length, 2), v = guarded_draws(e, length, 1);
+  guarded dy = guarded_open(e, length * 8, NULL), jv = guarded_open(e, length * 8, NULL);
+  fg_ode_request r;
+  memset(&r, 0, sizeof r);
+  r.precision = precision;
+  r.n = n;
+  r.coeff = coeff_at(0.7);
+  r.with_log_p = with_log_p;
+  r.y = y.inner;
+  r.dy = dy.inner;
+  r.v = v.inner;
+  r.jv = jv.inner;
+  MUST(e->ops->ode_rhs(e, &h.field, &r, ST));
+  MUST(e->ops->ode_jvp(e, &h.field, &r, ST));
+  record_take(out, "dy", e, &dy);
+  record_take(out, "jv", e, &jv);
+  guarded_close(e, &y, NULL);
+  guarded_close(e, &v, NULL);
+  field_close(e, &h);
+}
+
+/* Everything that works on a field, at one size. */
+static void run_field(fg_engine *e, const field_case *c, fg_precision precision, size_t n, record *out)
+{
+  out->pieces = 0;
+  for (int shared = 0; shared < 2; shared++) run_evaluate(e, c, precision, n, shared, out);
+  for (size_t k = 0; k < sizeof walks / sizeof *walks; k++) run_simulate(e, c, precision, n, &walks[k], out);
+  for (int log_p = 0; log_p < 2; log_p++) run_ode(e, c, precision, n, log_p, out);
+}
+
+static void compare_fields(fg_engine *e)
+{
+  static record a, b;
+  for (size_t f = 0; f < FIELDS; f++)
+    for (int precision = 0; precision < 2; precision++)
+      for (size_t s = 0; s < SIZES; s++) {
+        print_message("%s, %s, %zu\n", fields[f].name, precision ? "float" : "double", sizes[s]);
+        run_field(cpu, &fields[f], (fg_precision)precision, sizes[s], &b);
+        run_field(e, &fields[f], (fg_precision)precision, sizes[s], &a);
+        record_compare(&a, &b, tolerance[precision]);
+        record_free(&a);
+        record_free(&b);
+      }
+}
+
+static void test_fields(void **state)
+{
+  (void)state;
+  compare_fields(shim);
+}
+
+/* The order in which blocks and threads run changes no bit: a barrier that is missing would. */
+static void test_order(void **state)
+{
+  (void)state;
+  static record first, other;
+  for (size_t f = 0; f < FIELDS; f++) {
+    shim_shuffle(1);
+    run_field(shim, &fields[f], FG_DOUBLE, 200, &first);
+    for (unsigned seed = 2; seed < 4; seed++) {
+      shim_shuffle(seed);
+      run_field(shim, &fields[f], FG_DOUBLE, 200, &other);
+      record_compare(&other, &first, 0);
+      record_free(&other);
+    }
+    record_free(&first);
+  }
+}
+
+/* Steps at which particles are lost: the same integers. */
+static void test_lost(void **state)
+{
+  (void)state;
+  static record a, b;
+  for (int precision = 0; precision < 2; precision++)
+    for (size_t s = 0; s < SIZES; s++) {
+      a.pieces = b.pieces = 0;
+      run_simulate(cpu, &fields[0], (fg_precision)precision, sizes[s], &explosion, &b);
+      run_simulate(shim, &fields[0], (fg_precision)precision, sizes[s], &explosion, &a);
+      const double *got = a.values[a.pieces - 1], *expected = b.values[b.pieces - 1];
+      int kinds = 0;
+      for (size_t i = 0; i < sizes[s]; i++) {
+        assert_true(expected[i] >= 0 && got[i] == expected[i]);
+        kinds |= 1 << (int)expected[i];
+      }
+      if (sizes[s] >= 64) assert_true(kinds & (kinds - 1)); /* more than one step */
+      record_compare(&a, &b, tolerance[precision]);
+      record_free(&a);
+      record_free(&b);
+    }
+}
+
+static void test_philox(void **state)
+{
+  (void)state;
+  enum { N = 1000 };
+  static uint32_t words[4 * N];
+  const uint64_t seed = 0xfedcba9876543210ull, first = 0xfffffffffffull;
+  shim_philox(seed, 65535, first, 0xffffffffu, 7, N, words);
+  for (size_t i = 0; i < N; i++) {
+    const fg_words expected = fg_philox(seed, 65535, first + i, 0xffffffffu, 7);
+    assert_memory_equal(words + 4 * i, expected.w, sizeof expected.w);
+  }
+}
+
+/* ---- vectors ------------------------------------------------------------------------------------------------ */
+
+static void run_map(fg_engine *e, fg_vec_map op, size_t n, record *out)
+{
+  case_state = 3;
+  guarded x = guarded_draws(e, n, 2), y = guarded_draws(e, n, 2), z = guarded_open(e, n * 8, NULL);
+  MUST((must_st.code = e->ops->vec_map(e, op, n, 0.7, x.inner, -1.3, y.inner, z.inner)));
+  MUST((must_st.code = e->ops->vec_map(e, op, n, 0.7, x.inner, -1.3, y.inner, y.inner))); /* in place */
+  record_take(out, "z", e, &z);
+  record_take(out, "in place", e, &y);
+  guarded_close(e, &x, NULL);
+}
+
+static void test_map(void **state)
+{
+  (void)state;
+  static record a, b;
+  for (int op = FG_VEC_LINEAR; op <= FG_VEC_ADD; op++)
+    for (size_t s = 0; s < SIZES; s++) {
+      a.pieces = b.pieces = 0;
+      run_map(cpu, (fg_vec_map)op, sizes[s], &b);
+      run_map(shim, (fg_vec_map)op, sizes[s], &a);
+      /* one rounding differs where the other fuses a x + b y */
+      record_compare(&a, &b, op == FG_VEC_LINEAR ? 1e-15 : 0);
+      record_free(&a);
+      record_free(&b);
+    }
+}
+
+static double reduce(fg_engine *e, fg_vec_reduce op, size_t n, size_t bad)
+{
+  case_state = 5;
+  double *x = draws(n, 2);
+  if (bad < n) x[bad] = NAN;
+  guarded gx = guarded_open(e, n * sizeof *x, x), gy = guarded_draws(e, n, 2);
+  const double result = e->ops->vec_reduce(e, op, n, gx.inner, gy.inner);
+  guarded_close(e, &gx, NULL);
+  guarded_close(e, &gy, NULL);
+  free(x);
+  return result;
+}
+
+static void test_reduce(void **state)
+{
+  (void)state;
+  static const size_t lengths[] = {1, 7, 64, 1000, 40000}; /* the last in more than 64 blocks */
+  for (int op = FG_VEC_DOT; op <= FG_VEC_MIN; op++)
+    for (size_t s = 0; s < 5; s++) {
+      const size_t n = lengths[s];
+      const double expected = reduce(cpu, (fg_vec_reduce)op, n, n),
+                   got = reduce(shim, (fg_vec_reduce)op, n, n);
+      /* terms up to 4 in another order: at most n epsilon each way, in practice sqrt(n) */
+      const double slack = op == FG_VEC_DOT ? 1e-15 * (double)n : op == FG_VEC_WRMS ? 1e-14 : 0;
+      if (!(fabs(got - expected) <= slack))
+        fail_msg("reduction %d of %zu is %.17g, expected %.17g", op, n, got, expected);
+      for (size_t bad = 0; bad < n; bad += n / 3 + 1)
+        assert_true(isnan(reduce(shim, (fg_vec_reduce)op, n, bad)));
+      for (unsigned seed = 2; seed < 4; seed++) {
+        shim_shuffle(seed);
+        assert_true(reduce(shim, (fg_vec_reduce)op, n, n) == got);
+      }
+    }
+}
+
+static double particle_norm(fg_engine *e, size_t n, size_t d, int tail, double bad)
+{
+  case_state = 9;
+  const size_t length = n * (d + (size_t)tail);
+  double *x = draws(length, 2);
+  if (bad != 0) x[length / 2] = bad;
+  guarded gx = guarded_open(e, length * sizeof *x, x), gw = guarded_draws(e, length, 2);
+  const double result = e->ops->vec_particle_norm(e, n, d, tail, gx.inner, gw.inner);
+  guarded_close(e, &gx, NULL);
+  guarded_close(e, &gw, NULL);
+  free(x);
+  return result;
+}
+
+static void test_particle_norm(void **state)
+{
+  (void)state;
+  for (size_t s = 0; s < SIZES; s++)
+    for (int tail = 0; tail < 2; tail++) {
+      const double expected = particle_norm(cpu, sizes[s], 3, tail, 0);
+      /* a sum of four squares: a few roundings */
+      assert_true(fabs(particle_norm(shim, sizes[s], 3, tail, 0) - expected) <= 1e-15 * expected);
+      assert_true(particle_norm(shim, sizes[s], 3, tail, NAN) == HUGE_VAL);
+      assert_true(particle_norm(shim, sizes[s], 3, tail, INFINITY) == HUGE_VAL);
+    }
+}
+
+/* ---- memory, failures, stopping, threads ------------------------------------------------------------------------ */
+
+static void test_memory(void **state)
+{
+  (void)state;
+  fg_buf buf;
+  fg_status st = {0};
+  char text[6] = "abcde", back[6] = "";
+  MUST(shim->ops->alloc(shim, 6, &buf, ST));
+  MUST(shim->ops->upload(shim, buf, 0, text, 6, ST));
+  MUST(shim->ops->upload(shim, buf, 2, "xy", 2, ST));
+  MUST(shim->ops->download(shim, back, buf, 1, 4, ST));
+  assert_string_equal(back, "bxye");
+  MUST(shim->ops->zero(shim, buf, ST));
+  MUST(shim->ops->sync(shim, ST));
+  MUST(shim->ops->download(shim, back, buf, 0, 6, ST));
+  assert_memory_equal(back, "\0\0\0\0\0", 6);
+  assert_int_equal(shim->ops->upload(shim, buf, 4, text, 3, &st), FG_FAILED);
+  assert_string_equal(st.message, "bytes 4 to 7 are outside a buffer of 6 bytes");
+  assert_int_equal(shim->ops->download(shim, back, buf, 7, 0, &st), FG_FAILED);
+  shim->ops->free(shim, &buf);
+  assert_null(buf.device);
+  shim->ops->free(shim, &buf);
+  MUST(shim->ops->alloc(shim, 0, &buf, ST));
+  shim->ops->free(shim, &buf);
+}
+
+static void fails(fg_code code, const fg_status *st, fg_code expected, const char *part)
+{
+  assert_int_equal(code, expected);
+  if (!strstr(st->message, part) || !strstr(st->message, "--engine cpu"))
+    fail_msg("the message is \"%s\": \"%s\" and a remedy were expected", st->message, part);
+}
+
+static void test_failures(void **state)
+{
+  (void)state;
+  const long before = shim_live();
+  held_field h = field_open(shim, &fields[0]);
+  fg_coeff coeff[2] = {coeff_at(1), coeff_at(0.5)};
+  guarded x = guarded_draws(shim, 20, 1), lost = guarded_open(shim, 40, NULL);
+  fg_evaluate_request r;
+  memset(&r, 0, sizeof r);
+  r.n = 10;
+  r.shared_time = 1;
+  r.coeff = coeff;
+  r.x = r.score = x.inner;
+  fg_simulate_request w;
+  memset(&w, 0, sizeof w);
+  w.n = 10;
+  w.tile = 64;
+  w.steps = 1;
+  w.coeff = coeff;
+  w.x = x.inner;
+  w.lost_step = lost.inner;
+  fg_ode_request o;
+  memset(&o, 0, sizeof o);
+  o.n = 10;
+  o.coeff = coeff[0];
+  o.y = o.dy = x.inner;
+  fg_buf buf;
+  fg_status st = {0};
+  shim_fail("cudaMallocAsync", 2);
+  fails(shim->ops->alloc(shim, 12345, &buf, &st), &st, FG_MEMORY,
+        "cudaMallocAsync of 12345 bytes failed: out of memory (2)");
+  assert_null(buf.device);
+  shim_fail("cudaMallocAsync", 2);
+  fails(shim->ops->evaluate(shim, NULL, &h.field, &r, &st), &st, FG_MEMORY, "cudaMallocAsync");
+  shim_fail("cudaMemcpyAsync", 700);
+  fails(shim->ops->evaluate(shim, NULL, &h.field, &r, &st), &st, FG_FAILED, "(700)");
+  shim_fail("fg_evaluate_kernel", 700);
+  fails(shim->ops->evaluate(shim, NULL, &h.field, &r, &st), &st, FG_FAILED,
+        "kernel evaluate (1 blocks for 10 particles) did not launch");
+  shim_fail("fg_simulate_kernel", 700);
+  fails(shim->ops->simulate(shim, NULL, &h.field, &w, &st), &st, FG_FAILED, "kernel simulate");
+  shim_fail("fg_rows_kernel", 700);
+  fails(shim->ops->simulate(shim, NULL, &h.field, &w, &st), &st, FG_FAILED, "kernel rows");
+  shim_fail("cudaStreamSynchronize", 700);
+  fails(shim->ops->ode_rhs(shim, &h.field, &o, &st), &st, FG_FAILED,
+        "kernel ode_rhs (1 blocks for 10 particles) did not run");
+  shim_fail("fg_map_kernel", 700);
+  assert_int_equal(shim->ops->vec_map(shim, FG_VEC_ABS, 3, 0, x.inner, 0, x.inner, x.inner), FG_FAILED);
+  shim_fail("fg_reduce_kernel", 700);
+  assert_true(isnan(shim->ops->vec_reduce(shim, FG_VEC_DOT, 3, x.inner, x.inner)));
+  w.refine = 16;
+  assert_int_equal(shim->ops->simulate(shim, NULL, &h.field, &w, &st), FG_USAGE);
+  w.refine = 0;
+  MUST(shim->ops->simulate(shim, NULL, &h.field, &w, ST)); /* nothing of it stays */
+  guarded_close(shim, &x, NULL);
+  guarded_close(shim, &lost, NULL);
+  field_close(shim, &h);
+  assert_int_equal(shim_live(), before);
+}
+
+static void test_opening(void **state)
+{
+  (void)state;
+  fg_engine *e = NULL;
+  fg_status st = {0};
+  shim_fail("cudaGetDeviceCount", 35);
+  fails(fg_cuda_engine_open(1, &e, &st), &st, FG_UNSUPPORTED,
+        "no CUDA device: cudaGetDeviceCount returned 35 (CUDA driver version");
+  assert_null(e);
+  shim_fail("fg_map_kernel", 209); /* no code for this device */
+  fails(fg_cuda_engine_open(1, &e, &st), &st, FG_FAILED, "(209)");
+  assert_null(e);
+  assert_string_equal(fg_engine_name(shim), "cuda");
+  assert_string_equal(fg_engine_isa(shim), "sm_80");
+}
+
+static double reported;
+
+static void note(void *user, const char *stage, double done, double total)
+{
+  (void)user;
+  (void)stage;
+  assert_true(done > reported && done <= total);
+  reported = done;
+}
+
+static void test_progress(void **state)
+{
+  (void)state;
+  volatile sig_atomic_t stop = 0;
+  const fg_progress progress = {note, NULL, &stop};
+  enum { N = 70 };
+  held_field h = field_open(shim, &fields[0]);
+  fg_coeff coeff[2] = {coeff_at(1), coeff_at(0.5)};
+  guarded x = guarded_draws(shim, 2 * N, 1), lost = guarded_open(shim, 4 * N, NULL);
+  fg_simulate_request w;
+  memset(&w, 0, sizeof w);
+  w.n = N;
+  w.tile = 64;
+  w.steps = 1;
+  w.coeff = coeff;
+  w.x = x.inner;
+  w.lost_step = lost.inner;
+  w.progress = &progress;
+  reported = 0;
+  MUST(shim->ops->simulate(shim, NULL, &h.field, &w, ST));
+  assert_true(reported == N);
+  stop = 1;
+  assert_int_equal(shim->ops->simulate(shim, NULL, &h.field, &w, NULL), FG_INTERRUPTED);
+  guarded_close(shim, &x, NULL);
+  guarded_close(shim, &lost, NULL);
+  field_close(shim, &h);
+}
+
+enum { TASKS = 8, POINTS = 50 };
+
+typedef struct crowd {
+  held_field field;
+  guarded y[TASKS], dy[TASKS];
+} crowd;
+
+static void crowd_task(void *argument, size_t task, int worker)
+{
+  crowd *all = argument;
+  fg_ode_request r;
+  (void)worker;
+  memset(&r, 0, sizeof r);
+  r.n = POINTS;
+  r.coeff = coeff_at(0.7);
+  r.y = all->y[task].inner;
+  r.dy = all->dy[task].inner;
+  MUST(shim->ops->ode_rhs(shim, &all->field.field, &r, ST));
+}
+
+/* Slots called from several threads, as the ODE solver does. */
+static void test_threads(void **state)
+{
+  (void)state;
+  static crowd all;
+  static double out[2][TASKS][2 * POINTS];
+  for (int turn = 0; turn < 2; turn++) {
+    fg_threads *pool = NULL;
+    MUST(fg_threads_create(turn ? 4 : 1, &pool, ST));
+    all.field = field_open(shim, &fields[0]);
+    for (int k = 0; k < TASKS; k++) {
+      all.y[k] = guarded_draws(shim, 2 * POINTS, 2);
+      all.dy[k] = guarded_open(shim, sizeof out[0][0], NULL);
+    }
+    fg_threads_run(pool, TASKS, crowd_task, &all);
+    for (int k = 0; k < TASKS; k++) {
+      guarded_close(shim, &all.y[k], NULL);
+      guarded_close(shim, &all.dy[k], out[turn][k]);
+    }
+    field_close(shim, &all.field);
+    fg_threads_destroy(&pool);
+  }
+  assert_memory_equal(out[0], out[1], sizeof out[0]);
+}
+
+/* The real device, where this machine has one and the plugin can be found. */
+static void test_device(void **state)
+{
+  (void)state;
+  fg_engine *cuda = NULL;
+  fg_status st = {0};
+  if (fg_engine_open("cuda", 1, &cuda, &st) != FG_OK) {
+    assert_int_equal(st.code, FG_UNSUPPORTED);
+    assert_non_null(strstr(st.message, "--engine cpu"));
+    print_message("not run on a GPU: %s\n", st.message);
+    skip();
+  }
+  compare_fields(cuda);
+  fg_engine_close(&cuda);
+}
+
+static int open_engines(void **state)
+{
+  (void)state;
+  MUST(fg_engine_open("cpu", 1, &cpu, ST));
+  MUST(fg_cuda_engine_open(1, &shim, ST));
+  return 0;
+}
+
+static int close_engines(void **state)
+{
+  (void)state;
+  fg_engine_close(&cpu);
+  fg_engine_close(&shim);
+  return shim_live() == 0 ? 0 : -1;
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_memory),  cmocka_unit_test(test_philox),        cmocka_unit_test(test_map),
+      cmocka_unit_test(test_reduce),  cmocka_unit_test(test_particle_norm), cmocka_unit_test(test_fields),
+      cmocka_unit_test(test_lost),    cmocka_unit_test(test_order),         cmocka_unit_test(test_failures),
+      cmocka_unit_test(test_opening), cmocka_unit_test(test_progress),      cmocka_unit_test(test_threads),
+      cmocka_unit_test(test_device),
+  };
+  return cmocka_run_group_tests(tests, open_engines, close_engines);
+}

@@ -1,0 +1,281 @@
+/* Cases that every engine must run alike. A case works on one engine and appends what came out to a record;
+ * records of two engines are compared piece by piece. Every buffer lies between guard words. */
+#ifndef FG_TESTS_ENGINE_CASES_H
+#define FG_TESTS_ENGINE_CASES_H
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "engine.h"
+#include "network_pack.h"
+
+#define MUST(call)                                                                                           \
+  do {                                                                                                       \
+    fg_status must_st = {0};                                                                                 \
+    if ((call) != FG_OK) fail_msg("%s", must_st.message);                                                    \
+  } while (0)
+#define ST &must_st
+
+/* ---- buffers between guards ------------------------------------------------------------------- */
+
+enum { EDGE = 256 }; /* bytes before and after */
+
+typedef struct guarded {
+  fg_buf whole, inner;
+} guarded;
+
+static inline guarded guarded_open(fg_engine *e, size_t bytes, const void *data)
+{
+  guarded g;
+  unsigned char *host = malloc(bytes + 2 * EDGE);
+  assert_non_null(host);
+  memset(host, 0xc3, bytes + 2 * EDGE);
+  if (data) memcpy(host + EDGE, data, bytes);
+  MUST(e->ops->alloc(e, bytes + 2 * EDGE, &g.whole, ST));
+  MUST(e->ops->upload(e, g.whole, 0, host, bytes + 2 * EDGE, ST));
+  g.inner.device = (void *)((uintptr_t)g.whole.device + EDGE);
+  g.inner.bytes = bytes;
+  free(host);
+  return g;
+}
+
+/* The inside into `to` (NULL: only look at the guards), and free it. */
+static inline void guarded_close(fg_engine *e, guarded *g, void *to)
+{
+  const size_t bytes = g->inner.bytes;
+  unsigned char *host = malloc(bytes + 2 * EDGE);
+  assert_non_null(host);
+  MUST(e->ops->download(e, host, g->whole, 0, bytes + 2 * EDGE, ST));
+  for (size_t i = 0; i < EDGE; i++)
+    if (host[i] != 0xc3 || host[EDGE + bytes + i] != 0xc3) fail_msg("a guard of %zu bytes was hit", bytes);
+  if (to) memcpy(to, host + EDGE, bytes);
+  free(host);
+  e->ops->free(e, &g->whole);
+}
+
+/* ---- records --------------------------------------------------------------------------------------- */
+
+enum { PIECES = 256 };
+
+typedef struct record {
+  size_t pieces, count[PIECES];
+  double *values[PIECES];
+  const char *name[PIECES];
+} record;
+
+static inline double *record_room(record *r, const char *name, size_t count)
+{
+  double *values = calloc(count + 1, sizeof *values);
+  assert_non_null(values);
+  assert_true(r->pieces < PIECES);
+  r->count[r->pieces] = count;
+  r->name[r->pieces] = name;
+  r->values[r->pieces++] = values;
+  return values;
+}
+
+/* Close a buffer of doubles into a piece of the record. */
+static inline void record_take(record *r, const char *name, fg_engine *e, guarded *g)
+{
+  guarded_close(e, g, record_room(r, name, g->inner.bytes / sizeof(double)));
+}
+
+static inline void record_free(record *r)
+{
+  for (size_t k = 0; k < r->pieces; k++) free(r->values[k]);
+  r->pieces = 0;
+}
+
+/* |a - b| <= tolerance (1 + largest |b| of the piece); tolerance 0 asks for the same bits. */
+static inline void record_compare(const record *a, const record *b, double tolerance)
+{
+  assert_int_equal(a->pieces, b->pieces);
+  for (size_t k = 0; k < b->pieces; k++) {
+    double scale = 1;
+    for (size_t i = 0; i < b->count[k]; i++) scale = fmax(scale, fabs(b->values[k][i]));
+    for (size_t i = 0; i < b->count[k]; i++) {
+      const double x = a->values[k][i], y = b->values[k][i];
+      if (tolerance == 0 ? memcmp(&x, &y, sizeof x) != 0 : !(fabs(x - y) <= tolerance * scale))
+        fail_msg("%s[%zu] of %zu is %.17g, expected %.17g (scale %g)", b->name[k], i, b->count[k], x, y,
+                 scale);
+    }
+  }
+}
+
+/* ---- numbers and times ------------------------------------------------------------------------------- */
+
+static unsigned case_state = 1;
+
+static inline double draw(double scale)
+{
+  case_state = case_state * 1664525u + 1013904223u;
+  return scale * ((double)(case_state >> 8) / 8388608.0 - 1);
+}
+
+static inline double *draws(size_t count, double scale)
+{
+  double *x = malloc((count + 1) * sizeof *x);
+  assert_non_null(x);
+  for (size_t i = 0; i < count; i++) x[i] = draw(scale);
+  return x;
+}
+
+static inline guarded guarded_draws(fg_engine *e, size_t count, double scale)
+{
+  double *x = draws(count, scale);
+  guarded g = guarded_open(e, count * sizeof *x, x);
+  free(x);
+  return g;
+}
+
+/* Ornstein-Uhlenbeck, rate 1, diffusion sqrt 2. */
+static inline fg_coeff coeff_at(double t)
+{
+  fg_coeff c = {t, 1, 2, exp(-t), -exp(-t), -expm1(-2 * t), 2 * exp(-2 * t)};
+  return c;
+}
+
+/* ---- fields --------------------------------------------------------------------------------------------- */
+
+typedef struct field_case {
+  const char *name;
+  int network, d;
+  int components, isotropic; /* mixture */
+  double epsilon;
+  fg_network_form form; /* network */
+  fg_activation activation;
+  fg_time_input time;
+  fg_network_output output;
+  size_t layers, width[3]; /* hidden widths */
+} field_case;
+
+typedef struct held_field {
+  fg_field field;
+  guarded parts[4];
+  int count;
+} held_field;
+
+static inline fg_buf held(held_field *h, guarded g)
+{
+  h->parts[h->count++] = g;
+  return g.inner;
+}
+
+static inline void mixture_open(fg_engine *e, const field_case *c, held_field *h)
+{
+  fg_field_mixture *m = &h->field.as.mixture;
+  const size_t k = (size_t)c->components, d = (size_t)c->d;
+  double *spectrum = draws(k * d, 0.4), *basis = malloc(k * d * d * sizeof *basis);
+  assert_non_null(basis);
+  for (size_t i = 0; i < k * d; i++) spectrum[i] += 0.6;
+  for (size_t q = 0; q < k; q++) { /* reflections I - 2 v v^T / |v|^2 */
+    double *v = draws(d, 1), square = 0;
+    for (size_t j = 0; j < d; j++) square += v[j] * v[j];
+    for (size_t j = 0; j < d * d; j++)
+      basis[q * d * d + j] = (j / d == j % d ? 1 : 0) - 2 * v[j / d] * v[j % d] / square;
+    free(v);
+  }
+  m->components = c->components;
+  m->isotropic = c->isotropic;
+  m->log_weight = held(h, guarded_draws(e, k, 1));
+  m->mean = held(h, guarded_draws(e, k * d, 2));
+  m->spectrum = held(h, guarded_open(e, (c->isotropic ? k : k * d) * sizeof *spectrum, spectrum));
+  if (!c->isotropic) m->basis = held(h, guarded_open(e, k * d * d * sizeof *basis, basis));
+  m->epsilon = c->epsilon;
+  m->wave = 1.3;
+  m->length = sqrt(8);
+  m->decay = 1;
+  free(spectrum);
+  free(basis);
+}
+
+static inline void network_open(fg_engine *e, const field_case *c, held_field *h)
+{
+  enum { FREQUENCIES = 3, HIDDEN = 19 };
+  fg_network_settings s = {
+      .form = c->form, .activation = c->activation, .time = c->time, .output = c->output};
+  size_t widths[5], layers = c->layers + 1, d = (size_t)c->d;
+  double *weights[4], *biases[4], *frequency = draws(FREQUENCIES, 2), *phase = draws(FREQUENCIES, 1);
+  double *embedding[4] = {draws(HIDDEN * 2 * FREQUENCIES, 0.5), draws(HIDDEN * 200, 0.3), draws(HIDDEN, 0.5),
+                          draws(200, 0.5)};
+  widths[0] = d + (c->time == FG_TIME_FOURIER ? 2 * FREQUENCIES : c->time == FG_TIME_EMBEDDED ? 0 : 1);
+  for (size_t l = 0; l < c->layers; l++) widths[l + 1] = c->width[l];
+  widths[layers] = c->form == FG_POTENTIAL ? 1 : d;
+  for (size_t l = 0; l < layers; l++) {
+    weights[l] = draws(widths[l] * widths[l + 1], 1.5 / sqrt((double)widths[l]));
+    biases[l] = draws(widths[l + 1], 0.5);
+  }
+  fg_field_network *n = &h->field.as.network;
+  n->form = c->form;
+  n->output = c->output;
+  n->activation = c->activation;
+  n->time = c->time;
+  n->beta = 3;
+  n->threshold = 20;
+  n->horizon = 2;
+  n->time_reversed = c->d == 3;
+  n->layers = (int)layers;
+  for (size_t l = 0; l <= layers; l++) n->width[l] = (int)widths[l];
+  n->frequencies = c->time >= FG_TIME_FOURIER ? FREQUENCIES : 0;
+  n->embedding_width = HIDDEN;
+  s.dimension = d;
+  s.layers = layers;
+  s.widths = widths;
+  s.weights = (const double *const *)weights;
+  s.biases = (const double *const *)biases;
+  s.frequencies = FREQUENCIES;
+  s.frequency = frequency;
+  s.phase = phase;
+  s.embedding_width = HIDDEN;
+  for (int k = 0; k < 2; k++) {
+    s.embedding_weights[k] = embedding[k];
+    s.embedding_biases[k] = embedding[k + 2];
+  }
+  const size_t size = fg_network_pack_size(&h->field);
+  double *wide = malloc(size * sizeof *wide);
+  float *narrow = malloc(size * sizeof *narrow);
+  assert_non_null(wide);
+  assert_non_null(narrow);
+  fg_network_pack(&h->field, &s, wide);
+  fg_network_pack_single(&h->field, &s, narrow);
+  n->packed_double = held(h, guarded_open(e, size * sizeof *wide, wide));
+  n->packed_single = held(h, guarded_open(e, size * sizeof *narrow, narrow));
+  for (size_t l = 0; l < layers; l++) {
+    free(weights[l]);
+    free(biases[l]);
+  }
+  for (int k = 0; k < 4; k++) free(embedding[k]);
+  free(frequency);
+  free(phase);
+  free(wide);
+  free(narrow);
+}
+
+/* The same numbers on every engine. */
+static inline held_field field_open(fg_engine *e, const field_case *c)
+{
+  held_field h;
+  memset(&h, 0, sizeof h);
+  case_state = 7;
+  h.field.d = c->d;
+  h.field.kind = c->network ? FG_FIELD_NETWORK : FG_FIELD_MIXTURE;
+  if (c->network)
+    network_open(e, c, &h);
+  else
+    mixture_open(e, c, &h);
+  return h;
+}
+
+static inline void field_close(fg_engine *e, held_field *h)
+{
+  for (int k = 0; k < h->count; k++) guarded_close(e, &h->parts[k], NULL);
+}
+
+#endif
