@@ -9,7 +9,7 @@
 
 #include "analysis/estimate_impl.h"
 #include "analysis/statistics.h"
-#include "analysis/transport/transport_impl.h"
+#include "analysis/transport/transport.h"
 #include "formula/random.h"
 
 enum { FG_BLOCK_ROWS = 1000 }; /* exact: rows per side of an interval's block, and at least of the test */

@@ -5,7 +5,7 @@
 
 #include "analysis/estimate_impl.h"
 #include "analysis/statistics.h"
-#include "analysis/transport/transport_impl.h"
+#include "analysis/transport/transport.h"
 
 /* Replicates of the grid estimator use at most this many bins per axis. */
 #define FG_ROUGH_BINS 32

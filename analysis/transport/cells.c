@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/transport/transport_impl.h"
+#include "analysis/transport/transport.h"
 
 static fg_code fg_cells_allocate(size_t n, size_t d, fg_cells *cells, fg_status *st)
 {

@@ -5,7 +5,7 @@
 #include <time.h>
 
 #include "analysis/statistics.h"
-#include "analysis/transport/transport_impl.h"
+#include "analysis/transport/transport.h"
 
 #define FG_MASS_TOTAL ((int64_t)1 << 60)
 

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "analysis/transport/simplex.h"
-#include "analysis/transport/transport_impl.h"
+#include "analysis/transport/transport.h"
 
 enum {
   FG_CELL = 4,         /* points per cell of the coarse problem */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "analysis/statistics.h"
-#include "analysis/transport/transport_impl.h"
+#include "analysis/transport/transport.h"
 
 /* ---- one dimension ------------------------------------------------------------------- */
 

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "analysis/statistics.h"
-#include "analysis/transport/transport_impl.h"
+#include "analysis/transport/transport.h"
 
 /* Weighted mean and covariance [d, d]. Two passes: mean first, so that a far centre costs no digits. */
 static void fg_moments(size_t n, size_t d, const double *x, const double *w, double *mean, double *cov)

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "analysis/transport/simplex.h"
-#include "analysis/transport/transport_impl.h"
+#include "analysis/transport/transport.h"
 
 __extension__ typedef __int128 fg_int128;
 
