@@ -99,10 +99,14 @@ static void fg_ode_solver_destroy(fg_ode_solver **out)
   *out = NULL;
 }
 
+/* The iteration need not be more exact than the step: with its tolerance at the error test's (CVODE's
+ * own choice is a tenth) most steps take one evaluation and not two. Mixtures under ou and vp at rtol
+ * 1e-6 and 1e-8: 32 to 45 % fewer evaluations, global error within 15 % either way. */
 static int fg_ode_use_adams(fg_ode_solver *s)
 {
   s->fixed_point = SUNNonlinSol_FixedPoint(s->y[0], 0, s->context);
-  return s->fixed_point && !CVodeSetNonlinearSolver(s->cvode, s->fixed_point);
+  return s->fixed_point && !CVodeSetNonlinearSolver(s->cvode, s->fixed_point) &&
+         !CVodeSetNonlinConvCoef(s->cvode, 1.0);
 }
 
 /* Newton is CVODE's default for BDF. The norm factor turns the tolerance of the nonlinear solver
