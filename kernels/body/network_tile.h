@@ -123,36 +123,51 @@ TILE_FN void fg_tile_multiply_row(int p, int n, const fg_real *__restrict__ row,
   TILE_SYNC();
 }
 
-/* Tangents of layer l through the activation: t_j = phi'(a) a_j. In the first layer the axes' a_j are rows of
- * W_0^T, the same for all particles. side holds phi''(a) and is multiplied by sum_j a_j^2 (Laplacian) or by
- * a_0 (direction). In the top layer of a potential only the sides are needed. */
-TILE_FN void fg_network_bend(fg_network_run *run, fg_network_mode mode, int l, int sides)
+/* x [p, n] = row [n] times y [p, n]. */
+TILE_FN void fg_tile_product_row(int p, int n, const fg_real *__restrict__ row, const fg_real *__restrict__ y,
+                                 fg_real *__restrict__ x)
 {
-  enum { BLOCK = FG_PAD };
-  const int p = run->tile->p, n = run->at.layer[l].out_pad, count = run->count;
-  const int constant = l > 0 || mode == FG_NETWORK_DIRECTION ? 0 : run->at.d;
-  const int keep = !(sides && l == run->at.layers - 2);
-  const fg_real *rows = run->packed + run->at.layer[0].rows;
   TILE_EACH(i, p)
-  for (int k = 0; k < n; k += BLOCK) {
-    const size_t at = (size_t)i * n + k;
-    const fg_real *gate = run->gate[l] + at;
-    fg_real weight[BLOCK] = {0};
-    for (int j = 0; j < count; j++) {
-      fg_real *__restrict__ t = run->tangents + (size_t)j * p * n + at;
-      const fg_real *a = j < constant ? rows + (size_t)j * n + k : t;
-      for (int q = 0; q < BLOCK; q++) {
-        const fg_real x = a[q];
-        weight[q] = mode == FG_NETWORK_DIRECTION ? x : weight[q] + x * x;
-        if (keep) t[q] = gate[q] * x;
-      }
-    }
-    if (sides) {
-      fg_real *__restrict__ side = run->side[l] + at;
-      for (int q = 0; q < BLOCK; q++) side[q] *= weight[q];
-    }
+  for (int k = 0; k < n; k++) x[(size_t)i * n + k] = row[k] * y[(size_t)i * n + k];
+  TILE_SYNC();
+}
+
+/* sum [n] = x^2, or += x^2. */
+TILE_FN void fg_tile_square(int n, int first, const fg_real *__restrict__ x, fg_real *__restrict__ sum)
+{
+  if (first) {
+    TILE_EACH(i, n) sum[i] = x[i] * x[i];
+  } else {
+    TILE_EACH(i, n) sum[i] += x[i] * x[i];
   }
   TILE_SYNC();
+}
+
+/* Axes in the first layer: a_j is row j of W_0^T for every particle, so its tangents need no product. */
+TILE_FN void fg_network_axes(fg_network_run *run, int sides, int keep)
+{
+  const int p = run->tile->p, n = run->at.layer[0].out_pad, d = run->at.d;
+  const fg_real *rows = run->packed + run->at.layer[0].rows;
+  for (int j = 0; j < d && sides; j++) fg_tile_square(n, j == 0, rows + (size_t)j * n, run->spare);
+  if (sides) fg_tile_multiply_row(p, n, run->spare, run->side[0]);
+  for (int j = 0; j < d && keep; j++)
+    fg_tile_product_row(p, n, rows + (size_t)j * n, run->gate[0], run->tangents + (size_t)j * p * n);
+}
+
+/* Tangents of layer l through the activation: t_j = phi'(a) a_j. side holds phi''(a) and is multiplied by
+ * sum_j a_j^2 (Laplacian) or by a_0 (direction). In the top layer of a potential only the sides are needed. */
+TILE_FN void fg_network_bend(fg_network_run *run, fg_network_mode mode, int l, int sides)
+{
+  const int count = run->tile->p * run->at.layer[l].out_pad;
+  const int keep = !(sides && l == run->at.layers - 2), axes = l == 0 && mode != FG_NETWORK_DIRECTION;
+  if (axes) fg_network_axes(run, sides, keep);
+  for (int j = axes ? run->at.d : 0; j < run->count; j++) {
+    fg_real *t = run->tangents + (size_t)j * count;
+    if (mode == FG_NETWORK_LAPLACIAN && sides) fg_tile_square(count, j == 0, t, run->spare);
+    if (mode == FG_NETWORK_DIRECTION && sides) fg_tile_multiply(count, t, run->side[l]);
+    if (keep) fg_tile_multiply(count, run->gate[l], t);
+  }
+  if (mode == FG_NETWORK_LAPLACIAN && !axes) fg_tile_multiply(count, run->spare, run->side[l]);
 }
 
 FG_HD void fg_network_swap(fg_real **a, fg_real **b)
