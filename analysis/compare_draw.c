@@ -128,7 +128,7 @@ static fg_code fg_choose_snapshots(fg_comparison *c, fg_status *st)
   return fg_reals(c->snapshots * c->kept * c->d, &c->snapshot_sde, st);
 }
 
-/* A few particles, followed closely: the same starts and the same noise as in the laws. */
+/* A few particles, followed closely: both flows from the ODE's starts, the SDE with its own noise. */
 static fg_code fg_draw_traces(fg_comparison *c, fg_status *st)
 {
   c->traced = c->n < FG_TRAJECTORIES ? c->n : FG_TRAJECTORIES;
@@ -143,7 +143,9 @@ static fg_code fg_draw_traces(fg_comparison *c, fg_status *st)
   fg_snapshots ode = {c->trace_times, c->trace_t, c->trace_ode, NULL};
   fg_snapshots sde = {c->trace_times, c->trace_t, c->trace_sde, NULL};
   fg_code rc = fg_draw_ode(c, 0, c->traced, &ode, end, &unused, st);
-  if (rc == FG_OK) rc = fg_draw_sde(c, 0, c->traced, &sde, end, &unused, st);
+  if (rc == FG_OK)
+    rc = fg_flow_fixed(c->model, &c->sde, c->seed, 1, 0, c->traced, c->start, end, NULL, &sde, c->progress,
+                       &unused, st);
   free(end);
   return rc;
 }

@@ -264,18 +264,21 @@ static void fg_put_warnings(fg_tree root, const fg_comparison *c)
     fg_warn(root, list,
             "The ODE ends at t = %g and the SDE at t = %g: part of the distance is that difference.",
             c->t_end, sde_end);
-  for (int p = 0; p < FG_PAIRS; p++) {
-    const fg_estimate *e = &c->estimate[FG_W2_GRID][p];
-    if (c->estimated[FG_W2_GRID][p] && e->outside_x + e->outside_y > 0)
-      fg_warn(root, list, "Grid W2 of %s leaves out %zu and %zu particles beyond half width %g.",
-              fg_pair_names[p], e->outside_x, e->outside_y, c->estimate_settings[FG_W2_GRID].grid.half_width);
-  }
-  for (int k = 0; k < FG_LAWS; k++)
+  const char *const names[FG_LAWS] = {"ODE", "SDE", "target"};
+  double half_width = c->estimate_settings[FG_W2_GRID].grid.half_width;
+  const fg_estimate *grid = c->estimate[FG_W2_GRID];
+  const size_t outside[FG_LAWS] = {grid[FG_ODE_SDE].outside_x, grid[FG_ODE_SDE].outside_y,
+                                   grid[FG_ODE_TARGET].outside_y};
+  for (int k = 0; k < FG_LAWS; k++) {
+    if (c->wanted[FG_W2_GRID] && c->law[k] && outside[k])
+      fg_warn(root, list, "The grid estimates leave out %zu %s particles beyond half width %g.", outside[k],
+              names[k], half_width);
     if (c->box > 0 && c->outside_box[k])
       fg_warn(root, list,
-              "%zu %s particles lie outside the box of half width %g; figures with and without them are "
-              "shown.",
-              c->outside_box[k], fg_law_names[k], c->box);
+              "%zu %s particles lie outside the box of half width %g; figures with and without them "
+              "are shown.",
+              c->outside_box[k], names[k], c->box);
+  }
 }
 
 static void fg_put_model(fg_tree root, const fg_comparison *c)
@@ -309,7 +312,9 @@ fg_code fg_compare_results(const fg_comparison *c, const char *run_directory, fg
   fg_put_count(root, "schema", 1);
   fg_put_text(root, "program", "flowgap");
   fg_put_text(root, "version", fg_version());
-  fg_put_text(root, "command", "flowgap compare config.yaml");
+  char command[512];
+  snprintf(command, sizeof command, "flowgap compare %s/config.yaml --out again", run_directory);
+  fg_put_text(root, "command", command);
   fg_put_text(root, "created", created);
   fg_put_text(root, "engine", fg_engine_name(c->engine));
   fg_put_text(root, "isa", fg_engine_isa(c->engine));
@@ -318,6 +323,7 @@ fg_code fg_compare_results(const fg_comparison *c, const char *run_directory, fg
   fg_put_real(root, "wall_seconds", c->seconds);
   fg_put_count(root, "particles", c->n);
   fg_put_model(root, c);
+  fg_put_real(root, "confidence", c->estimate_settings[0].confidence);
   fg_put_w2(root, c);
   fg_put_snapshots(root, c);
   fg_put_moments(root, c);
