@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/hdf5_chunks.h"
 
 struct fg_h5 {
   char *path;
@@ -290,6 +291,9 @@ static fg_code read_array(fg_h5 *h, const char *name, hid_t memory, int *rank, s
   *values = NULL;
   FG_TRY(open_set(h, name, &set, rank, shape, st));
   fg_code rc = claimed_bytes(h, name, set, shape, &bytes, st);
+  if (rc == FG_OK && !fg_h5_chunks_whole(set))
+    rc = FG_FAIL(st, FG_IO, "%s: a chunk of data set %s does not have the size that it should: damaged",
+                 h->path, name);
   if (rc == FG_OK) {
     *values = malloc(bytes ? bytes : 1);
     if (!*values)
