@@ -9,5 +9,5 @@ log=$(mktemp)
   exit 1
 }
 rm -f "$log"
-build/release/flowgap compare perturbed:gmm9 --out runs/demo
+build/release/flowgap compare perturbed:blobs --set model.epsilon=1 --out runs/demo
 echo "Open $(pwd)/runs/demo/report.html"
