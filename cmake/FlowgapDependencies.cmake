@@ -4,13 +4,14 @@ find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 find_package(HDF5 REQUIRED COMPONENTS C)
 find_package(GSL REQUIRED)
+find_package(ZLIB REQUIRED)
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 find_path(LEMON_INCLUDE_DIR lemon/network_simplex.h REQUIRED)
 
 add_library(fg_hdf5 INTERFACE)
 target_include_directories(fg_hdf5 SYSTEM INTERFACE ${HDF5_C_INCLUDE_DIRS})
-target_link_libraries(fg_hdf5 INTERFACE ${HDF5_C_LIBRARIES})
+target_link_libraries(fg_hdf5 INTERFACE ${HDF5_C_LIBRARIES} ZLIB::ZLIB)
 target_compile_definitions(fg_hdf5 INTERFACE H5_USE_110_API)
 
 find_path(SUNDIALS_INCLUDE_DIR cvode/cvode.h
