@@ -209,6 +209,7 @@ static void run_ode(fg_engine *e, const field_case *c, fg_precision precision, s
 /* Everything that works on a field, at one size. */
 static void run_field(fg_engine *e, const field_case *c, fg_precision precision, size_t n, record *out)
 {
+  out->of = c->name;
   out->pieces = 0;
   for (int shared = 0; shared < 2; shared++) run_evaluate(e, c, precision, n, shared, out);
   for (size_t k = 0; k < sizeof walks / sizeof *walks; k++) run_simulate(e, c, precision, n, &walks[k], out);
@@ -221,7 +222,6 @@ static void compare_fields(fg_engine *e)
   for (size_t f = 0; f < FIELDS; f++)
     for (int precision = 0; precision < 2; precision++)
       for (size_t s = 0; s < SIZES; s++) {
-        print_message("%s, %s, %zu\n", fields[f].name, precision ? "float" : "double", sizes[s]);
         run_field(cpu, &fields[f], (fg_precision)precision, sizes[s], &b);
         run_field(e, &fields[f], (fg_precision)precision, sizes[s], &a);
         record_compare(&a, &b, tolerance[precision]);

@@ -65,6 +65,7 @@ static inline void guarded_close(fg_engine *e, guarded *g, void *to)
 enum { PIECES = 256 };
 
 typedef struct record {
+  const char *of; /* what the pieces belong to, for messages */
   size_t pieces, count[PIECES];
   double *values[PIECES];
   const char *name[PIECES];
@@ -103,8 +104,8 @@ static inline void record_compare(const record *a, const record *b, double toler
     for (size_t i = 0; i < b->count[k]; i++) {
       const double x = a->values[k][i], y = b->values[k][i];
       if (tolerance == 0 ? memcmp(&x, &y, sizeof x) != 0 : !(fabs(x - y) <= tolerance * scale))
-        fail_msg("%s[%zu] of %zu is %.17g, expected %.17g (scale %g)", b->name[k], i, b->count[k], x, y,
-                 scale);
+        fail_msg("%s, piece %zu: %s[%zu] of %zu is %.17g, expected %.17g (scale %g)", b->of ? b->of : "", k,
+                 b->name[k], i, b->count[k], x, y, scale);
     }
   }
 }
