@@ -3,7 +3,7 @@
 #include <dlfcn.h>
 #include <string.h>
 
-#include "engine_impl.h"
+#include "engine_open.h"
 
 /* What libflowgap_cuda.so exports. */
 typedef fg_code fg_cuda_open(int threads, fg_engine **engine, fg_status *st);

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "cpu/cpu_impl.h"
-#include "engine_impl.h"
+#include "engine_open.h"
 
 enum { FG_EVALUATE_TILE = 64 };
 static const size_t fg_rows_most = (size_t)256 << 20; /* a larger table of rows is computed tile by tile */

@@ -1,6 +1,6 @@
 /* The ways to open an engine; private to kernels/. */
-#ifndef FG_ENGINE_IMPL_H
-#define FG_ENGINE_IMPL_H
+#ifndef FG_ENGINE_OPEN_H
+#define FG_ENGINE_OPEN_H
 
 #include "engine.h"
 
