@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Build and run every benchmark beside its peer; figures go to bench/results/<date>.txt.
+#   scripts/bench.sh [THREADS] [WEIGHTS.safetensors]     default: all cores, random weights
+# Needs a quiet machine: fractions of peak and ratios are of wall time.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+threads=${1:-$(nproc)}
+weights=${2:-}
+scripts/setup.sh build bench
+cmake --preset bench >/dev/null
+cmake --build --preset bench -j"$(nproc)" >/dev/null
+mkdir -p bench/results
+out=bench/results/$(date +%Y-%m-%d).txt
+# PyTorch at its best on a CPU: one pool of threads, the processor's own kernels
+unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE
+export OMP_NUM_THREADS=$threads
+python=/usr/bin/python3
+at=build/bench/bench
+{
+  echo "# $(date -u +%Y-%m-%d), $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $threads threads, load $(cut -d' ' -f1 /proc/loadavg)"
+  echo "# commit $(git rev-parse --short HEAD), $(cc --version | head -n 1), Release"
+  echo "## bench_network: fraction of the multiply-add peak"
+  $at/bench_network "$threads"
+  echo "## bench_simulate: 10,000 particles x 890 Euler-Maruyama steps, beside PyTorch"
+  $at/bench_simulate "$threads" 10000 3 | tee bench/results/.ours
+  $python bench/peers/simulate_torch.py 10000 890 "$threads" 3 | tee bench/results/.theirs
+  awk '/network  euler lambda 1 float/ {for (i = 1; i < NF; i++) if ($i == "wall") ours = $(i + 1)}
+       FILENAME ~ /theirs/ {print $1 ": ratio of wall times " $2 / ours}' bench/results/.ours bench/results/.theirs
+  rm -f bench/results/.ours bench/results/.theirs
+  echo "## bench_ode: 1000 particles by CVODE, beside SciPy's RK45 on PyTorch"
+  $at/bench_ode --threads "$threads" ${weights:+--weights "$weights"} --peer "$python bench/peers/ode_scipy_torch.py"
+  echo "## bench_transport: W2 beside POT"
+  $at/bench_transport $python
+} | tee "$out"
+echo "figures are in $out"
