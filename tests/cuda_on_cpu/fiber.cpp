@@ -8,7 +8,7 @@
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/common_interface_defs.h>
 #endif
-#ifdef __SANITIZE_THREAD__
+#ifdef SHIM_THREAD_SANITIZER
 #include <sanitizer/tsan_interface.h>
 #endif
 
@@ -33,7 +33,7 @@ void shim_place_switch(shim_place *from, shim_place *to)
 #ifdef __SANITIZE_ADDRESS__
   __sanitizer_start_switch_fiber(&from->fake_stack, to->bottom, to->size);
 #endif
-#ifdef __SANITIZE_THREAD__
+#ifdef SHIM_THREAD_SANITIZER
   if (!from->memory) from->tsan = __tsan_get_current_fiber();
   __tsan_switch_to_fiber(to->tsan, __tsan_switch_to_fiber_no_sync);
 #endif
@@ -65,7 +65,7 @@ void shim_place_create(shim_place *place, void (*main)(void))
   place->context.uc_link = nullptr;
   makecontext(&place->context, main, 0);
 #endif
-#ifdef __SANITIZE_THREAD__
+#ifdef SHIM_THREAD_SANITIZER
   place->tsan = __tsan_create_fiber(0);
 #endif
 }
@@ -80,7 +80,7 @@ void shim_place_enter(shim_place *back)
 
 void shim_place_destroy(shim_place *place)
 {
-#ifdef __SANITIZE_THREAD__
+#ifdef SHIM_THREAD_SANITIZER
   __tsan_destroy_fiber(place->tsan);
 #endif
   munmap(place->memory, STACK);
@@ -89,7 +89,7 @@ void shim_place_destroy(shim_place *place)
 void shim_order_give(void *token)
 {
   (void)token;
-#ifdef __SANITIZE_THREAD__
+#ifdef SHIM_THREAD_SANITIZER
   __tsan_release(token);
 #endif
 }
@@ -97,7 +97,7 @@ void shim_order_give(void *token)
 void shim_order_take(void *token)
 {
   (void)token;
-#ifdef __SANITIZE_THREAD__
+#ifdef SHIM_THREAD_SANITIZER
   __tsan_acquire(token);
 #endif
 }

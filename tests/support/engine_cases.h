@@ -15,6 +15,7 @@
 
 #include "engine.h"
 #include "network_pack.h"
+#include "formula/random.h"
 
 #define MUST(call)                                                                                           \
   do {                                                                                                       \
@@ -277,6 +278,152 @@ static inline held_field field_open(fg_engine *e, const field_case *c)
 static inline void field_close(fg_engine *e, held_field *h)
 {
   for (int k = 0; k < h->count; k++) guarded_close(e, &h->parts[k], NULL);
+}
+
+/* ---- evaluate ------------------------------------------------------------------------------------------ */
+
+static inline void run_evaluate(fg_engine *e, const field_case *c, fg_precision precision, size_t n,
+                                int shared_time, record *out)
+{
+  held_field h = field_open(e, c);
+  const size_t d = (size_t)c->d;
+  const int potential = !c->network || c->form == FG_POTENTIAL;
+  fg_coeff *coeff = malloc(n * sizeof *coeff);
+  assert_non_null(coeff);
+  for (size_t i = 0; i < n; i++) coeff[i] = coeff_at(0.1 + 1.5 * (double)(i + 1) / (double)n);
+  guarded x = guarded_draws(e, n * d, 3), v = guarded_draws(e, n * d, 1);
+  guarded score = guarded_open(e, n * d * 8, NULL), jvp = guarded_open(e, n * d * 8, NULL);
+  guarded divergence = guarded_open(e, n * 8, NULL), one[3];
+  fg_evaluate_request r;
+  memset(&r, 0, sizeof r);
+  r.precision = precision;
+  r.n = n;
+  r.shared_time = shared_time;
+  r.coeff = coeff;
+  r.x = x.inner;
+  r.direction = v.inner;
+  r.score = score.inner;
+  r.jvp = jvp.inner;
+  r.divergence = divergence.inner;
+  for (int k = 0; k < 3; k++) one[k] = guarded_open(e, n * 8, NULL);
+  if (potential) {
+    r.phi = one[0].inner;
+    r.phi_t = one[1].inner;
+    r.residual = one[2].inner;
+  }
+  MUST(e->ops->evaluate(e, e->threads, &h.field, &r, ST));
+  record_take(out, "score", e, &score);
+  record_take(out, "jvp", e, &jvp);
+  record_take(out, "divergence", e, &divergence);
+  static const char *const names[] = {"phi", "phi_t", "residual"};
+  for (int k = 0; k < 3; k++) {
+    if (potential)
+      record_take(out, names[k], e, &one[k]);
+    else
+      guarded_close(e, &one[k], NULL);
+  }
+  guarded_close(e, &x, NULL);
+  guarded_close(e, &v, NULL);
+  field_close(e, &h);
+  free(coeff);
+}
+
+/* ---- simulate ------------------------------------------------------------------------------------------ */
+
+typedef struct walk_case {
+  int scheme, refine, last_step_noise, log_p, explode;
+  double lambda;
+} walk_case;
+
+/* With explode, particles blow up, each at a step of its own. */
+static inline void run_simulate(fg_engine *e, const field_case *c, fg_precision precision, size_t n,
+                                const walk_case *w, record *out)
+{
+  enum { STEPS = 8 };
+  static const size_t snapshot_step[] = {0, 3, STEPS};
+  held_field h = field_open(e, c);
+  const size_t d = (size_t)c->d;
+  fg_coeff coeff[STEPS + 1];
+  for (int k = 0; k <= STEPS; k++) {
+    coeff[k] = coeff_at(1.7 - 0.2 * k);
+    if (w->explode) {
+      coeff[k].a = precision == FG_SINGLE ? 1e7 : 1e60;
+      coeff[k].g2 = 0;
+    }
+  }
+  double *start = draws(n * d, 2);
+  for (size_t i = 0; w->explode && i < n * d; i++)
+    start[i] = pow(10, -(double)(i / d % (precision == FG_SINGLE ? 20 : 200)));
+  guarded x = guarded_open(e, n * d * 8, start), log_p = guarded_draws(e, n, 1);
+  guarded lost = guarded_open(e, n * sizeof(int32_t), NULL);
+  guarded snapshots = guarded_open(e, 3 * n * d * 8, NULL), snapshot_log_p = guarded_open(e, 3 * n * 8, NULL);
+  fg_simulate_request r;
+  memset(&r, 0, sizeof r);
+  r.precision = precision;
+  r.n = n;
+  r.tile = 48;
+  r.seed = 0x123456789abcdefull;
+  r.first = 11;
+  r.stream = FG_STREAM_NOISE;
+  r.scheme = w->scheme;
+  r.lambda = w->lambda;
+  r.last_step_noise = w->last_step_noise;
+  r.refine = w->refine;
+  r.steps = STEPS;
+  r.coeff = coeff;
+  r.x = x.inner;
+  if (w->log_p) {
+    r.log_p = log_p.inner;
+    r.snapshot_log_p = snapshot_log_p.inner;
+  }
+  r.lost_step = lost.inner;
+  r.snapshots = 3;
+  r.snapshot_step = snapshot_step;
+  r.snapshot_x = snapshots.inner;
+  MUST(e->ops->simulate(e, e->threads, &h.field, &r, ST));
+  record_take(out, "x", e, &x);
+  record_take(out, "snapshots", e, &snapshots);
+  record_take(out, "log_p", e, &log_p);
+  if (w->log_p)
+    record_take(out, "snapshots of log_p", e, &snapshot_log_p);
+  else
+    guarded_close(e, &snapshot_log_p, NULL);
+  int32_t *steps = malloc(n * sizeof *steps);
+  assert_non_null(steps);
+  guarded_close(e, &lost, steps);
+  double *value = record_room(out, "lost_step", n);
+  for (size_t i = 0; i < n; i++) value[i] = steps[i];
+  free(steps);
+  free(start);
+  field_close(e, &h);
+}
+
+/* ---- the ODE's right-hand side --------------------------------------------------------------------------- */
+
+static inline void run_ode(fg_engine *e, const field_case *c, fg_precision precision, size_t n,
+                           int with_log_p, record *out)
+{
+  held_field h = field_open(e, c);
+  const size_t length = n * (size_t)(c->d + with_log_p);
+  guarded y = guarded_draws(e, length, 2), v = guarded_draws(e, length, 1);
+  guarded dy = guarded_open(e, length * 8, NULL), jv = guarded_open(e, length * 8, NULL);
+  fg_ode_request r;
+  memset(&r, 0, sizeof r);
+  r.precision = precision;
+  r.n = n;
+  r.coeff = coeff_at(0.7);
+  r.with_log_p = with_log_p;
+  r.y = y.inner;
+  r.dy = dy.inner;
+  r.v = v.inner;
+  r.jv = jv.inner;
+  MUST(e->ops->ode_rhs(e, &h.field, &r, ST));
+  MUST(e->ops->ode_jvp(e, &h.field, &r, ST));
+  record_take(out, "dy", e, &dy);
+  record_take(out, "jv", e, &jv);
+  guarded_close(e, &y, NULL);
+  guarded_close(e, &v, NULL);
+  field_close(e, &h);
 }
 
 #endif
