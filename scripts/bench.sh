@@ -24,8 +24,8 @@ at=build/bench/bench
   echo "## bench_simulate: 10,000 particles x 890 Euler-Maruyama steps, beside PyTorch"
   $at/bench_simulate "$threads" 10000 3 | tee bench/results/.ours
   $python bench/peers/simulate_torch.py 10000 890 "$threads" 3 | tee bench/results/.theirs
-  awk '/network  euler lambda 1 float/ {for (i = 1; i < NF; i++) if ($i == "wall") ours = $(i + 1)}
-       FILENAME ~ /theirs/ {print $1 ": ratio of wall times " $2 / ours}' bench/results/.ours bench/results/.theirs
+  awk '/network  euler lambda 1 float/ {for (i = NF; i > 0; i--) if ($i == "wall") ours = $(i + 1)}
+       FILENAME ~ /theirs/ {printf "%s: ratio of wall times %.1f\n", $1, $2 / ours}' bench/results/.ours bench/results/.theirs
   rm -f bench/results/.ours bench/results/.theirs
   echo "## bench_ode: 1000 particles by CVODE, beside SciPy's RK45 on PyTorch"
   $at/bench_ode --threads "$threads" ${weights:+--weights "$weights"} --peer "$python bench/peers/ode_scipy_torch.py"
