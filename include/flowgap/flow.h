@@ -105,8 +105,7 @@ FG_CHECKED FG_API fg_code fg_flow_ode(const fg_model *model, const fg_ode_settin
  * horizon of the process. flow.ode without segments and steps takes the times of flow.sde. Segments
  * must start at the horizon (to 1e-12 of it). */
 FG_CHECKED FG_API fg_code fg_grid_from_settings(const fg_settings *settings, const char *group,
-                                                const fg_process *process, fg_grid **grid,
-                                                fg_status *st);
+                                                const fg_process *process, fg_grid **grid, fg_status *st);
 /* Scheme, lambda (0 for "flow.ode"), noise, refinement, precision and tile of `group`; the grid is
  * borrowed. FG_USAGE when flow.ode.method is adams or bdf. */
 FG_CHECKED FG_API fg_code fg_fixed_from_settings(const fg_settings *settings, const char *group,

@@ -12,10 +12,10 @@
 enum { FG_LANES = 16 };
 
 typedef struct fg_tile {
-  int p;             /* particles */
-  unsigned want;     /* fg_quantity bits; PHI_T, DIVERGENCE, ... without FG_RESIDUAL */
-  const fg_real *x;  /* [d][p] */
-  const fg_real *v;  /* [d][p], with FG_JVP */
+  int p;            /* particles */
+  unsigned want;    /* fg_quantity bits; PHI_T, DIVERGENCE, ... without FG_RESIDUAL */
+  const fg_real *x; /* [d][p] */
+  const fg_real *v; /* [d][p], with FG_JVP */
   const fg_real *row;
   int row_stride;
   fg_real *phi, *phi_t, *divergence; /* [p] */

@@ -27,11 +27,6 @@
 #endif
 
 typedef fg_real fg_wide __attribute__((vector_size(FG_VECTOR_BYTES), aligned(sizeof(fg_real)), may_alias));
-#ifdef FG_SINGLE
-typedef int32_t fg_wide_index __attribute__((vector_size(FG_VECTOR_BYTES)));
-#else
-typedef int64_t fg_wide_index __attribute__((vector_size(FG_VECTOR_BYTES)));
-#endif
 enum {
   FG_WIDE = FG_VECTOR_BYTES / (int)sizeof(fg_real),
   FG_CHUNK_BYTES = 28 * 1024 /* weights of one register block kept in a 32 KiB first-level cache */
@@ -152,16 +147,29 @@ TILE_FN void tile_matmul(int p, int n, int k, const fg_real *a, int row_step, in
   }
 }
 
+#ifdef FG_SINGLE
+#define FG_LANES_OF_VECTOR (FG_VECTOR_BYTES / 4)
+#else
+#define FG_LANES_OF_VECTOR (FG_VECTOR_BYTES / 8)
+#endif
+#if FG_LANES_OF_VECTOR == 16
+#define FG_EVEN_LANES 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
+#define FG_ODD_LANES 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
+#elif FG_LANES_OF_VECTOR == 8
+#define FG_EVEN_LANES 0, 2, 4, 6, 8, 10, 12, 14
+#define FG_ODD_LANES 1, 3, 5, 7, 9, 11, 13, 15
+#elif FG_LANES_OF_VECTOR == 4
+#define FG_EVEN_LANES 0, 2, 4, 6
+#define FG_ODD_LANES 1, 3, 5, 7
+#else
+#define FG_EVEN_LANES 0, 2
+#define FG_ODD_LANES 1, 3
+#endif
+
 /* [a0+a1, a2+a3, .., b0+b1, ..]: applied to 2, 4, .. vectors it ends in one vector of all their sums. */
 FG_INLINE fg_wide fg_wide_pairs(fg_wide a, fg_wide b)
 {
-  fg_wide_index even, odd;
-#pragma GCC unroll 16
-  for (int q = 0; q < FG_WIDE; q++) {
-    even[q] = 2 * q;
-    odd[q] = 2 * q + 1;
-  }
-  return __builtin_shuffle(a, b, even) + __builtin_shuffle(a, b, odd);
+  return __builtin_shufflevector(a, b, FG_EVEN_LANES) + __builtin_shufflevector(a, b, FG_ODD_LANES);
 }
 
 /* out[q] = init[q * step] + sum of the lanes of v[q], q < FG_WIDE; v is overwritten. */

@@ -203,7 +203,7 @@ size_t fg_csv_column(const fg_csv *table, const char *name)
 {
   size_t j = 0;
   if (!table->names) return table->columns;
-  while (j < table->columns && strcmp(table->names[j], name)) ++j;
+  while (j < table->columns && strcmp(table->names[j], name) != 0) ++j;
   return j;
 }
 

@@ -78,7 +78,7 @@ static fg_code parse_header(const char *path, const char *text, header *h, fg_st
 {
   FG_TRY(parse_descr(path, find_key(text, "descr"), h, st));
   const char *order = find_key(text, "fortran_order");
-  if (!order || (strncmp(order, "True", 4) && strncmp(order, "False", 5)))
+  if (!order || (strncmp(order, "True", 4) != 0 && strncmp(order, "False", 5) != 0))
     return FG_FAIL(st, FG_IO, "%s: the header does not say 'fortran_order'", path);
   h->fortran = order[0] == 'T';
   const char *shape = find_key(text, "shape");
@@ -92,7 +92,7 @@ static fg_code read_header(const char *path, FILE *stream, size_t size, header *
 {
   unsigned char fixed[12] = {0};
   size_t got = fread(fixed, 1, 8, stream);
-  if (got < 8 || memcmp(fixed, "\x93NUMPY", 6))
+  if (got < 8 || memcmp(fixed, "\x93NUMPY", 6) != 0)
     return FG_FAIL(st, FG_IO, "%s: not a NumPy array, or cut off after %zu bytes", path, got);
   int version = fixed[6], wide = version >= 2;
   if (version < 1 || version > 3)

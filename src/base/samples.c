@@ -71,7 +71,7 @@ static fg_code h5_column(fg_h5 *file, const char *path, const char *name, const 
   memcpy(column, name, folder);
   strcpy(column + folder, beside);
   fg_code rc = FG_OK;
-  if (fg_h5_has(file, column) && strcmp(column, name)) {
+  if (fg_h5_has(file, column) && strcmp(column, name) != 0) {
     rc = fg_h5_read_real(file, column, &rank, shape, values, st);
     if (rc == FG_OK && (rank != 1 || shape[0] != n))
       rc = FG_FAIL(st, FG_IO,
@@ -257,7 +257,7 @@ fg_code fg_samples_write(const char *path, const fg_samples *samples, fg_status 
   if (!dot || strchr(dot, '/')) dot = "";
   if (!strcmp(dot, ".h5") || !strcmp(dot, ".hdf5")) return write_h5(path, samples, st);
   if (!strcmp(dot, ".csv")) return write_csv(path, samples, st);
-  if (strcmp(dot, ".npy"))
+  if (strcmp(dot, ".npy") != 0)
     return FG_FAIL(st, FG_USAGE, "%s: samples are written as .h5, .npy or .csv: give the file such an ending",
                    path);
   if (samples->weights || samples->log_density)

@@ -110,7 +110,7 @@ static bool parse_integer(const char *text, int64_t *value)
     if (*at == '+') at++;
     size_t m = digits(at);
     if (m == 0 || m > 2) return false;
-    for (int power = atoi(at); power > 0 && whole != 0; power--) {
+    for (long power = strtol(at, NULL, 10); power > 0 && whole != 0; power--) {
       if (llabs(whole) > 900000000000000000LL / 10) return false;
       whole *= 10;
     }

@@ -40,7 +40,7 @@ static fg_code collect(const char *path, const fg_tensors *tensors, const char *
   for (size_t k = 0; k < tensors->count; ++k) {
     const fg_tensor *t = &tensors->tensor[k];
     size_t length = strlen(t->name);
-    if (length < 8 || strcmp(t->name + length - 7, ".weight") || t->rank != 2) continue;
+    if (length < 8 || strcmp(t->name + length - 7, ".weight") != 0 || t->rank != 2) continue;
     if (is_apart(t->name, length - 7, apart, apart_count)) continue;
     if (*count == FG_LAYERS_MAX || length - 7 >= sizeof found->stem)
       return FG_FAIL(
@@ -75,7 +75,7 @@ static bool sort_by_number(fg_linear *maps, size_t count)
   if (!count || trailing_number(maps[0].stem, &first) < 0) return false;
   for (size_t k = 1; k < count; ++k)
     if (trailing_number(maps[k].stem, &prefix) < 0 || prefix != first ||
-        strncmp(maps[k].stem, maps[0].stem, first))
+        strncmp(maps[k].stem, maps[0].stem, first) != 0)
       return false;
   for (size_t k = 1; k < count; ++k) /* insertion: at most twelve */
     for (size_t j = k;

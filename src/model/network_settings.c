@@ -41,7 +41,7 @@ static fg_code get_time(const fg_settings *settings, fg_network_settings *s, fg_
   int embedding;
   FG_TRY(get_choice(settings, "model.embedding", embeddings, 3, &embedding, st));
   FG_TRY(fg_settings_words(settings, "model.inputs", &inputs, &count, st));
-  bool both = count == 2 && strcmp(inputs[0], inputs[1]);
+  bool both = count == 2 && strcmp(inputs[0], inputs[1]) != 0;
   if (embedding == 0) {
     if (!both)
       return FG_FAIL(st, FG_USAGE,
