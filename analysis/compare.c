@@ -124,6 +124,7 @@ static void fg_comparison_clear(fg_comparison *c)
   free(c->start);
   free(c->sde_start);
   for (int k = 0; k < FG_LAWS; k++) free(c->law[k]);
+  free(c->node);
   free(c->snapshot_t);
   free(c->snapshot_ode);
   free(c->snapshot_sde);

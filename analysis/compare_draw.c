@@ -12,20 +12,45 @@ static fg_code fg_reals(size_t count, double **out, fg_status *st)
   return FG_FAIL(st, FG_MEMORY, "no memory for %zu numbers: lower compare.particles", count);
 }
 
-/* Nodes of the SDE grid nearest to `count` times equal in log between the ends, decreasing, no repeats. */
-static size_t fg_log_nodes(const fg_grid *grid, size_t count, double *t)
+/* The times at which both flows can keep their states: nodes of the SDE grid down to the end of the ODE, and
+ * nodes of the ODE's own grid where it has one (to the 1e-12 T that fg_flow_fixed allows). */
+static fg_code fg_common_nodes(fg_comparison *c, fg_status *st)
 {
-  const double *node = fg_grid_times(grid);
-  size_t steps = fg_grid_steps(grid), used = 0;
-  double last = node[steps] > 0 ? node[steps] : node[steps - 1];
+  const double *sde = fg_grid_times(c->sde_grid), *ode = c->ode_grid ? fg_grid_times(c->ode_grid) : NULL;
+  size_t n = fg_grid_steps(c->sde_grid) + 1, m = ode ? fg_grid_steps(c->ode_grid) + 1 : 0, j = 0;
+  double near = 1e-12 * c->t_start;
+  FG_TRY(fg_reals(n, &c->node, st));
+  for (size_t i = 0; i < n; i++) {
+    while (j < m && ode[j] > sde[i] + near) j++;
+    if (ode ? j < m && ode[j] >= sde[i] - near : sde[i] >= c->t_end) c->node[c->nodes++] = sde[i];
+  }
+  if (ode)
+    fg_compare_log(c, "the grids of the ODE and the SDE share %zu times of %zu and %zu", c->nodes, m, n);
+  return FG_OK;
+}
+
+/* The common node nearest to `goal`; there is one. */
+static size_t fg_nearest_node(const fg_comparison *c, double goal)
+{
+  size_t best = 0;
+  for (size_t k = 1; k < c->nodes; k++)
+    if (fabs(c->node[k] - goal) < fabs(c->node[best] - goal)) best = k;
+  return best;
+}
+
+/* Common nodes nearest to `count` times equal in log between the ends, decreasing, no repeats. */
+static size_t fg_log_nodes(const fg_comparison *c, size_t count, double *t)
+{
+  const double *node = c->node;
+  size_t used = 0, end = c->nodes ? c->nodes - 1 : 0;
+  if (c->nodes == 0) return 0;
+  double last = node[end] > 0 || end == 0 ? node[end] : node[end - 1];
   for (size_t i = 0; i < count; i++) {
     double goal = node[0] * pow(last / node[0], count > 1 ? (double)i / (double)(count - 1) : 0);
-    size_t best = 0;
-    for (size_t k = 1; k <= steps; k++)
-      if (fabs(node[k] - goal) < fabs(node[best] - goal)) best = k;
-    if (used == 0 || node[best] < t[used - 1]) t[used++] = node[best];
+    double at = node[fg_nearest_node(c, goal)];
+    if (used == 0 || at < t[used - 1]) t[used++] = at;
   }
-  if (node[steps] == 0 && used < count) t[used++] = 0;
+  if (node[end] == 0 && used < count) t[used++] = 0;
   return used;
 }
 
@@ -56,9 +81,10 @@ static void fg_report_add(fg_flow_report *sum, const fg_flow_report *part, uint6
   } else {
     double a = (double)sum->tiles, b = (double)part->tiles;
     for (size_t i = 0; i < sum->bins && a + b > 0; i++) {
-      sum->bin_steps[i] = (a * sum->bin_steps[i] + b * part->bin_steps[i]) / (a + b);
+      double p = a * sum->bin_steps[i], q = b * part->bin_steps[i]; /* the order is a mean over steps */
+      if (p + q > 0) sum->bin_order[i] = (p * sum->bin_order[i] + q * part->bin_order[i]) / (p + q);
+      sum->bin_steps[i] = (p + q) / (a + b);
       sum->bin_rhs[i] = (a * sum->bin_rhs[i] + b * part->bin_rhs[i]) / (a + b);
-      sum->bin_order[i] = (a * sum->bin_order[i] + b * part->bin_order[i]) / (a + b);
     }
     for (size_t i = 0; i < part->lost_named && sum->lost_named < FG_LOST_NAMED; i++) {
       sum->named[sum->lost_named] = part->named[i];
@@ -78,8 +104,8 @@ static void fg_report_add(fg_flow_report *sum, const fg_flow_report *part, uint6
 typedef fg_code fg_draw_law(fg_comparison *c, size_t first, size_t n, const fg_snapshots *keep, double *x1,
                             fg_flow_report *report, fg_status *st);
 
-/* The first `kept` particles with snapshots, the rest without: the split lies on a tile boundary, so
- * it changes nothing. */
+/* The first `kept` particles with snapshots, the rest without: the split lies between tiles of the ODE, so it
+ * changes nothing. */
 static fg_code fg_draw_in_parts(fg_comparison *c, fg_draw_law *draw, double *x1, double *snapshot_x,
                                 fg_flow_report *total, fg_status *st)
 {
@@ -106,24 +132,18 @@ static fg_code fg_choose_snapshots(fg_comparison *c, fg_status *st)
   size_t count = asked ? shape[0] : 8;
   FG_TRY(fg_reals(count + 1, &c->snapshot_t, st));
   if (!asked) {
-    c->snapshots = fg_log_nodes(c->sde_grid, count, c->snapshot_t);
+    c->snapshots = fg_log_nodes(c, count, c->snapshot_t);
   } else {
-    const double *node = fg_grid_times(c->sde_grid);
-    size_t steps = fg_grid_steps(c->sde_grid);
-    for (size_t i = 0; i < count; i++) { /* nearest node; ends are clamped */
-      size_t best = 0;
-      for (size_t k = 1; k <= steps; k++)
-        if (fabs(node[k] - asked[i]) < fabs(node[best] - asked[i])) best = k;
+    for (size_t i = 0; i < count && c->nodes; i++) { /* nearest node; ends are clamped */
+      double t = c->node[fg_nearest_node(c, asked[i])];
       size_t at = 0;
-      while (at < c->snapshots && c->snapshot_t[at] > node[best]) at++;
-      if (at < c->snapshots && c->snapshot_t[at] == node[best]) continue;
+      while (at < c->snapshots && c->snapshot_t[at] > t) at++;
+      if (at < c->snapshots && c->snapshot_t[at] == t) continue;
       memmove(c->snapshot_t + at + 1, c->snapshot_t + at, (c->snapshots - at) * sizeof(double));
-      c->snapshot_t[at] = node[best];
+      c->snapshot_t[at] = t;
       c->snapshots++;
     }
   }
-  /* the ODE may end before the grid does: nothing is shown beyond its end */
-  while (c->snapshots && c->snapshot_t[c->snapshots - 1] < c->t_end) c->snapshots--;
   FG_TRY(fg_reals(c->snapshots * c->kept * c->d, &c->snapshot_ode, st));
   return fg_reals(c->snapshots * c->kept * c->d, &c->snapshot_sde, st);
 }
@@ -133,8 +153,7 @@ static fg_code fg_draw_traces(fg_comparison *c, fg_status *st)
 {
   c->traced = c->n < FG_TRAJECTORIES ? c->n : FG_TRAJECTORIES;
   FG_TRY(fg_reals(FG_TRAJECTORY_TIMES + 1, &c->trace_t, st));
-  c->trace_times = fg_log_nodes(c->sde_grid, FG_TRAJECTORY_TIMES, c->trace_t);
-  while (c->trace_times && c->trace_t[c->trace_times - 1] < c->t_end) c->trace_times--;
+  c->trace_times = fg_log_nodes(c, FG_TRAJECTORY_TIMES, c->trace_t);
   FG_TRY(fg_reals(c->trace_times * c->traced * c->d, &c->trace_ode, st));
   FG_TRY(fg_reals(c->trace_times * c->traced * c->d, &c->trace_sde, st));
   double *end = NULL;
@@ -153,8 +172,8 @@ static fg_code fg_draw_traces(fg_comparison *c, fg_status *st)
 fg_code fg_compare_draw(fg_comparison *c, fg_status *st)
 {
   size_t values = c->n * c->d;
-  c->kept =
-      c->n < FG_KEPT ? c->n : FG_KEPT - FG_KEPT % (c->ode.tile > c->sde.tile ? c->ode.tile : c->sde.tile);
+  /* only CVODE's tiles show in the results: they must not be cut */
+  c->kept = c->n < FG_KEPT ? c->n : FG_KEPT - FG_KEPT % c->ode.tile;
   if (c->kept == 0) c->kept = c->n;
   FG_TRY(fg_reals(values, &c->start, st));
   FG_TRY(fg_reals(values, &c->law[FG_LAW_ODE], st));
@@ -164,6 +183,7 @@ fg_code fg_compare_draw(fg_comparison *c, fg_status *st)
     FG_TRY(fg_reals(values, &c->sde_start, st));
     FG_TRY(fg_prior_sample(c->prior, c->seed, c->n, c->n, c->sde_start, st));
   }
+  FG_TRY(fg_common_nodes(c, st));
   FG_TRY(fg_choose_snapshots(c, st));
   FG_TRY(fg_draw_in_parts(c, fg_draw_ode, c->law[FG_LAW_ODE], c->snapshot_ode, &c->ode_report, st));
   fg_compare_log(c, "ODE: %zu particles, %llu right-hand sides, %llu lost, %.2f s", c->n,

@@ -43,7 +43,9 @@ typedef struct fg_comparison {
   double *law[FG_LAWS]; /* [n, d]; NULL for a target that cannot be sampled */
   fg_flow_report ode_report, sde_report;
 
-  size_t kept; /* particles of which snapshots are kept */
+  size_t nodes;
+  double *node; /* times at which both flows can keep their states, decreasing */
+  size_t kept;  /* particles of which snapshots are kept */
   size_t snapshots;
   double *snapshot_t;                  /* nodes of the SDE grid, decreasing */
   double *snapshot_ode, *snapshot_sde; /* [snapshots, kept, d] */

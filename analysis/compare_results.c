@@ -11,15 +11,25 @@
 #include "base/run_directory.h"
 
 /* jansson accepts NULL values and objects and reports -1, so that one check of the whole tree at the
- * end is enough: every failure is kept in *bad. */
+ * end is enough: every failure is kept in *bad. A value that did not find its place is freed by jansson, so
+ * nothing may be put into it: such a child is NULL. */
 typedef struct fg_tree {
   json_t *object;
   bool *bad;
 } fg_tree;
 
-static void fg_put(fg_tree tree, const char *key, json_t *value)
+static json_t *fg_put(fg_tree tree, const char *key, json_t *value)
 {
-  if (json_object_set_new(tree.object, key, value) != 0) *tree.bad = true;
+  if (json_object_set_new(tree.object, key, value) == 0) return value;
+  *tree.bad = true;
+  return NULL;
+}
+
+static json_t *fg_append(json_t *list, json_t *value, bool *bad)
+{
+  if (json_array_append_new(list, value) == 0) return value;
+  *bad = true;
+  return NULL;
 }
 
 /* JSON has no NaN or infinity: a figure that does not exist is null. */
@@ -40,28 +50,22 @@ static void fg_put_text(fg_tree tree, const char *key, const char *value)
 
 static fg_tree fg_put_object(fg_tree tree, const char *key)
 {
-  fg_tree child = {json_object(), tree.bad};
-  fg_put(tree, key, child.object);
-  return child;
+  return (fg_tree){fg_put(tree, key, json_object()), tree.bad};
 }
 
 static fg_tree fg_append_object(json_t *list, bool *bad)
 {
-  fg_tree child = {json_object(), bad};
-  if (json_array_append_new(list, child.object) != 0) *bad = true;
-  return child;
+  return (fg_tree){fg_append(list, json_object(), bad), bad};
 }
 
 static json_t *fg_put_list(fg_tree tree, const char *key)
 {
-  json_t *list = json_array();
-  fg_put(tree, key, list);
-  return list;
+  return fg_put(tree, key, json_array());
 }
 
 static void fg_append_real(json_t *list, double value, bool *bad)
 {
-  if (json_array_append_new(list, isfinite(value) ? json_real(value) : json_null()) != 0) *bad = true;
+  (void)fg_append(list, isfinite(value) ? json_real(value) : json_null(), bad);
 }
 
 static void fg_put_estimate(fg_tree one, const fg_estimate *e)
@@ -126,8 +130,7 @@ static void fg_put_moments(fg_tree root, const fg_comparison *c)
       fg_append_real(means, mean[j], law.bad);
     }
     for (size_t j = 0; j < d; j++) {
-      json_t *row = json_array();
-      if (json_array_append_new(rows, row) != 0) *law.bad = true;
+      json_t *row = fg_append(rows, json_array(), law.bad);
       for (size_t l = 0; l < d; l++) {
         double sum = 0;
         for (size_t i = 0; i < c->n; i++) sum += (x[i * d + j] - mean[j]) * (x[i * d + l] - mean[l]);
@@ -243,7 +246,7 @@ static void fg_warn(fg_tree root, json_t *list, const char *format, ...)
   va_start(arguments, format);
   vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
-  if (json_array_append_new(list, json_string(text)) != 0) *root.bad = true;
+  (void)fg_append(list, json_string(text), root.bad);
 }
 
 static void fg_put_warnings(fg_tree root, const fg_comparison *c)
@@ -301,6 +304,25 @@ static void fg_put_model(fg_tree root, const fg_comparison *c)
   fg_put_setting(prior, "kind", c, "prior.kind");
 }
 
+/* What repeats the run. JSON is UTF-8 and a path need not be: then its bytes beyond ASCII become question
+ * marks. */
+static void fg_put_command(fg_tree root, const char *run_directory)
+{
+  static const char format[] = "flowgap compare %s/config.yaml --out again";
+  size_t room = sizeof format + strlen(run_directory);
+  char *command = malloc(room);
+  json_t *value = NULL;
+  if (command) {
+    snprintf(command, room, format, run_directory);
+    value = json_string(command);
+    for (char *at = command; !value && *at; at++)
+      if ((unsigned char)*at >= 0x80) *at = '?';
+    if (!value) value = json_string(command);
+  }
+  fg_put(root, "command", value);
+  free(command);
+}
+
 fg_code fg_compare_results(const fg_comparison *c, const char *run_directory, fg_status *st)
 {
   bool bad = false;
@@ -312,9 +334,7 @@ fg_code fg_compare_results(const fg_comparison *c, const char *run_directory, fg
   fg_put_count(root, "schema", 1);
   fg_put_text(root, "program", "flowgap");
   fg_put_text(root, "version", fg_version());
-  char command[512];
-  snprintf(command, sizeof command, "flowgap compare %s/config.yaml --out again", run_directory);
-  fg_put_text(root, "command", command);
+  fg_put_command(root, run_directory);
   fg_put_text(root, "created", created);
   fg_put_text(root, "engine", fg_engine_name(c->engine));
   fg_put_text(root, "isa", fg_engine_isa(c->engine));

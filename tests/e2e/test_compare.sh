@@ -36,6 +36,19 @@ cmp run1/samples.h5 again/samples.h5 || fail "config.yaml does not repeat its sa
 grep -q '"boxed"' boxed/results.json || fail "no figures inside the box"
 grep -q 'lie outside the box' boxed/results.json || fail "no warning about the box"
 
+# an ODE on a grid of its own: states are kept at the times that both grids have
+"$flowgap" compare exact:gmm9 "${small[@]}" --set flow.sde.steps=50 --set 'flow.sde.grid=[]' \
+  --set flow.ode.method=heun --set flow.ode.steps=70 --out grids
+grep -q 'share 11 times of 71 and 51' grids/log.txt || fail "not the common times: $(cat grids/log.txt)"
+[ "$(grep -c '"w2_ode_sde"' grids/results.json)" = 4 ] || fail "no snapshots at the common times"
+
+# names that JSON cannot hold, or not in a short line
+"$flowgap" compare exact:gmm9 "${small[@]}" --out "$(printf 'run\377')"
+grep -q 'compare run?/config.yaml' "$(printf 'run\377')/results.json" || fail "no command for a strange name"
+long=$(printf 'n%.0s' {1..200})
+"$flowgap" compare exact:gmm9 "${small[@]}" --out "$long/$long/$long"
+grep -q "$long/config.yaml --out again" "$long/$long/$long/results.json" || fail "the command is cut off"
+
 # the figures that others read are where the documentation says
 for key in '"w2"' '"exact"' '"grid"' '"gaussian"' '"ode_sde"' '"ode_target"' '"sde_target"' '"floor"' '"ci_low"' \
            '"p_value"' '"mean_square"' '"rhs_evaluations"' '"nonfinite"' '"failed"'; do
