@@ -4,8 +4,11 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "analysis/statistics.h"
+
 typedef struct fg_residual_work {
   double *x, *phi_t, *score, *divergence, *residual;
+  double *path; /* [m] of a path: sum over times of R^2 and the time's weight */
 } fg_residual_work;
 
 static void fg_residual_work_free(fg_residual_work *w)
@@ -15,12 +18,13 @@ static void fg_residual_work_free(fg_residual_work *w)
   free(w->score);
   free(w->divergence);
   free(w->residual);
+  free(w->path);
 }
 
-/* Mean of R^2 at one time, and R relative to the size of its own terms: the absolute residual is
+/* Mean of R^2 at one time, whose weight is h, and R relative to the size of its own terms: the absolute residual is
  * dominated by points far from the mass, the relative one is not. */
 static fg_code fg_residual_at(const fg_comparison *c, fg_residual_work *w, const double *x, size_t m,
-                              fg_residual_point *out, fg_status *st)
+                              double h, fg_residual_point *out, fg_status *st)
 {
   fg_evaluation want = {NULL, w->phi_t, w->score, w->divergence, w->residual, NULL, NULL};
   FG_TRY(fg_model_evaluate(c->model, FG_DOUBLE, m, &out->t, 1, x, &want, st));
@@ -35,6 +39,7 @@ static fg_code fg_residual_at(const fg_comparison *c, fg_residual_work *w, const
     }
     double terms =
         fabs(w->phi_t[i]) + a * (double)c->d + fabs(a * x_s) + 0.5 * g2 * (fabs(w->divergence[i]) + s_s);
+    w->path[i] += h * r2;
     sum += r2;
     squares += r2 * r2;
     scale += terms * terms;
@@ -68,11 +73,14 @@ fg_code fg_compare_residual(fg_comparison *c, fg_status *st)
   size_t m = c->residual_points, d = c->d;
   double t[FG_PROFILE_TIMES];
   c->profile_times = fg_profile_times(c, t);
-  fg_residual_work w = {malloc((c->profile_times + 2) * m * d * sizeof(double)), malloc(m * sizeof(double)),
-                        malloc(m * d * sizeof(double)), malloc(m * sizeof(double)),
-                        malloc(m * sizeof(double))};
+  fg_residual_work w = {malloc((c->profile_times + 2) * m * d * sizeof(double)),
+                        malloc(m * sizeof(double)),
+                        malloc(m * d * sizeof(double)),
+                        malloc(m * sizeof(double)),
+                        malloc(m * sizeof(double)),
+                        calloc(m, sizeof(double))};
   fg_code rc = FG_OK;
-  if (!w.x || !w.phi_t || !w.score || !w.divergence || !w.residual) {
+  if (!w.x || !w.phi_t || !w.score || !w.divergence || !w.residual || !w.path) {
     rc = FG_FAIL(st, FG_MEMORY, "no memory for %zu residual points: lower compare.residual_points", m);
     goto done;
   }
@@ -83,19 +91,18 @@ fg_code fg_compare_residual(fg_comparison *c, fg_status *st)
   FG_GO(fg_flow_fixed(c->model, &c->sde, c->seed, 1, 0, m, start, end, NULL, &keep, c->progress, &report, st),
         done);
   c->residual_lost = report.lost;
-  double weight = 0, mean = 0, variance = 0;
+  double weight = 0;
   for (size_t k = 0; k < c->profile_times; k++) {
-    c->profile[k].t = t[k];
-    FG_GO(fg_residual_at(c, &w, path + k * m * d, m, &c->profile[k], st), done);
     /* trapezoid in t between neighbouring profile times: the time average of E R^2 */
     double left = k > 0 ? t[k - 1] - t[k] : 0, right = k + 1 < c->profile_times ? t[k] - t[k + 1] : 0;
     double h = 0.5 * (left + right);
+    c->profile[k].t = t[k];
+    FG_GO(fg_residual_at(c, &w, path + k * m * d, m, h, &c->profile[k], st), done);
     weight += h;
-    mean += h * c->profile[k].mean_square;
-    variance += h * h * c->profile[k].se * c->profile[k].se;
   }
-  c->residual_mean_square = weight > 0 ? mean / weight : c->profile[0].mean_square;
-  c->residual_se = weight > 0 ? sqrt(variance) / weight : c->profile[0].se;
+  /* a path's times are dependent, paths are not: so the error is that of a mean over paths */
+  c->residual_mean_square = weight > 0 ? fg_mean(m, w.path) / weight : c->profile[0].mean_square;
+  c->residual_se = weight > 0 ? sqrt(fg_variance(m, w.path) / (double)m) / weight : c->profile[0].se;
   c->has_residual = true;
   fg_compare_log(c, "residual: mean square %.6g", c->residual_mean_square);
 done:
