@@ -133,7 +133,7 @@ static const fg_setting fg_table[] = {
     REAL("flow.sde.lambda", "1", 0, 1000, "",
          "Noise level of the generative family: 1 is the reverse SDE, 0 the ODE."),
     FLAG("flow.sde.last_step_noise", "true", "Add noise in the last step too."),
-    INTEGER("flow.sde.refine", "0", 0, 20, "", "Cut each step into 2^refine on the same Brownian path."),
+    INTEGER("flow.sde.refine", "0", 0, 15, "", "Cut each step into 2^refine on the same Brownian path."),
     CHOICE("flow.sde.precision", "double", "single double", "Arithmetic of the SDE."),
     INTEGER("flow.sde.tile", "64", 1, 65536, "particles",
             "Particles carried together; results do not depend on it."),
