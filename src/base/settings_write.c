@@ -45,14 +45,16 @@ static void put_real(text *out, double value)
 
 /* ---- quoted text -------------------------------------------------------------------------- */
 
-/* One UTF-8 character (the text is valid: the reader and fg_settings_assign see to that). */
+/* One UTF-8 character. The text is valid, the reader and fg_settings_assign see to that; but the name of the
+ * folder before a relative path may be anything, and must not lead beyond its end. */
 static unsigned long decode(const char **at)
 {
   const unsigned char *p = (const unsigned char *)*at;
   int more = p[0] < 0x80 ? 0 : p[0] < 0xE0 ? 1 : p[0] < 0xF0 ? 2 : 3;
   unsigned long code = more == 0 ? p[0] : p[0] & (0x3Fu >> more);
-  for (int i = 1; i <= more; i++) code = code << 6 | (p[i] & 0x3Fu);
-  *at += more + 1;
+  int used = 1;
+  for (; used <= more && (p[used] & 0xC0) == 0x80; used++) code = code << 6 | (p[used] & 0x3Fu);
+  *at += used;
   return code;
 }
 
