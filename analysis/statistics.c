@@ -2,7 +2,6 @@
 
 #include <gsl/gsl_cdf.h>
 #include <math.h>
-#include <stdlib.h>
 
 #include "formula/random.h"
 
@@ -35,21 +34,6 @@ double fg_variance(size_t n, const double *x)
   fg_sum sum = {0, 0};
   for (size_t i = 0; i < n; i++) fg_sum_add(&sum, (x[i] - mean) * (x[i] - mean));
   return fg_sum_value(&sum) / (double)(n - 1);
-}
-
-static int fg_by_value(const void *a, const void *b)
-{
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-double fg_quantile(size_t n, double *x, double p)
-{
-  qsort(x, n, sizeof *x, fg_by_value);
-  double place = p * (double)(n - 1);
-  size_t below = (size_t)place;
-  if (below + 1 >= n) return x[n - 1];
-  return x[below] + (place - (double)below) * (x[below + 1] - x[below]);
 }
 
 double fg_student(double confidence, double degrees)

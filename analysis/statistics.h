@@ -1,4 +1,4 @@
-/* Sums, quantiles and seeded choices of rows that the estimates share. */
+/* Sums and seeded choices of rows that the estimates share. */
 #ifndef FG_ANALYSIS_STATISTICS_H
 #define FG_ANALYSIS_STATISTICS_H
 
@@ -15,8 +15,6 @@ double fg_sum_value(const fg_sum *sum);
 double fg_mean(size_t n, const double *x);
 /* With n - 1 below; 0 for n < 2. */
 double fg_variance(size_t n, const double *x);
-/* Linear between order statistics (type 7); p in [0, 1]; sorts x. */
-double fg_quantile(size_t n, double *x, double p);
 /* t with P(|T| <= t) = confidence for Student's T with `degrees` of freedom. */
 double fg_student(double confidence, double degrees);
 /* Add-one rule: (1 + #{ x_i >= observed }) / (1 + n), never 0. */

@@ -1,5 +1,5 @@
 /* needs: analysis */
-/* Sums, quantiles, the permutation rule and seeded choices of rows. */
+/* Sums, the permutation rule and seeded choices of rows. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,20 +24,13 @@ static void compensated_sum(void **unused)
   assert_true(fabs(fg_sum_value(&sum) - 100000) <= 1e-10);
 }
 
-static void moments_and_quantiles(void **unused)
+static void moments(void **unused)
 {
   (void)unused;
   double x[] = {1e9 + 4, 1e9 + 7, 1e9 + 13, 1e9 + 16};
   assert_true(fg_mean(4, x) == 1e9 + 10);
   assert_true(fg_variance(4, x) == 30);
   assert_true(fg_variance(1, x) == 0);
-  double y[] = {40, 10, 30, 20};
-  assert_true(fg_quantile(4, y, 0) == 10);
-  assert_true(fg_quantile(4, y, 1) == 40);
-  assert_true(fabs(fg_quantile(4, y, 0.5) - 25) < 1e-13);
-  assert_true(fabs(fg_quantile(4, y, 0.25) - 17.5) < 1e-13); /* numpy.quantile */
-  double one[] = {5};
-  assert_true(fg_quantile(1, one, 0.3) == 5);
 }
 
 static void student(void **unused)
@@ -117,7 +110,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(compensated_sum),
-      cmocka_unit_test(moments_and_quantiles),
+      cmocka_unit_test(moments),
       cmocka_unit_test(student),
       cmocka_unit_test(permutation_rule),
       cmocka_unit_test(split_counts_and_repeats),
