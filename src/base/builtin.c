@@ -25,7 +25,7 @@ static const preset presets[] = {
                     "compare: {grid: {half_width: 8}}\n"},
     {"blobs", COMMON "target: {kind: blobs}\n"
                      "flow: {sde: {method: heun, grid: [[10, 2, 64], [2, 0.2, 100], [0.2, 0, 160]]}}\n"
-                     "compare: {grid: {half_width: 3.5}}\n"},
+                     "compare: {grid: {half_width: 4.5}}\n"},
 };
 
 enum { PRESETS = sizeof presets / sizeof *presets };
@@ -56,6 +56,10 @@ fg_code fg_settings_load(fg_settings *settings, const char *model, fg_status *st
   bool exists = stat(model, &about) == 0;
   const char *colon = strchr(model, ':');
   if (!exists && colon && !strchr(model, '/')) return load_builtin(settings, model, colon, st);
+  for (size_t i = 0; !exists && i < PRESETS; i++)
+    if (strcmp(presets[i].name, model) == 0)
+      return FG_FAIL(st, FG_USAGE, "there is no file %s: the built-in models are exact:%s and perturbed:%s",
+                     model, model, model);
   if (!exists || !S_ISDIR(about.st_mode)) return fg_settings_read(settings, model, st);
   char path[4096];
   int used = snprintf(path, sizeof path, "%s/config.yaml", model);
