@@ -35,7 +35,7 @@ typedef struct fg_flow_report {
   /* CVODE statistics against time, for reports: bins equal in log t between t_from and t_to. */
   size_t bins;
   double bin_t[64];                                 /* centre */
-  double bin_steps[64], bin_rhs[64], bin_order[64]; /* mean over tiles */
+  double bin_steps[64], bin_rhs[64], bin_order[64]; /* mean over tiles; order: over steps */
   double seconds;
 } fg_flow_report;
 

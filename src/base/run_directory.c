@@ -63,6 +63,25 @@ static fg_code fg_check_folder(const char *path, fg_status *st)
   return FG_OK;
 }
 
+/* What an earlier run left here would not go with the new config.yaml, should this one end early. */
+static fg_code fg_remove_results(const char *path, fg_status *st)
+{
+  static const char *const names[] = {"report.html", "results.json", "samples.h5"};
+  fg_code rc = FG_OK;
+  for (size_t k = 0; rc == FG_OK && k < sizeof names / sizeof *names; k++) {
+    char *file = fg_path_join(path, names[k]);
+    if (!file) {
+      rc = FG_FAIL(st, FG_MEMORY, "no memory for the path %s", path);
+    } else if (remove(file) != 0 && errno != ENOENT) {
+      char why[128];
+      int error = errno;
+      rc = FG_FAIL(st, FG_IO, "cannot remove %s of an earlier run: %s", file, fg_file_why(error, why));
+    }
+    free(file);
+  }
+  return rc;
+}
+
 fg_code fg_run_directory_open(const char *path, const fg_settings *settings, FILE **log, fg_status *st)
 {
   FG_TRY(fg_make_folders(path, st));
@@ -74,6 +93,7 @@ fg_code fg_run_directory_open(const char *path, const fg_settings *settings, FIL
     goto done;
   }
   FG_GO(fg_settings_yaml(settings, &yaml, st), done);
+  FG_GO(fg_remove_results(path, st), done);
   FG_GO(fg_file_write(config, yaml, strlen(yaml), st), done);
   *log = fopen(journal, "w");
   if (!*log) {

@@ -42,6 +42,16 @@ grep -q 'lie outside the box' boxed/results.json || fail "no warning about the b
 grep -q 'share 11 times of 71 and 51' grids/log.txt || fail "not the common times: $(cat grids/log.txt)"
 [ "$(grep -c '"w2_ode_sde"' grids/results.json)" = 4 ] || fail "no snapshots at the common times"
 
+# a run that fails leaves no figures of another run beside its settings
+cp -r boxed spoilt
+if "$flowgap" compare exact:blobs "${small[@]}" --set compare.box=1e-9 --out spoilt 2>message; then
+  fail "a box without particles is taken"
+fi
+grep -q 'compare.box' message || fail "no reason given: $(cat message)"
+for file in results.json samples.h5 report.html; do
+  [ ! -e "spoilt/$file" ] || fail "$file of another run is left beside config.yaml"
+done
+
 # names that JSON cannot hold, or not in a short line
 "$flowgap" compare exact:gmm9 "${small[@]}" --out "$(printf 'run\377')"
 grep -q 'compare run?/config.yaml' "$(printf 'run\377')/results.json" || fail "no command for a strange name"
