@@ -28,6 +28,9 @@ static fg_code unknown_option(const fg_verb *verb, const char *word, size_t leng
   if (length < sizeof name) memcpy(name, word, length);
   for (int i = 0; i < FG_OPTIONS; i++) {
     size_t distance = fg_edit_distance(all[i].name, name);
+    if (distance == 0 && !verb)
+      return FG_FAIL(st, FG_USAGE, "--%s is written after the verb that knows it", name);
+    if (distance == 0) return FG_FAIL(st, FG_USAGE, "%s has no option --%s", verb->name, name);
     if (distance < least && fg_option_belongs(&all[i], verb)) {
       least = distance;
       best = all[i].name;
@@ -74,6 +77,16 @@ static fg_code take_option(int argc, char **argv, int *at, fg_args *args, fg_sta
   return FG_OK;
 }
 
+/* An option may stand before the verb, which then has to know it. */
+static fg_code check_options(const fg_args *args, fg_status *st)
+{
+  const fg_option *all = fg_options();
+  for (int i = 0; i < FG_OPTIONS; i++)
+    if (args->verb && args->value[i] && !fg_option_belongs(&all[i], args->verb))
+      return unknown_option(args->verb, all[i].name, strlen(all[i].name), st);
+  return FG_OK;
+}
+
 static fg_code check_count(const fg_args *args, fg_status *st)
 {
   const fg_verb *verb = args->verb;
@@ -87,7 +100,7 @@ static fg_code check_count(const fg_args *args, fg_status *st)
   return FG_OK;
 }
 
-/* Options may stand before the verb only if every verb knows them. */
+/* Common options may stand before the verb. */
 fg_code fg_args_parse(int argc, char **argv, fg_args *args, fg_status *st)
 {
   bool only_words = false;
@@ -110,6 +123,7 @@ fg_code fg_args_parse(int argc, char **argv, fg_args *args, fg_status *st)
       args->argument[args->count++] = word;
     }
   }
+  FG_TRY(check_options(args, st));
   return check_count(args, st);
 }
 

@@ -31,7 +31,7 @@ typedef enum fg_option_id {
 typedef struct fg_option {
   const char *name;     /* without the dashes */
   const char *argument; /* NULL for a flag */
-  const char *verbs;    /* that know it, separated by spaces; NULL: all */
+  const char *verbs;    /* that know it, separated by spaces; "-a b": all but a and b; NULL: all */
   const char *help;
 } fg_option;
 
@@ -57,7 +57,8 @@ typedef struct fg_verb {
 } fg_verb;
 
 const fg_verb *fg_verbs(size_t *count);
-const fg_option *fg_options(void); /* [FG_OPTIONS] */
+const fg_option *fg_options(void);                 /* [FG_OPTIONS] */
+bool fg_option_is_common(const fg_option *option); /* of most verbs, or of all */
 bool fg_option_belongs(const fg_option *option, const fg_verb *verb);
 const fg_verb *fg_verb_find(const char *name);
 

@@ -69,14 +69,16 @@ static void put_distances(const json_t *root)
 
 static void put_counts(const json_t *root)
 {
-  char a[32], b[32], c[32];
+  char a[32], b[32], c[32], tiles[32];
   const json_t *residual = json_object_get(root, "residual"), *ode = json_object_get(root, "ode");
   const json_t *sde = json_object_get(root, "sde"), *warnings = json_object_get(root, "warnings");
   if (json_is_object(residual))
     printf("  Fokker-Planck residual, mean square: %s +- %s\n", cell(residual, "mean_square", a),
            cell(residual, "mean_square_se", b));
-  printf("  ODE: %s steps, %s right-hand sides, %s failed;", cell(ode, "steps", a),
-         cell(ode, "rhs_evaluations", b), cell(ode, "failed", c));
+  bool adaptive = json_is_number(json_object_get(ode, "rtol")); /* its steps are summed over the tiles */
+  printf("  ODE: %s steps, %s right-hand sides%s%s%s, %s failed;", cell(ode, "steps", a),
+         cell(ode, "rhs_evaluations", b), adaptive ? " over " : "", adaptive ? cell(ode, "tiles", tiles) : "",
+         adaptive ? " tiles" : "", cell(ode, "failed", c));
   printf("  SDE: %s steps, %s non-finite\n", cell(sde, "steps", a), cell(sde, "nonfinite", b));
   for (size_t i = 0; i < json_array_size(warnings); i++)
     if (json_is_string(json_array_get(warnings, i)))

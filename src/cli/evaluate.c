@@ -38,17 +38,19 @@ static fg_code check_header(const char *path, fg_status *st)
                  (int)(length < 40 ? length : 40), first);
 }
 
-static fg_code read_points(const char *path, size_t d, fg_samples *points, fg_status *st)
+static fg_code read_points(const char *path, size_t d, double horizon, fg_samples *points, fg_status *st)
 {
   FG_TRY(check_header(path, st));
   FG_TRY(fg_samples_read(path, NULL, points, st));
   if (points->d != d + 1)
     return FG_FAIL(st, FG_USAGE, "%s has %zu columns, but the model has dimension %zu: give t and x1 to x%zu",
                    path, points->d, d, d);
-  for (size_t i = 0; i < points->n; i++)
-    if (points->x[i * (d + 1)] < 0)
-      return FG_FAIL(st, FG_USAGE, "%s, row %zu: t is %g: noising times begin at 0", path, i + 1,
-                     points->x[i * (d + 1)]);
+  for (size_t i = 0; i < points->n; i++) {
+    double t = points->x[i * (d + 1)];
+    if (t < 0 || t > horizon)
+      return FG_FAIL(st, FG_USAGE, "%s, row %zu: t is %g: noising times go from 0 to process.horizon, %g",
+                     path, i + 1, t, horizon);
+  }
   return FG_OK;
 }
 
@@ -152,7 +154,7 @@ fg_code fg_run_evaluate(const fg_args *args, fg_status *st)
   FG_GO(fg_session_open(&session, args, args->argument[0], st), done);
   FG_GO(fg_session_engine(&session, st), done);
   FG_GO(fg_session_model(&session, st), done);
-  FG_GO(read_points(args->argument[1], session.d, &points, st), done);
+  FG_GO(read_points(args->argument[1], session.d, fg_process_horizon(session.process), &points, st), done);
   FG_GO(make_table(&points, session.d, fg_model_quantities(session.model), &all, st), done);
   FG_GO(fg_model_evaluate(session.model, FG_DOUBLE, all.n, all.t, all.n, all.x, &all.out, st), done);
   fg_terminal_close(&session.terminal);

@@ -75,7 +75,7 @@ static void put_options(FILE *out, const fg_verb *verb)
   const fg_option *options = fg_options();
   for (int pass = 0; pass < 2; pass++) /* the verb's own ones first */
     for (int i = 0; i < FG_OPTIONS; i++) {
-      if (!fg_option_belongs(&options[i], verb) || (options[i].verbs == NULL) != (pass == 1)) continue;
+      if (!fg_option_belongs(&options[i], verb) || fg_option_is_common(&options[i]) != (pass == 1)) continue;
       char left[40];
       snprintf(left, sizeof left, "--%s%s%s", options[i].name, options[i].argument ? " " : "",
                options[i].argument ? options[i].argument : "");
@@ -96,7 +96,7 @@ void fg_help_verb(FILE *out, const fg_verb *verb)
         "How far apart are the ODE and the SDE of a score model, and why?\n\nVerbs:\n",
         out);
   for (size_t i = 0; i < count; i++) fprintf(out, "  %-10s %s\n", all[i].name, all[i].summary);
-  fputs("\nOptions of every verb:\n", out);
+  fputs("\nCommon options:\n", out);
   put_options(out, NULL);
   fputs("\n`flowgap VERB --help` says more; `flowgap help settings` lists the settings.\n"
         "First steps: flowgap compare exact:gmm9\n",
@@ -117,7 +117,10 @@ static void put_setting(const fg_setting *row)
 
 static void put_row(const fg_setting *row)
 {
-  printf("  %-26s %-24s %s\n", row->key, fg_setting_default(row), row->help);
+  char range[FG_RANGE_TEXT];
+  printf("  %-26s %-24s %s", row->key, fg_setting_default(row), row->help);
+  if (*fg_setting_range(row, range)) printf(" [%s]", range);
+  putchar('\n');
 }
 
 static fg_code put_json(const fg_setting *table, size_t rows, fg_status *st)
@@ -154,9 +157,11 @@ static fg_code help_settings(const char *word, bool json, fg_status *st)
   size_t length = strlen(word);
   for (size_t i = 0; i < rows; i++) {
     const char *key = table[i].key;
-    size_t distance = fg_edit_distance(key, word);
-    if (distance < least) {
-      least = distance;
+    const char *last = strrchr(key, '.'); /* "particles" means compare.particles */
+    size_t distance = fg_edit_distance(key, word),
+           short_one = last ? fg_edit_distance(last + 1, word) : least;
+    if (distance < least || short_one < least) {
+      least = distance < short_one ? distance : short_one;
       best = key;
     }
     if (distance == 0) {
@@ -164,7 +169,7 @@ static fg_code help_settings(const char *word, bool json, fg_status *st)
       return FG_OK;
     }
     if (all || (strncmp(key, word, length) == 0 && key[length] == '.')) {
-      if (shown++ == 0) printf("  %-26s %-24s %s\n", "setting", "default", "meaning");
+      if (shown++ == 0) printf("  %-26s %-24s %s\n", "setting", "default", "meaning [allowed]");
       put_row(&table[i]);
     }
   }

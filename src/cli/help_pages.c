@@ -25,7 +25,7 @@ static void put_options(FILE *out, const fg_verb *verb)
 {
   const fg_option *options = fg_options();
   for (int i = 0; i < FG_OPTIONS; i++) {
-    bool own = options[i].verbs != NULL;
+    bool own = !fg_option_is_common(&options[i]);
     if (own != (verb != NULL) || !fg_option_belongs(&options[i], verb)) continue;
     fputs(".TP\n.B \\-\\-", out);
     put_roff(out, options[i].name);

@@ -3,6 +3,38 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A grid given by segments rules out what would make another one: such a --set would change nothing. */
+static fg_code check_grid(const fg_session *session, const char *flow, const char *const words[],
+                          fg_status *st)
+{
+  char key[40];
+  const double *segments;
+  size_t shape[3];
+  snprintf(key, sizeof key, "flow.%s.grid", flow);
+  FG_TRY(fg_settings_array(session->settings, key, &segments, shape, st));
+  for (size_t i = 0; segments && i < session->args->set_count; i++) {
+    const char *set = session->args->sets[i];
+    for (const char *const *word = words; *word; word++) {
+      int length = snprintf(key, sizeof key, "flow.%s.%s", flow, *word);
+      size_t given = strcspn(set, "= ");
+      if (given == (size_t)length && strncmp(set, key, given) == 0)
+        return FG_FAIL(st, FG_USAGE,
+                       "--set: %s changes nothing while flow.%s.grid is set: give a new grid, or remove it "
+                       "with --set 'flow.%s.grid=[]'",
+                       key, flow, flow);
+    }
+  }
+  return FG_OK;
+}
+
+static fg_code check_grids(const fg_session *session, fg_status *st)
+{
+  static const char *const sde[] = {"steps", "spacing", "t_end", NULL}, *const ode[] = {"steps", "spacing",
+                                                                                        NULL};
+  FG_TRY(check_grid(session, "sde", sde, st));
+  return check_grid(session, "ode", ode, st);
+}
+
 fg_code fg_session_open(fg_session *session, const fg_args *args, const char *model, fg_status *st)
 {
   memset(session, 0, sizeof *session);
@@ -27,7 +59,7 @@ fg_code fg_session_open(fg_session *session, const fg_args *args, const char *mo
       return rc;
     }
   }
-  return FG_OK;
+  return check_grids(session, st);
 }
 
 fg_code fg_open_engine(const fg_args *args, fg_engine **engine, fg_status *st)

@@ -8,7 +8,8 @@ static const fg_verb verbs[] = {
      "Draws the ODE and the SDE law of the model from the same starts, and the target\n"
      "when it can be sampled; estimates the W2 distances with noise floor, confidence\n"
      "interval and p-value; measures the Fokker-Planck residual; writes a run directory\n"
-     "with config.yaml, results.json, samples.h5, log.txt and report.html.\n"
+     "with config.yaml, results.json, samples.h5, log.txt and report.html. Without --out\n"
+     "it is runs/NAME, named after MODEL; an earlier run there is replaced.\n"
      "\n"
      "MODEL is a YAML file, a run directory, or a built-in name: exact: or perturbed:\n"
      "and then gaussian, gmm9 or blobs. --json prints results.json.\n"
@@ -44,17 +45,20 @@ static const fg_verb verbs[] = {
      "Says what this build can do on this machine.\n", 0, 0, fg_run_info},
     {"help", "[VERB | settings | KEY] [options]", "help on a verb, on all settings, or on one",
      "`flowgap help settings` lists every setting; `flowgap help flow.sde` those of a group;\n"
-     "`flowgap help flow.sde.steps` describes one.\n",
+     "`flowgap help flow.sde.steps` describes one, with its type and range.\n",
      0, 1, fg_run_help},
 };
 
 static const fg_option options[FG_OPTIONS] = {
-    [FG_OPTION_SET] = {"set", "KEY=VALUE", NULL, "override a setting; may be repeated, the last one wins"},
-    [FG_OPTION_OUT] = {"out", "PATH", NULL, "run directory (compare) or file (sample, evaluate) to write"},
-    [FG_OPTION_THREADS] = {"threads", "N", NULL, "worker threads; default: all cores. Never changes results"},
-    [FG_OPTION_ENGINE] = {"engine", "NAME", NULL,
+    [FG_OPTION_SET] = {"set", "KEY=VALUE", "-report info help",
+                       "override a setting; may be repeated, the last one wins"},
+    [FG_OPTION_OUT] = {"out", "PATH", "-distance report info help",
+                       "run directory (compare) or file (sample, evaluate) to write"},
+    [FG_OPTION_THREADS] = {"threads", "N", "-report info help",
+                           "worker threads; default: all cores. Never changes results"},
+    [FG_OPTION_ENGINE] = {"engine", "NAME", "-report info help",
                           "cpu, cpu-check, cuda, or auto (cuda if there, else cpu); default cpu"},
-    [FG_OPTION_SEED] = {"seed", "N", NULL, "the same as --set seed=N"},
+    [FG_OPTION_SEED] = {"seed", "N", "-report info help", "the same as --set seed=N"},
     [FG_OPTION_JSON] = {"json", NULL, NULL, "print results as JSON"},
     [FG_OPTION_QUIET] = {"quiet", NULL, NULL, "no progress, no summary"},
     [FG_OPTION_VERBOSE] = {"verbose", NULL, NULL, "name the source line of a failure"},
@@ -85,11 +89,18 @@ const fg_option *fg_options(void)
 
 bool fg_option_belongs(const fg_option *option, const fg_verb *verb)
 {
-  if (!option->verbs || !verb) return option->verbs == NULL;
+  bool common = fg_option_is_common(option);
+  if (!option->verbs || !verb) return common;
+  const char *list = option->verbs + common;
   size_t length = strlen(verb->name);
-  for (const char *at = option->verbs; (at = strstr(at, verb->name)) != NULL; at += length)
-    if ((at == option->verbs || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0')) return true;
-  return false;
+  for (const char *at = list; (at = strstr(at, verb->name)) != NULL; at += length)
+    if ((at == list || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0')) return !common;
+  return common;
+}
+
+bool fg_option_is_common(const fg_option *option)
+{
+  return !option->verbs || option->verbs[0] == '-';
 }
 
 const fg_verb *fg_verb_find(const char *name)

@@ -68,6 +68,11 @@ expect 2 'compare needs 1 argument: flowgap compare MODEL' compare
 expect 2 'does not know what to do with "exact:blobs"' compare exact:gmm9 exact:blobs
 expect 2 '`flowgap compare --help` shows how it is used' compare
 expect 2 'did you mean flow.sde.steps?' help flow.sde.stepz
+expect 2 'did you mean compare.particles?' help particles
+expect 2 'report has no option --out' report run --out elsewhere
+expect 2 'distance has no option --out' distance a.csv b.csv --out elsewhere
+expect 2 'info has no option --threads' --threads 2 info
+expect 2 '--count is written after the verb' --count 2 sample exact:gmm9
 
 # ---- settings
 expect 2 'unknown setting flow.sde.stepz: did you mean flow.sde.steps?' compare exact:gmm9 --set flow.sde.stepz=3
@@ -77,6 +82,9 @@ expect 2 '"compare.particles" is no assignment' compare exact:gmm9 --set compare
 expect 2 'flow.sde is a group of settings' compare exact:gmm9 --set flow.sde=3
 expect 2 '--seed: seed is "x"' compare exact:gmm9 --seed x
 expect 2 'there is no built-in model exact:gmm8' compare exact:gmm8
+expect 2 'there is no file gmm9: the built-in models are exact:gmm9' compare gmm9
+expect 2 'flow.sde.steps changes nothing while flow.sde.grid is set' compare exact:gmm9 --set flow.sde.steps=3
+expect 2 'flow.sde.t_end changes nothing' sample exact:gmm9 --set flow.sde.t_end=1 --out x.csv
 expect 4 'cannot read missing.yaml: No such file or directory' compare missing.yaml
 printf 'process:\n  kind: ou\n  rat: 2\n' >unknown.yaml
 expect 2 'unknown.yaml, line 3, column 3: unknown setting process.rat: did you mean process.rate?' compare unknown.yaml
@@ -111,6 +119,8 @@ printf 'x1,x2,t\n1,1,1\n' >order.csv
 expect 2 'order.csv: the first column is called x1: the columns must be t,x1,x2,...' evaluate exact:gmm9 order.csv
 printf '0.1,1,1\n-1,1,1\n' >before.csv
 expect 2 'before.csv, row 2: t is -1' evaluate exact:gmm9 before.csv
+printf '10,1,1\n10.5,1,1\n' >beyond.csv
+expect 2 'beyond.csv, row 2: t is 10.5: noising times go from 0 to process.horizon, 10' evaluate exact:gmm9 beyond.csv
 "$flowgap" evaluate exact:gmm9 points.csv >/dev/full 2>err.txt
 check $? 4 'cannot write to standard output: No space left on device' 'evaluate > /dev/full'
 expect 4 'cannot write /dev/full: No space left on device' evaluate exact:gmm9 points.csv --out /dev/full
@@ -159,7 +169,7 @@ if command -v man >/dev/null && ! man --warnings -l out.txt >/dev/null 2>man.txt
   cat man.txt
   bad=$((bad + 1))
 fi
-good evaluate exact:gmm9 points.csv
+good --threads 2 evaluate exact:gmm9 points.csv
 holds 't,x1,x2,phi,phi_t,s1,s2,laplacian,residual'
 good distance a.csv a.csv --estimator exact,gaussian --set compare.replicates=10 --set compare.permutations=0
 holds 'gaussian'
