@@ -48,8 +48,9 @@ static fg_code fg_pool_rows(fg_pool *pool, const char *name, size_t n, const dou
   if (*count < 4)
     return FG_FAIL(
         st, FG_USAGE,
-        "%zu of %zu rows of %s can be used (weight above 0%s): a floor and an interval need at least 4",
-        *count, n, name, pool->bin ? ", inside the grid" : "");
+        "%zu of %zu rows of %s can be used (weight above 0%s): a floor and an interval need at least 4%s",
+        *count, n, name, pool->bin ? ", inside the grid" : "",
+        pool->bin ? "; widen compare.grid.half_width or leave grid out of the estimators" : "");
   double mean = fg_sum_value(&total) / (double)*count;
   if (!isfinite(mean))
     return FG_FAIL(st, FG_USAGE, "the weights of %s sum to more than a double holds: scale them down", name);

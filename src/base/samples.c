@@ -53,7 +53,7 @@ static fg_code choose(fg_h5 *file, const char *path, const char *asked, const fg
     ++found;
   }
   if (found == 1) return FG_OK;
-  return FG_FAIL(st, FG_IO, "%s: %s; name the one to read, it holds: %s", path,
+  return FG_FAIL(st, FG_IO, "%s: %s; name the one to read (FILE:NAME, or target.dataset), it holds: %s", path,
                  found ? "no data set x, and several with two dimensions"
                        : "no data set x, nor one with two dimensions",
                  candidates(entries, count, text));

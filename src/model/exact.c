@@ -103,10 +103,11 @@ static fg_code fg_exact_create(const char *name, fg_engine *engine, const fg_tar
   fg_code rc = FG_OK;
   *out = NULL;
   if (!(fg_target_abilities(target) & FG_TARGET_IS_MIXTURE))
-    return FG_FAIL(st, FG_USAGE,
-                   "the model %s needs a Gaussian mixture and the target %s is none: use gaussian, gmm9, "
-                   "blobs or mixture",
-                   name, fg_target_name(target));
+    return FG_FAIL(
+        st, FG_USAGE,
+        "the model %s is made from a Gaussian mixture, which the target %s is not: use gaussian, gmm9, "
+        "blobs or mixture, or set model.kind: network",
+        name, fg_target_name(target));
   FG_TRY(fg_target_mixture(target, &view, st));
   FG_TRY(fg_model_new(name, engine, process, &model, st));
   fg_field_mixture *mixture = &model->field.as.mixture;

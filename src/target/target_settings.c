@@ -53,8 +53,8 @@ static fg_code take_list(const fg_settings *settings, const char *key, size_t co
   size_t shape[3];
   FG_TRY(fg_settings_array(settings, key, values, shape, st));
   if (!*values || (shape[0] == count && shape[1] == 1 && shape[2] == 1)) return FG_OK;
-  return FG_FAIL(st, FG_USAGE, "%s has the shape [%zu, %zu, %zu]: give one number for each of the %zu %s",
-                 key, shape[0], shape[1], shape[2], count, what);
+  return FG_FAIL(st, FG_USAGE, "%s holds %zu numbers: give a list, one number for each of the %zu %s", key,
+                 shape[0] * shape[1] * shape[2], count, what);
 }
 
 static fg_code take_rings(const fg_settings *settings, fg_target_settings *s, fg_status *st)
