@@ -75,7 +75,8 @@ static const fg_setting fg_table[] = {
     ARRAY("target.weights", TINY, BIG, "", "Weights of the mixture, [k]; empty: equal."),
     ARRAY("target.means", -BIG, BIG, "", "Means of the mixture, [k, d]."),
     ARRAY("target.covariances", -BIG, BIG, "",
-          "Covariances of the mixture, [k, d, d]; empty: target.variance times the identity."),
+          "Covariances of the mixture, [k, d, d], diagonals [k, d] or variances [k]; empty: target.variance "
+          "times the identity."),
     REAL("target.nu", "auto", TINY, BIG, "",
          "Standard deviation of the funnel's first coordinate (auto: 3)."),
     INTEGER("target.wells", "auto", 1, 100000, "",
@@ -169,7 +170,8 @@ static const fg_setting fg_table[] = {
     INTEGER("compare.permutations", "99", 0, 1e5, "", "Permutations behind each p-value; 0: none."),
     REAL("compare.confidence", "0.9", 0.01, 0.9999, "", "Level of the confidence intervals."),
     ARRAY("compare.snapshots", 0, BIG, "time",
-          "Noising times at which both laws are also kept and compared."),
+          "Noising times at which both laws are also kept and compared, moved to the nearest time of the "
+          "SDE's grid; empty: eight, equal in log t."),
     INTEGER("compare.residual_points", "10000", 0, 1e8, "",
             "Points per time for the Fokker-Planck residual; 0: none."),
     FLAG("compare.same_starts", "true", "Start both laws from the same particles."),
