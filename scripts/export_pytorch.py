@@ -20,8 +20,11 @@ import os
 import struct
 import sys
 
-import torch
-from torch import nn
+try:
+    import torch
+    from torch import nn
+except ImportError:
+    sys.exit(f"export_pytorch: {sys.executable} has no torch: apt-get install python3-torch, or pip install torch")
 
 ACTIVATIONS = {
     "softplus": lambda z, beta, threshold: nn.functional.softplus(z, beta, threshold),
