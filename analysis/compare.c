@@ -4,22 +4,15 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/run_directory.h"
-
-static double fg_now(void)
-{
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 void fg_compare_log(fg_comparison *c, const char *format, ...)
 {
   if (!c->log) return;
-  fprintf(c->log, "%9.2f  ", fg_now() - c->seconds);
+  fprintf(c->log, "%9.2f  ", fg_seconds() - c->seconds);
   va_list arguments;
   va_start(arguments, format);
   vfprintf(c->log, format, arguments);
@@ -139,7 +132,7 @@ fg_code fg_compare_run(fg_engine *engine, const fg_settings *settings, const cha
 {
   fg_comparison c = {.engine = engine, .settings = settings, .progress = progress};
   fg_code rc;
-  c.seconds = fg_now();
+  c.seconds = fg_seconds();
   FG_GO(fg_compare_counts(&c, st), done);
   FG_GO(fg_compare_models(&c, st), done);
   FG_GO(fg_compare_flows(&c, st), done);
@@ -151,7 +144,7 @@ fg_code fg_compare_run(fg_engine *engine, const fg_settings *settings, const cha
   FG_GO(fg_compare_residual(&c, st), done);
   FG_GO(fg_compare_estimate(&c, st), done);
   double began = c.seconds;
-  c.seconds = fg_now() - began;
+  c.seconds = fg_seconds() - began;
   rc = fg_compare_samples(&c, run_directory, st);
   if (rc == FG_OK) rc = fg_compare_results(&c, run_directory, st);
   c.seconds = began;

@@ -2,19 +2,11 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "analysis/statistics.h"
 #include "analysis/transport/transport.h"
 
 #define FG_MASS_TOTAL ((int64_t)1 << 60)
-
-double fg_seconds(void)
-{
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 /* ---- masses -------------------------------------------------------------------------- */
 

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "flowgap/analysis.h"
 
 /* Two samples ready for transport: rows of weight 0 left out, coordinates multiplied by 2^-exponent so
@@ -66,7 +67,5 @@ size_t fg_grid_bin(const fg_w2_grid_settings *grid, const double *x);
 /* Refuses what is not finite (naming the row), negative weights and weights without a sum. */
 FG_CHECKED fg_code fg_rows_check(const char *name, size_t n, size_t d, const double *x, const double *w,
                                  fg_status *st);
-
-double fg_seconds(void);
 
 #endif

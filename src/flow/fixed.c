@@ -3,8 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "flowgap/flow.h"
 #include "formula/random.h"
 #include "model/model.h"
@@ -35,13 +35,6 @@ typedef struct fg_fixed_run {
   const fg_progress *outer;
   double done, total;
 } fg_fixed_run;
-
-static double fg_seconds(void)
-{
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static void fg_fixed_progress(void *user, const char *stage, double done, double total)
 {

@@ -4,8 +4,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "flow/ode_tile.h"
 #include "model/model.h"
 
@@ -114,13 +114,6 @@ static void fg_ode_gather(const fg_ode_problem *p, const fg_ode_worker *workers,
     report->bin_rhs[b] = (double)rhs[b] / (double)report->tiles;
     report->bin_order[b] = steps[b] ? (double)order[b] / (double)steps[b] : 0;
   }
-}
-
-static double fg_seconds(void)
-{
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
 fg_code fg_ode_run(fg_ode_problem *problem, fg_flow_report *report, fg_status *st)
