@@ -154,6 +154,15 @@ struct fg_engine {
 /* FG_UNSUPPORTED, "engine cuda cannot simulate: use --engine cpu". */
 fg_code fg_engine_lacks(const fg_engine *e, const char *operation, fg_status *st);
 
+/* Is offset .. offset + bytes inside the buffer? */
+static inline fg_code fg_buf_inside(fg_buf buf, size_t offset, size_t bytes, fg_status *st)
+{
+  if (offset > buf.bytes || bytes > buf.bytes - offset)
+    return FG_FAIL(st, FG_FAILED, "bytes %zu to %zu are outside a buffer of %zu bytes", offset,
+                   offset + bytes, buf.bytes);
+  return FG_OK;
+}
+
 /* What no engine takes. */
 static inline fg_code fg_simulate_check(const fg_simulate_request *r, fg_status *st)
 {

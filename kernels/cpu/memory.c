@@ -49,25 +49,16 @@ void fg_cpu_free(fg_engine *e, fg_buf *buf)
   buf->bytes = 0;
 }
 
-/* Is offset .. offset + bytes inside the buffer? */
-static fg_code fg_cpu_inside(fg_buf buf, size_t offset, size_t bytes, fg_status *st)
-{
-  if (offset > buf.bytes || bytes > buf.bytes - offset)
-    return FG_FAIL(st, FG_FAILED, "bytes %zu to %zu are outside a buffer of %zu bytes", offset,
-                   offset + bytes, buf.bytes);
-  return FG_OK;
-}
-
 fg_code fg_cpu_upload(fg_engine *e, fg_buf buf, size_t offset, const void *host, size_t bytes, fg_status *st)
 {
-  FG_TRY(fg_cpu_inside(buf, offset, bytes, st));
+  FG_TRY(fg_buf_inside(buf, offset, bytes, st));
   if (bytes) memcpy((char *)fg_cpu_address(e->state, buf) + offset, host, bytes);
   return FG_OK;
 }
 
 fg_code fg_cpu_download(fg_engine *e, void *host, fg_buf buf, size_t offset, size_t bytes, fg_status *st)
 {
-  FG_TRY(fg_cpu_inside(buf, offset, bytes, st));
+  FG_TRY(fg_buf_inside(buf, offset, bytes, st));
   if (bytes) memcpy(host, (const char *)fg_cpu_address(e->state, buf) + offset, bytes);
   return FG_OK;
 }

@@ -78,19 +78,11 @@ static void fg_cuda_free(fg_engine *e, fg_buf *buf)
   buf->bytes = 0;
 }
 
-static fg_code fg_cuda_inside(fg_buf buf, size_t offset, size_t bytes, fg_status *st)
-{
-  if (offset > buf.bytes || bytes > buf.bytes - offset)
-    return FG_FAIL(st, FG_FAILED, "bytes %zu to %zu are outside a buffer of %zu bytes", offset,
-                   offset + bytes, buf.bytes);
-  return FG_OK;
-}
-
 static fg_code fg_cuda_upload(fg_engine *e, fg_buf buf, size_t offset, const void *host, size_t bytes,
                               fg_status *st)
 {
   (void)e;
-  FG_TRY(fg_cuda_inside(buf, offset, bytes, st));
+  FG_TRY(fg_buf_inside(buf, offset, bytes, st));
   if (bytes == 0) return FG_OK;
   FG_TRY(fg_cuda_check(
       cudaMemcpyAsync((char *)buf.device + offset, host, bytes, cudaMemcpyHostToDevice, cudaStreamPerThread),
@@ -102,7 +94,7 @@ static fg_code fg_cuda_download(fg_engine *e, void *host, fg_buf buf, size_t off
                                 fg_status *st)
 {
   (void)e;
-  FG_TRY(fg_cuda_inside(buf, offset, bytes, st));
+  FG_TRY(fg_buf_inside(buf, offset, bytes, st));
   if (bytes == 0) return FG_OK;
   FG_TRY(fg_cuda_check(cudaMemcpyAsync(host, (const char *)buf.device + offset, bytes, cudaMemcpyDeviceToHost,
                                        cudaStreamPerThread),
