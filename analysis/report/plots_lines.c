@@ -61,7 +61,7 @@ void fg_plot_estimates(const fg_run *run, fg_plots *plots)
   fg_page_print(script, "set xrange [%.9g:%.9g]\nset yrange [%g:-0.6]\nset border 1\n", left, 1.06 * most,
                 rows - 0.4);
   fg_page_print(script,
-                "set lmargin at screen 0.36\nset tmargin at screen %.6f\nset bmargin at screen %.6f\nset "
+                "set lmargin at screen 0.41\nset tmargin at screen %.6f\nset bmargin at screen %.6f\nset "
                 "xlabel '{/:Italic W}_2' tc rgb " FG_INK "\n"
                 "set ytics scale 0\nset grid xtics lt 1 lw 0.6 lc rgb " FG_RULE "\n"
                 "color(p) = p == 0 ? 0x010101 : p == 1 ? 0x0072b2 : 0xd55e00\nleft = %.9g\n",

@@ -287,11 +287,12 @@ void fg_report_provenance(const fg_report *r)
   const char *command = fg_run_word(results, "command", "not recorded");
   fg_page_put(page, "<section id=\"provenance\">\n<h2>Where this page comes from</h2>\n");
   if (strcmp(command, "flowgap compare config.yaml") != 0) {
-    fg_page_put(page, "<p class=\"note\">Command that made this run:</p>\n<pre class=\"wrap\"><code>");
+    fg_page_put(page,
+                "<p class=\"note\">To repeat the run, where it was made:</p>\n<pre class=\"wrap\"><code>");
     fg_page_text(page, command);
     fg_page_put(page, "</code></pre>\n");
   }
-  fg_page_put(page, "<p class=\"note\">To repeat it, in the run directory:</p>\n<pre class=\"wrap\"><code>"
+  fg_page_put(page, "<p class=\"note\">From within the run directory:</p>\n<pre class=\"wrap\"><code>"
                     "flowgap compare config.yaml --out repeated</code></pre>\n"
                     "<div class=\"scroll\"><table class=\"keys\"><tbody>\n");
   row_object(page, "model", fg_run_find(results, "model"));
