@@ -93,7 +93,8 @@ FG_API void fg_ode_defaults(fg_ode_settings *settings); /* adams, 1e-6, 1e-8, 64
  * direction). A tile whose solver gives up is split until the particle at fault is alone; that one
  * is counted, named and left where it got to. log_p as above:
  *     d log p / dt = -div( f - g^2 s / 2 ).
- * Tolerances apply to the positions and, when carried, the log-density. */
+ * Tolerances apply to the positions and, when carried, the log-density. A start that is not finite is
+ * refused, FG_NUMERICS, by both flows. */
 FG_CHECKED FG_API fg_code fg_flow_ode(const fg_model *model, const fg_ode_settings *settings, size_t n,
                                       const double *x0, double t0, double t1, double *x1, double *log_p,
                                       const fg_snapshots *snapshots, const fg_progress *progress,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "flow/start.h"
 #include "flowgap/flow.h"
 #include "formula/random.h"
 #include "model/model.h"
@@ -60,12 +61,7 @@ static fg_code fg_fixed_check(const fg_fixed_settings *s, size_t n, const double
                    s->lambda);
   if (snapshots && snapshots->log_p && !log_p)
     return FG_FAIL(st, FG_USAGE, "snapshots of the log-density need the log-density at the start");
-  for (size_t i = 0; i < n; i++)
-    for (size_t j = 0; j < d; j++)
-      if (!isfinite(x0[i * d + j]))
-        return FG_FAIL(st, FG_NUMERICS, "coordinate %zu of particle %zu is %g at the start", j + 1, i + 1,
-                       x0[i * d + j]);
-  return FG_OK;
+  return fg_start_check(n, d, x0, st);
 }
 
 /* Each time must be a node of the refined grid, to 1e-12 T. */

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "flow/ode_tile.h"
+#include "flow/start.h"
 #include "model/model.h"
 
 /* Below this the weights of CVODE's norm drown in rounding: 1/rtol comes near 1/DBL_EPSILON. */
@@ -119,6 +120,7 @@ static void fg_ode_gather(const fg_ode_problem *p, const fg_ode_worker *workers,
 fg_code fg_ode_run(fg_ode_problem *problem, fg_flow_report *report, fg_status *st)
 {
   double start = fg_seconds();
+  FG_TRY(fg_start_check(problem->n, problem->d, problem->x0, st));
   fg_threads *threads = problem->engine->threads;
   int count = fg_threads_count(threads);
   double high = fmax(problem->t0, problem->t1);
