@@ -124,12 +124,6 @@ TILE_FN void fg_walk_normals(const fg_walk *w, uint32_t stream, uint32_t step, f
   TILE_SYNC();
 }
 
-/* Streams of the bridges: FG_STREAM_BRIDGE + level for the noise stream; others are set apart by 64. */
-FG_HD uint32_t fg_bridge_stream(uint32_t stream, int level)
-{
-  return FG_STREAM_BRIDGE + (uint32_t)level + (stream - FG_STREAM_NOISE) * 64u;
-}
-
 /* The normals of refined step k into w->noise. Level 0 is the base path, level L the grid in use. */
 TILE_FN void fg_walk_noise(fg_walk *w, size_t k)
 {

@@ -26,6 +26,14 @@ enum {
   FG_STREAM_EVALUATE = 37
 };
 
+enum { FG_STREAMS = 1 << 16, FG_STREAMS_APART = 64, FG_BRIDGE_LEVELS = 15 };
+
+/* Streams of the bridges: FG_STREAM_BRIDGE + level for the noise stream; others are set apart by 64. */
+FG_HD uint32_t fg_bridge_stream(uint32_t stream, int level)
+{
+  return FG_STREAM_BRIDGE + (uint32_t)level + (stream - FG_STREAM_NOISE) * FG_STREAMS_APART;
+}
+
 FG_HD fg_words fg_philox(uint64_t seed, uint32_t stream, uint64_t particle, uint32_t step, uint32_t block)
 {
   uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);

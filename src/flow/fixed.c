@@ -52,8 +52,8 @@ static fg_code fg_fixed_check(const fg_fixed_settings *s, size_t n, const double
     return FG_FAIL(st, FG_USAGE, "scheme %d is unknown: give euler or heun", (int)s->scheme);
   if (!(s->lambda >= 0 && isfinite(s->lambda)))
     return FG_FAIL(st, FG_USAGE, "lambda is %g: give a finite number of at least 0", s->lambda);
-  if (s->refine < 0 || s->refine > 15)
-    return FG_FAIL(st, FG_USAGE, "refine is %d: give 0 to 15 halvings", s->refine);
+  if (s->refine < 0 || s->refine > FG_BRIDGE_LEVELS)
+    return FG_FAIL(st, FG_USAGE, "refine is %d: give 0 to %d halvings", s->refine, FG_BRIDGE_LEVELS);
   if (s->tile < 1 || s->tile > 65536)
     return FG_FAIL(st, FG_USAGE, "tile is %zu particles: give 1 to 65536", s->tile);
   if ((log_p || (snapshots && snapshots->log_p)) && s->lambda != 0)
@@ -62,6 +62,31 @@ static fg_code fg_fixed_check(const fg_fixed_settings *s, size_t n, const double
   if (snapshots && snapshots->log_p && !log_p)
     return FG_FAIL(st, FG_USAGE, "snapshots of the log-density need the log-density at the start");
   return fg_start_check(n, d, x0, st);
+}
+
+/* Noise that nothing else uses: numbers beyond the counter's room would wrap around. */
+static fg_code fg_fixed_check_noise(const fg_fixed_settings *s, uint32_t stream, uint64_t first, size_t n,
+                                    fg_status *st)
+{
+  const uint64_t particles = (uint64_t)1 << 48;
+  uint32_t most = (FG_STREAMS - 1 - fg_bridge_stream(FG_STREAM_NOISE, FG_BRIDGE_LEVELS)) / FG_STREAMS_APART;
+  uint32_t place = stream % FG_STREAMS_APART;
+  if (n > particles || first > particles - n)
+    return FG_FAIL(st, FG_USAGE, "particles %llu and %zu more: their numbers must stay below 2^48",
+                   (unsigned long long)first, n);
+  if (stream >= FG_STREAMS)
+    return FG_FAIL(st, FG_USAGE, "stream is %u: give a number below %d", stream, FG_STREAMS);
+  if (place > FG_STREAM_BRIDGE && place <= FG_STREAM_BRIDGE + FG_BRIDGE_LEVELS)
+    return FG_FAIL(st, FG_USAGE, "stream %u refines the path of stream %u: give another number", stream,
+                   stream / FG_STREAMS_APART + FG_STREAM_NOISE);
+  if (stream >= FG_STREAM_PRIOR && stream <= FG_STREAM_EVALUATE)
+    return FG_FAIL(st, FG_USAGE,
+                   "stream %u gives starts, targets or subsamples: give another number than %d to %d", stream,
+                   FG_STREAM_PRIOR, FG_STREAM_EVALUATE);
+  if (s->refine > 0 && (stream < FG_STREAM_NOISE || stream > most + FG_STREAM_NOISE))
+    return FG_FAIL(st, FG_USAGE, "stream %u has no streams for the refined path: give %d to %u", stream,
+                   FG_STREAM_NOISE, most + FG_STREAM_NOISE);
+  return FG_OK;
 }
 
 /* Each time must be a node of the refined grid, to 1e-12 T. */
@@ -188,6 +213,7 @@ fg_code fg_flow_fixed(const fg_model *model, const fg_fixed_settings *settings, 
   if (!report) report = &unused;
   memset(report, 0, sizeof *report);
   FG_TRY(fg_fixed_check(settings, n, x0, (size_t)run.field->d, log_p, snapshots, st));
+  FG_TRY(fg_fixed_check_noise(settings, stream, first, n, st));
   if (n == 0) return FG_OK;
   if (!run.engine->ops->simulate) return fg_engine_lacks(run.engine, "simulate", st);
   r->precision = settings->precision;

@@ -218,13 +218,62 @@ static void interruption_and_bad_requests(void **state)
   case_close(&c);
 }
 
+/* No stream that another purpose uses, no number that would wrap around in the counter. */
+static void noise_is_not_shared(void **state)
+{
+  (void)state;
+  enum { ONE = 1 };
+  static const struct {
+    uint32_t stream;
+    int refine;
+    uint64_t first;
+    fg_code expected;
+  } tries[] = {
+      {0, 0, 0, FG_OK},
+      {2, 0, 0, FG_OK},
+      {3, 0, 0, FG_USAGE},
+      {17, 0, 0, FG_USAGE},
+      {18, 2, 0, FG_OK},
+      {31, 0, 0, FG_OK},
+      {32, 0, 0, FG_USAGE},
+      {37, 0, 0, FG_USAGE},
+      {38, 0, 0, FG_OK},
+      {64 + 3, 0, 0, FG_USAGE},
+      {0, 1, 0, FG_USAGE},
+      {1024, 15, 0, FG_OK},
+      {1025, 0, 0, FG_OK},
+      {1025, 1, 0, FG_USAGE},
+      {65535, 0, 0, FG_OK},
+      {65536, 0, 0, FG_USAGE},
+      {UINT32_MAX, 0, 0, FG_USAGE},
+      {1, 0, ((uint64_t)1 << 48) - ONE, FG_OK},
+      {1, 0, (uint64_t)1 << 48, FG_USAGE},
+      {1, 0, UINT64_MAX, FG_USAGE},
+  };
+  model_case c;
+  fg_grid *grid;
+  fg_fixed_settings f;
+  double x[D] = {0};
+  open_case(&c, "cpu", FG_PROCESS_OU);
+  CASE_OK(fg_grid_create(FG_GRID_UNIFORM, 1, 0, 1, &grid, &case_status));
+  fg_fixed_defaults(&f);
+  f.grid = grid;
+  for (size_t k = 0; k < sizeof tries / sizeof *tries; k++) {
+    f.refine = tries[k].refine;
+    assert_int_equal(fg_flow_fixed(c.model, &f, 1, tries[k].stream, tries[k].first, ONE, x, x, NULL, NULL,
+                                   NULL, NULL, &case_status),
+                     tries[k].expected);
+  }
+  fg_grid_destroy(&grid);
+  case_close(&c);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(same_as_by_hand),
-      cmocka_unit_test(snapshots_at_nodes),
-      cmocka_unit_test(lost_particles_are_named),
-      cmocka_unit_test(interruption_and_bad_requests),
+      cmocka_unit_test(same_as_by_hand),          cmocka_unit_test(snapshots_at_nodes),
+      cmocka_unit_test(lost_particles_are_named), cmocka_unit_test(interruption_and_bad_requests),
+      cmocka_unit_test(noise_is_not_shared),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
