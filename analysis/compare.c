@@ -24,10 +24,8 @@ void fg_compare_log(fg_comparison *c, const char *format, ...)
 static fg_code fg_compare_models(fg_comparison *c, fg_status *st)
 {
   const fg_settings *s = c->settings;
-  const char *kind;
   FG_TRY(fg_process_from_settings(s, &c->process, st));
-  FG_TRY(fg_settings_text(s, "target.kind", &kind, st));
-  if (strcmp(kind, "none") != 0) FG_TRY(fg_target_from_settings(s, &c->target, st));
+  FG_TRY(fg_target_from_settings(s, &c->target, st));
   FG_TRY(fg_model_from_settings(c->engine, s, c->target, c->process, &c->model, st));
   c->d = fg_model_dimension(c->model);
   if (c->target && fg_target_dimension(c->target) != c->d)

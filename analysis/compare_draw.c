@@ -175,6 +175,7 @@ fg_code fg_compare_draw(fg_comparison *c, fg_status *st)
   /* only CVODE's tiles show in the results: they must not be cut */
   c->kept = c->n < FG_KEPT ? c->n : FG_KEPT - FG_KEPT % c->ode.tile;
   if (c->kept == 0) c->kept = c->n;
+  c->rows[FG_LAW_ODE] = c->rows[FG_LAW_SDE] = c->n;
   FG_TRY(fg_reals(values, &c->start, st));
   FG_TRY(fg_reals(values, &c->law[FG_LAW_ODE], st));
   FG_TRY(fg_reals(values, &c->law[FG_LAW_SDE], st));
@@ -195,8 +196,11 @@ fg_code fg_compare_draw(fg_comparison *c, fg_status *st)
                  c->sde_report.seconds);
   FG_TRY(fg_draw_traces(c, st));
   if (c->target && (fg_target_abilities(c->target) & FG_TARGET_SAMPLE)) {
-    FG_TRY(fg_reals(values, &c->law[FG_LAW_TARGET], st));
-    FG_TRY(fg_target_sample(c->target, c->seed, 0, c->n, c->law[FG_LAW_TARGET], st));
+    /* estimates need independent rows: a file gives each of its rows once */
+    size_t distinct = fg_target_rows(c->target);
+    c->rows[FG_LAW_TARGET] = distinct && distinct < c->n ? distinct : c->n;
+    FG_TRY(fg_reals(c->rows[FG_LAW_TARGET] * c->d, &c->law[FG_LAW_TARGET], st));
+    FG_TRY(fg_target_sample(c->target, c->seed, 0, c->rows[FG_LAW_TARGET], c->law[FG_LAW_TARGET], st));
   }
   return FG_OK;
 }

@@ -2,6 +2,8 @@
  * then both figures are kept. */
 #include "compare_impl.h"
 
+#include "analysis/grid_width.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,13 +62,13 @@ static fg_code fg_estimate_boxed(fg_comparison *c, fg_status *st)
   fg_code rc = FG_OK;
   for (int k = 0; k < FG_LAWS; k++) {
     if (!c->law[k]) continue;
-    cut[k] = malloc(c->n * c->d * sizeof(double));
+    cut[k] = malloc(c->rows[k] * c->d * sizeof(double));
     if (!cut[k]) {
       rc = FG_FAIL(st, FG_MEMORY, "no memory for the particles inside compare.box");
       goto done;
     }
-    rows[k] = fg_keep_box(c->law[k], c->n, c->d, c->box, cut[k]);
-    c->outside_box[k] = c->n - rows[k];
+    rows[k] = fg_keep_box(c->law[k], c->rows[k], c->d, c->box, cut[k]);
+    c->outside_box[k] = c->rows[k] - rows[k];
     if (rows[k] == 0) {
       rc = FG_FAIL(st, FG_NUMERICS, "no %s particle lies in compare.box %g: widen the box or set it to 0",
                    fg_law_names[k], c->box);
@@ -97,8 +99,9 @@ static fg_code fg_estimate_snapshots(fg_comparison *c, fg_status *st)
 
 fg_code fg_compare_estimate(fg_comparison *c, fg_status *st)
 {
-  size_t rows[FG_LAWS] = {c->n, c->n, c->n};
-  FG_TRY(fg_estimate_pairs(c, c->law, rows, c->estimate, "", st));
+  double *width = &c->estimate_settings[FG_W2_GRID].grid.half_width;
+  if (isnan(*width)) FG_TRY(fg_grid_width(FG_LAWS, (const double *const *)c->law, c->rows, c->d, width, st));
+  FG_TRY(fg_estimate_pairs(c, c->law, c->rows, c->estimate, "", st));
   if (c->box > 0) FG_TRY(fg_estimate_boxed(c, st));
   return fg_estimate_snapshots(c, st);
 }

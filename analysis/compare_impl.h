@@ -40,7 +40,8 @@ typedef struct fg_comparison {
   double *start; /* [n, d] */
   bool same_starts;
   double *sde_start;    /* [n, d], NULL when the SDE starts where the ODE does */
-  double *law[FG_LAWS]; /* [n, d]; NULL for a target that cannot be sampled */
+  double *law[FG_LAWS]; /* [rows, d]; NULL for a target that cannot be sampled */
+  size_t rows[FG_LAWS]; /* n, or fewer for a target of fewer distinct rows */
   fg_flow_report ode_report, sde_report;
 
   size_t nodes;

@@ -34,7 +34,7 @@ fg_code fg_compare_samples(const fg_comparison *c, const char *run_directory, fg
   FG_GO(fg_save_rows(file, "start", c->start, c->n, c->d, st), done);
   FG_GO(fg_save_rows(file, "sde_start", c->sde_start, c->n, c->d, st), done);
   for (int k = 0; k < FG_LAWS; k++)
-    FG_GO(fg_save_rows(file, fg_law_names[k], c->law[k], c->n, c->d, st), done);
+    FG_GO(fg_save_rows(file, fg_law_names[k], c->law[k], c->rows[k], c->d, st), done);
   FG_GO(fg_save_times(file, "snapshot_t", c->snapshot_t, c->snapshots, st), done);
   FG_GO(fg_save_block(file, "snapshot_ode", c->snapshot_ode, c->snapshots, c->kept, c->d, st), done);
   FG_GO(fg_save_block(file, "snapshot_sde", c->snapshot_sde, c->snapshots, c->kept, c->d, st), done);

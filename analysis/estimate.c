@@ -7,12 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/grid_width.h"
 #include "analysis/estimate_impl.h"
 #include "analysis/statistics.h"
 #include "analysis/transport/transport.h"
 #include "formula/random.h"
 
-enum { FG_BLOCK_ROWS = 1000 }; /* exact: rows per side of an interval's block, and at least of the test */
+enum {
+  FG_BLOCK_ROWS = 1000,   /* exact: rows per side of an interval's block, and at least of the test */
+  FG_SORTED_ROWS = 100000 /* exact in one dimension: most rows of each side */
+};
 
 typedef enum fg_purpose {
   FG_FOR_VALUE,
@@ -66,7 +70,7 @@ void fg_estimate_defaults(fg_estimator estimator, fg_estimate_settings *settings
   memset(settings, 0, sizeof *settings);
   settings->estimator = estimator;
   settings->grid.bins = 64;
-  settings->grid.half_width = 3.5;
+  settings->grid.half_width = NAN;
   settings->exact_points = 2000;
   settings->replicates = 40;
   settings->permutations = 99;
@@ -74,7 +78,7 @@ void fg_estimate_defaults(fg_estimator estimator, fg_estimate_settings *settings
   settings->seed = 1;
 }
 
-static fg_code fg_settings_check(const fg_estimate_settings *s, fg_status *st)
+static fg_code fg_estimate_check(const fg_estimate_settings *s, fg_status *st)
 {
   if ((unsigned)s->estimator >= FG_ESTIMATORS)
     return FG_FAIL(st, FG_USAGE, "estimator number %d is not known", (int)s->estimator);
@@ -104,8 +108,10 @@ static void fg_plan_make(const fg_estimate_settings *s, const fg_pool *pool, fg_
 {
   bool exact = s->estimator == FG_W2_EXACT;
   memset(plan, 0, sizeof *plan);
-  plan->use_x = exact ? fg_least(pool->n, s->exact_points) : pool->n;
-  plan->use_y = exact ? fg_least(pool->m, s->exact_points) : pool->m;
+  /* in one dimension transport is a sort: nearly all rows can enter */
+  size_t most = pool->d == 1 ? fg_most(s->exact_points, FG_SORTED_ROWS) : s->exact_points;
+  plan->use_x = exact ? fg_least(pool->n, most) : pool->n;
+  plan->use_y = exact ? fg_least(pool->m, most) : pool->m;
   size_t longer = fg_most(plan->use_x, plan->use_y);
   plan->floor_rows = 2 / (1 / (double)plan->use_x + 1 / (double)plan->use_y);
   plan->floor_x = fg_least(pool->n / 2, (size_t)(plan->floor_rows + 0.5));
@@ -113,7 +119,7 @@ static void fg_plan_make(const fg_estimate_settings *s, const fg_pool *pool, fg_
   double share = exact ? fmin(0.5, (double)FG_BLOCK_ROWS / (double)longer) : 0.5;
   plan->block_x = fg_most(2, (size_t)(share * (double)plan->use_x));
   plan->block_y = fg_most(2, (size_t)(share * (double)plan->use_y));
-  size_t test = exact ? fg_most(FG_BLOCK_ROWS, s->exact_points / 4) : SIZE_MAX;
+  size_t test = exact ? fg_most(FG_BLOCK_ROWS, most / 4) : SIZE_MAX;
   plan->test_x = fg_least(plan->use_x, test);
   plan->test_y = fg_least(plan->use_y, test);
   size_t floors = s->estimator == FG_W2_GAUSSIAN ? s->replicates : fg_most(2, s->replicates / 10);
@@ -332,7 +338,12 @@ fg_code fg_estimate_w2(fg_threads *threads, const fg_estimate_settings *settings
                        const fg_progress *progress, fg_estimate *estimate, fg_status *st)
 {
   double start = fg_seconds();
-  FG_TRY(fg_settings_check(settings, st));
+  FG_TRY(fg_estimate_check(settings, st));
+  fg_estimate_settings chosen = *settings;
+  if (chosen.estimator == FG_W2_GRID && isnan(chosen.grid.half_width))
+    FG_TRY(fg_grid_width(2, (const double *const[]){x, y}, (const size_t[]){n, m}, d, &chosen.grid.half_width,
+                         st));
+  settings = &chosen;
   fg_estimation e = {.settings = settings, .progress = progress};
   fg_code rc = FG_OK;
   FG_TRY(fg_pool_create(settings, n, m, d, x, wx, y, wy, &e.pool, st));

@@ -32,7 +32,7 @@ FG_CHECKED FG_API fg_code fg_w2_exact(size_t n, size_t m, size_t d, const double
  * exact transport between them by moving in x, then in y. */
 typedef struct fg_w2_grid_settings {
   size_t bins;
-  double half_width;
+  double half_width; /* fg_estimate_w2 takes NaN: wide enough for 99.9 % of both samples */
 } fg_w2_grid_settings;
 /* Mass outside the grid (beyond half_width in a coordinate) is left out and counted. mass is a sum of
  * weights, or counts where w is NULL: not normalised (fg_w2_grid does that). */

@@ -60,7 +60,7 @@ FG_API size_t fg_target_dimension(const fg_target *target);
 typedef enum fg_target_ability {
   FG_TARGET_DENSITY = 1, /* log_density works */
   FG_TARGET_SCORE = 2,   /* ... with its score */
-  FG_TARGET_SAMPLE = 4,  /* exact sampling (rows with replacement for `samples`) */
+  FG_TARGET_SAMPLE = 4,  /* exact sampling (`samples`: rows, see fg_target_rows) */
   FG_TARGET_LOG_Z = 8,
   FG_TARGET_MOMENTS = 16,
   FG_TARGET_IS_MIXTURE = 32 /* so `exact` models exist */
@@ -73,6 +73,9 @@ FG_CHECKED FG_API fg_code fg_target_log_density(const fg_target *target, size_t 
 /* Draws number first .. first+n-1 of the stream (seed): any split gives the same rows. x [n, d]. */
 FG_CHECKED FG_API fg_code fg_target_sample(const fg_target *target, uint64_t seed, uint64_t first, size_t n,
                                            double *x, fg_status *st);
+/* How many distinct draws there are: the rows of an unweighted file, whose draws 0 .. rows-1 are those rows, each
+ * once, in an order that depends on the seed; later draws repeat that order. 0 for every other target. */
+FG_API size_t fg_target_rows(const fg_target *target);
 /* log of the integral of rho (closed form, else quadrature to 1e-12). */
 FG_CHECKED FG_API fg_code fg_target_log_z(const fg_target *target, double *log_z, fg_status *st);
 /* mean [d] and covariance [d, d] of the normalised target (either may be NULL). */

@@ -1,8 +1,11 @@
-/* Rows of a file as a target: drawn with replacement, by weight. */
+/* Rows of a file as a target: each once in an order keyed by the seed, then again; by weight, with replacement, when
+ * they have weights. */
 #include <math.h>
 #include <stdlib.h>
 
 #include "target/target_impl.h"
+
+static const fg_target_ops samples_ops;
 
 typedef struct rows {
   fg_samples samples;
@@ -10,9 +13,40 @@ typedef struct rows {
   double *cumulative; /* [n] */
 } rows;
 
+/* A permutation of 0 .. n-1 without a table: a four-round Feistel network on the next power of four, walked until it
+ * lands below n (Luby and Rackoff 1988; Black and Rogaway 2002). At most four steps are expected. */
+static uint64_t permuted(uint64_t seed, uint64_t n, uint64_t at)
+{
+  unsigned half = 1;
+  while (half < 32 && (UINT64_C(1) << (2 * half)) < n) half++;
+  const uint64_t mask = (UINT64_C(1) << half) - 1;
+  do {
+    uint64_t left = at >> half, right = at & mask;
+    for (uint32_t round = 0; round < 4; round++) {
+      uint64_t next = left ^ (fg_philox(seed, FG_STREAM_TARGET, right, round, 1).w[0] & mask);
+      left = right;
+      right = next;
+    }
+    at = (left << half) | right;
+  } while (at >= n);
+  return at;
+}
+
+size_t fg_target_rows(const fg_target *t)
+{
+  if (t->ops != &samples_ops) return 0;
+  const rows *r = t->data;
+  return r->samples.weights ? 0 : r->samples.n;
+}
+
 static void sample(const fg_target *t, uint64_t seed, uint64_t row, double *x)
 {
   const rows *r = t->data;
+  if (!r->samples.weights) {
+    size_t drawn = (size_t)permuted(seed, r->samples.n, row % r->samples.n);
+    for (size_t i = 0; i < t->d; i++) x[i] = r->samples.x[drawn * t->d + i];
+    return;
+  }
   fg_words words = fg_philox(seed, FG_STREAM_TARGET, row, 0, 0);
   size_t at = fg_target_pick(r->samples.n, r->cumulative, fg_uniform52(words.w[0], words.w[1]));
   for (size_t i = 0; i < t->d; i++) x[i] = r->samples.x[at * t->d + i];

@@ -11,6 +11,37 @@ static fg_target_settings file_settings(const char *path)
   return s;
 }
 
+/* Draws 0 .. n-1 of an unweighted file are its rows, each once, in an order that depends on the seed. */
+static void each_row_once(void **state)
+{
+  (void)state;
+  enum { MOST = 1000 };
+  const size_t sizes[] = {1, 2, 3, 4, 5, 16, 17, 64, 65, 999, MOST};
+  double rows[MOST], x[2][MOST];
+  for (size_t i = 0; i < MOST; i++) rows[i] = (double)i;
+  for (size_t k = 0; k < sizeof sizes / sizeof sizes[0]; k++) {
+    size_t n = sizes[k], moved = 0;
+    fg_samples samples = {.n = n, .d = 1, .x = rows};
+    fg_status st = {0};
+    if (fg_samples_write(scratch("once.npy"), &samples, &st) != FG_OK) fail_msg("%s", st.message);
+    fg_target_settings s = file_settings(scratch("once.npy"));
+    fg_target *t = target_made(&s);
+    assert_int_equal(fg_target_rows(t), n);
+    for (int seed = 0; seed < 2; seed++) {
+      bool seen[MOST] = {false};
+      assert_int_equal(fg_target_sample(t, (uint64_t)seed + 1, 0, n, x[seed], NULL), FG_OK);
+      for (size_t i = 0; i < n; i++) {
+        size_t at = (size_t)x[seed][i];
+        assert_true(at < n && !seen[at]);
+        seen[at] = true;
+      }
+    }
+    for (size_t i = 0; i < n; i++) moved += x[0][i] != x[1][i];
+    if (n >= 64) assert_true(moved > n / 2); /* two random orders agree in about one place */
+    fg_target_destroy(&t);
+  }
+}
+
 static void weighted_rows(void **state)
 {
   (void)state;
@@ -117,7 +148,8 @@ static void from_settings(void **state)
 
 int main(void)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(weighted_rows), cmocka_unit_test(abilities),
-                                     cmocka_unit_test(messages), cmocka_unit_test(from_settings)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(each_row_once), cmocka_unit_test(weighted_rows),
+                                     cmocka_unit_test(abilities), cmocka_unit_test(messages),
+                                     cmocka_unit_test(from_settings)};
   return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
