@@ -1,3 +1,4 @@
+#include "analysis/report/answer.h"
 #include "analysis/report/sections.h"
 #include "analysis/report/style.h"
 
@@ -39,43 +40,10 @@ static const char *model_name(const fg_run *run)
 
 /* ---- the answer -------------------------------------------------------------------------- */
 
-typedef enum verdict { VERDICT_NONE, VERDICT_WITHIN, VERDICT_APART } verdict;
-
-typedef struct answer {
-  const char *estimator; /* NULL: no estimate */
-  const json_t *pairs, *gap;
-  double value, low, high, floor, p;
-  verdict verdict;
-} answer;
-
-/* The first estimator that has a figure for ODE against SDE, the most faithful first. A gap is called
- * seen when it exceeds the floor, its interval (which allows for the bias of a finite sample) excludes 0,
- * and a permutation test at 5 % says so; without a test, when the interval lies above the floor. */
-static answer find_answer(const fg_run *run)
-{
-  static const char *const order[] = {"exact", "grid", "gaussian"};
-  answer a = {.value = NAN, .floor = NAN, .p = NAN};
-  for (int i = 0; i < 3 && !a.estimator; i++) {
-    a.pairs = fg_run_find(fg_run_find(run->results, "w2"), order[i]);
-    a.gap = fg_run_find(a.pairs, "ode_sde");
-    a.value = fg_run_real(a.gap, "value");
-    if (isfinite(a.value)) a.estimator = order[i];
-  }
-  if (!a.estimator) return a;
-  a.low = fg_run_real(a.gap, "ci_low");
-  a.high = fg_run_real(a.gap, "ci_high");
-  a.floor = fg_run_real(a.gap, "floor");
-  a.p = fg_run_real(a.gap, "p_value");
-  bool above = !(a.value <= a.floor) && !(a.low <= 0);
-  bool sure = isfinite(a.p) ? a.p <= 0.05 : isfinite(a.floor) && a.low > a.floor;
-  a.verdict = above && sure ? VERDICT_APART : VERDICT_WITHIN;
-  return a;
-}
-
-static void page_detail(const fg_report *r, const answer *a)
+static void page_detail(const fg_report *r, const fg_answer *a)
 {
   fg_page *page = r->page;
-  fg_page_put(page, "<span class=\"detail\">(");
+  fg_page_print(page, "<span class=\"detail\">(<span class=\"by\">%s</span>; ", a->estimator);
   if (isfinite(a->low) && isfinite(a->high)) {
     fg_report_level(page, r->run, false);
     fg_page_put(page, " ");
@@ -95,31 +63,31 @@ static void page_detail(const fg_report *r, const answer *a)
   fg_page_put(page, ")</span>");
 }
 
-static void page_sentence(const fg_report *r, const answer *a)
+static void page_sentence(const fg_report *r, const fg_answer *a)
 {
   fg_page *page = r->page;
   const char *name = model_name(r->run);
-  if (a->verdict == VERDICT_NONE) {
+  if (a->verdict == FG_VERDICT_NONE) {
     fg_page_put(page, "The distance between the ODE and the SDE of ");
     fg_page_text(page, name);
     fg_page_put(page, " could not be estimated");
     return;
   }
-  fg_page_put(page, a->verdict == VERDICT_APART ? "The ODE and the SDE of "
-                                                : "No gap is seen between the ODE and the SDE of ");
+  fg_page_put(page, a->verdict == FG_VERDICT_APART ? "The ODE and the SDE of "
+                                                   : "No gap is seen between the ODE and the SDE of ");
   fg_page_text(page, name);
-  fg_page_put(page, a->verdict == VERDICT_APART ? " are <span class=\"nb\">" FG_W2 " = "
-                                                : ": <span class=\"nb\">" FG_W2 " = ");
+  fg_page_put(page, a->verdict == FG_VERDICT_APART ? " are <span class=\"nb\">" FG_W2 " = "
+                                                   : ": <span class=\"nb\">" FG_W2 " = ");
   fg_page_number(page, a->value, 3, NULL);
   fg_page_put(page, "</span>");
-  if (a->verdict == VERDICT_APART)
+  if (a->verdict == FG_VERDICT_APART)
     fg_page_put(page, " apart ");
   else
     fg_page_put(page, a->value <= a->floor ? " is within the noise " : " does not stand out from the noise ");
   page_detail(r, a);
 }
 
-static void page_to_target(const fg_report *r, const answer *a)
+static void page_to_target(const fg_report *r, const fg_answer *a)
 {
   fg_page *page = r->page;
   double ode = fg_run_real(a->pairs, "ode_target.value"), sde = fg_run_real(a->pairs, "sde_target.value");
@@ -136,10 +104,10 @@ static void page_to_target(const fg_report *r, const answer *a)
 }
 
 /* How the figure was made, and what it cannot see. */
-static void page_lead(const fg_report *r, const answer *a)
+static void page_lead(const fg_report *r, const fg_answer *a)
 {
   fg_page *page = r->page;
-  if (a->verdict == VERDICT_NONE) {
+  if (a->verdict == FG_VERDICT_NONE) {
     fg_page_put(page,
                 "results.json holds no finite Wasserstein distance of the pair ODE and SDE; the warnings and "
                 "the counts of lost particles below may say why.");
@@ -151,23 +119,33 @@ static void page_lead(const fg_report *r, const answer *a)
     fg_page_put(page, "Optimal transport between histograms of ");
   else
     fg_page_put(page, "Distance between Gaussians fitted to each law, a lower bound, from ");
-  fg_page_count(page, fg_run_real(a->gap, "used_x"), "not recorded");
+  fg_page_count(page, a->used_x, "not recorded");
   fg_page_put(page, " particles of the ODE and ");
-  fg_page_count(page, fg_run_real(a->gap, "used_y"), "not recorded");
-  fg_page_put(
-      page, " of the SDE. The noise floor is what the same estimate gives between two samples of one law of "
-            "this size");
-  fg_page_put(page, a->verdict == VERDICT_APART ? "." : ": a gap well below it would go unseen.");
+  fg_page_count(page, a->used_y, "not recorded");
+  fg_page_put(page, " of the SDE");
+  if (a->outside_x + a->outside_y > 0) {
+    fg_page_put(page, ", without ");
+    fg_report_share(page, a->outside_x, a->used_x + a->outside_x);
+    fg_page_put(page, " and ");
+    fg_report_share(page, a->outside_y, a->used_y + a->outside_y);
+    fg_page_put(page, " beyond the grid");
+  }
+  fg_page_put(page, ". The noise floor is what the same estimate gives between two samples of one law of "
+                    "this size");
+  fg_page_put(page, a->verdict == FG_VERDICT_APART ? "." : ": a gap well below it would go unseen.");
   page_to_target(r, a);
 }
 
-static void page_fact(const fg_report *r, const char *title, double value, const json_t *estimate,
-                      const char *small)
+/* `by`: the estimator, or NULL for a figure that is no distance. */
+static void page_fact(const fg_report *r, const char *title, const char *by, double value,
+                      const json_t *estimate, const char *small)
 {
   fg_page *page = r->page;
   double low = fg_run_real(estimate, "ci_low"), high = fg_run_real(estimate, "ci_high");
   double below = fg_run_real(estimate, "floor");
-  fg_page_print(page, "<div><dt>%s</dt><dd>", title);
+  fg_page_print(page, "<div><dt>%s", title);
+  if (by) fg_page_print(page, ", <span class=\"by\">%s</span>", by);
+  fg_page_put(page, "</dt><dd>");
   fg_page_number(page, value, 3, "not estimated in this run");
   fg_page_put(page, "<small>");
   if (value <= below) {
@@ -183,18 +161,19 @@ static void page_fact(const fg_report *r, const char *title, double value, const
   fg_page_put(page, "</small></dd></div>\n");
 }
 
-static void page_facts(const fg_report *r, const answer *a)
+static void page_facts(const fg_report *r, const fg_answer *a)
 {
   fg_page *page = r->page;
   const json_t *ode = fg_run_find(a->pairs, "ode_target"), *sde = fg_run_find(a->pairs, "sde_target");
+  const char *by = a->verdict == FG_VERDICT_NONE ? NULL : a->estimator;
   double residual = fg_run_real(r->run->results, "residual.mean_square");
   fg_page_put(page, "<dl class=\"facts\">\n");
-  page_fact(r, FG_W2 "(ODE, SDE)", a->value, a->gap, "no interval");
-  page_fact(r, "noise floor", a->floor, NULL, "same estimate, one law");
-  if (ode) page_fact(r, FG_W2 "(ODE, target)", fg_run_real(ode, "value"), ode, "no interval");
-  if (sde) page_fact(r, FG_W2 "(SDE, target)", fg_run_real(sde, "value"), sde, "no interval");
+  page_fact(r, FG_W2 "(ODE, SDE)", by, a->value, a->gap, "no interval");
+  page_fact(r, "noise floor", by, a->floor, NULL, "same estimate, one law");
+  if (ode) page_fact(r, FG_W2 "(ODE, target)", by, fg_run_real(ode, "value"), ode, "no interval");
+  if (sde) page_fact(r, FG_W2 "(SDE, target)", by, fg_run_real(sde, "value"), sde, "no interval");
   if (isfinite(residual))
-    page_fact(r, "residual, r.m.s.", sqrt(residual), NULL,
+    page_fact(r, "residual, r.m.s.", NULL, sqrt(residual), NULL,
               "Fokker\xe2\x80\x93Planck, on the SDE\xe2\x80\x99s paths");
   fg_page_put(page, "</dl>\n");
 }
@@ -202,7 +181,7 @@ static void page_facts(const fg_report *r, const answer *a)
 void fg_report_headline(const fg_report *r)
 {
   fg_page *page = r->page;
-  answer a = find_answer(r->run);
+  fg_answer a = fg_answer_find(r->run);
   fg_page_put(page, "<header>\n<p class=\"kicker\">flowgap: probability-flow ODE against SDE \xc2\xb7 ");
   fg_page_text(page, fg_run_word(r->run->results, "process.kind", "process not named"));
   fg_page_put(page, " process \xc2\xb7 dimension ");
@@ -211,7 +190,10 @@ void fg_report_headline(const fg_report *r)
   fg_page_count(page, fg_report_particles(r->run), "not recorded");
   fg_page_put(page, " particles</p>\n<h1>");
   page_sentence(r, &a);
-  fg_page_put(page, ".</h1>\n<p class=\"lead\">");
+  fg_page_put(page, ".</h1>\n");
+  fg_answer_dissent(r->run, &a, page);
+  fg_answer_dimension(r->run, page);
+  fg_page_put(page, "<p class=\"lead\">");
   page_lead(r, &a);
   fg_page_put(page, "</p>\n");
   page_facts(r, &a);
@@ -224,7 +206,7 @@ void fg_report_head(const fg_report *r)
 {
   fg_page *page = r->page;
   char text[48];
-  answer a = find_answer(r->run);
+  fg_answer a = fg_answer_find(r->run);
   fg_page_put(page, "<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">\n<head>\n"
                     "<meta charset=\"utf-8\"/>\n"
                     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"

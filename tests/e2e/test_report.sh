@@ -46,7 +46,7 @@ expect() { # WHAT GOT WANTED
   [ "$2" = "$3" ] || fail "$1: $2, expected $3"
 }
 
-check_kind() { # KIND SVGS IMAGES FRAMES
+check_kind() { # KIND SVGS IMAGES FRAMES ESTIMATOR
   local kind=$1 run=$pages/$1 dom=$pages/$1.dom log=$pages/$1.log
   "$maker" --make "$kind" "$run" || { fail "$kind: no page"; return; }
   local html=$run/report.html
@@ -55,6 +55,8 @@ check_kind() { # KIND SVGS IMAGES FRAMES
   expect "$kind: figures" "$(count '<svg ' "$dom")" "$2"
   expect "$kind: pictures" "$(count '<image [^>]*href="data:image/png;base64,[^"]\{100,\}' "$dom")" "$3"
   expect "$kind: snapshots" "$(count 'class="frame"' "$dom")" "$4"
+  # headline and tiles name one estimator
+  expect "$kind: estimator" "$(grep -o 'class="by">[^<]*' "$dom" | sort -u)" "class=\"by\">$5"
   # the script ran: one snapshot is shown, the others are hidden, the label follows
   if [ "$4" -gt 1 ]; then
     expect "$kind: hidden snapshots" "$(count 'class="frame" data-t="[^"]*" hidden=""' "$dom")" $(($4 - 1))
@@ -109,11 +111,11 @@ check_widths() {
   done
 }
 
-check_kind full 39 31 9
-check_kind within 39 31 9
-check_kind line 18 0 9
-check_kind high 8 3 0
-check_kind bare 6 3 0
+check_kind full 39 31 9 grid
+check_kind within 39 31 9 grid
+check_kind line 18 0 9 exact
+check_kind high 8 3 0 exact
+check_kind bare 6 3 0 grid
 check_slider
 check_widths
 

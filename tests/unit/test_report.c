@@ -230,8 +230,13 @@ static void full_page(void **state)
   snprintf(folder, sizeof folder, "%s/full", scratch_folder);
   char *text = write_report("full", folder);
   page_has(text, "The ODE and the SDE of perturbed:gmm9 &lt;b&gt; &amp; &#34;c&#34; are");
-  page_has(text, "= 0.252</span> apart");
-  page_has(text, "90 % interval 0.234 to 0.272");
+  page_has(text, "= 0.244</span> apart");
+  page_has(text, "(<span class=\"by\">grid</span>; 90 % interval 0.227 to 0.264");
+  page_has(text, "(ODE, SDE), <span class=\"by\">grid</span></dt><dd>0.244");
+  assert_int_equal(count_of(text, "class=\"by\">grid<"), 5); /* headline and four tiles */
+  assert_int_equal(count_of(text, "class=\"by\">"), 5);
+  assert_null(strstr(text, " estimate sees "));
+  assert_null(strstr(text, " dominated by its floor"));
   page_has(text, "the prior &lt;gaussian&gt; differs from p_T &amp; its mean");
   page_has(text, "2 of 6000 (0.033 %): particle 17 at");
   page_has(text, "particle 17 at <i>t</i> = 0.00310");
@@ -283,32 +288,136 @@ static void other_pages(void **state)
   remove_run(folder);
 }
 
-/* A small p-value alone is no gap: here the interval reaches 0. */
-static void doubt_is_said(void **state)
+/* The page of a run whose figures of ODE against SDE were changed: "exact.floor" = 0.3, ended by NULL. */
+typedef struct change {
+  const char *what;
+  double value;
+} change;
+
+static char *changed_report(const char *kind, const char *folder, const change *changes)
 {
-  (void)state;
-  char folder[256], path[300];
+  char path[300], name[64];
   fg_status st = {0};
   json_error_t error;
   unsigned char *text = NULL;
   size_t size;
-  snprintf(folder, sizeof folder, "%s/doubt", scratch_folder);
-  free(write_report("bare", folder));
+  free(write_report(kind, folder));
   snprintf(path, sizeof path, "%s/results.json", folder);
-  json_t *root = json_load_file(path, 0, &error);
-  json_t *gap = json_object_get(json_object_get(json_object_get(root, "w2"), "exact"), "ode_sde");
-  assert_int_equal(json_object_set_new(gap, "ci_low", json_real(0)), 0);
+  json_t *root = json_load_file(path, 0, &error), *w2 = json_object_get(root, "w2");
+  for (; changes->what; changes++) {
+    snprintf(name, sizeof name, "%s", changes->what);
+    char *member = strchr(name, '.');
+    if (member) {
+      *member++ = 0;
+      json_t *gap = json_object_get(json_object_get(w2, name), "ode_sde");
+      json_t *value = isfinite(changes->value) ? json_real(changes->value) : json_null();
+      assert_int_equal(json_object_set_new(gap, member, value), 0);
+    } else {
+      assert_int_equal(json_object_del(w2, name), 0);
+    }
+  }
   assert_int_equal(json_object_set_new(root, "confidence", json_null()), 0);
   assert_int_equal(json_dump_file(root, path, 0), 0);
   json_decref(root);
-  assert_int_equal(fg_report_write(folder, &st), FG_OK);
+  if (fg_report_write(folder, &st) != FG_OK) fail_msg("%s", st.message);
   snprintf(path, sizeof path, "%s/report.html", folder);
   assert_int_equal(fg_file_read(path, &text, &size, &st), FG_OK);
-  page_has((char *)text, "does not stand out from the noise");
-  page_has((char *)text,
-           "(interval 0 to 0.272; noise floor 0.0300; <span class=\"nb\"><i>p</i> = 0.010</span>)");
-  free(text);
   remove_run(folder);
+  return (char *)text;
+}
+
+static void changed_page_has(const char *kind, const change *changes, const char *const *what)
+{
+  char folder[256];
+  snprintf(folder, sizeof folder, "%s/changed", scratch_folder);
+  char *text = changed_report(kind, folder, changes);
+  for (; *what; what++) page_has(text, *what);
+  free(text);
+}
+
+#define P(VALUE) "(<span class=\"nb\"><i>p</i> = " VALUE "</span>"
+
+/* A small p-value alone is no gap: here the interval reaches 0. */
+static void doubt_is_said(void **state)
+{
+  (void)state;
+  static const change changes[] = {{"grid.ci_low", 0}, {NULL, 0}};
+  static const char *const says[] = {
+      "No gap is seen", "does not stand out from the noise",
+      "(<span class=\"by\">grid</span>; interval 0 to 0.264; noise floor 0.0291; <span class=\"nb\"><i>p</i> "
+      "= "
+      "0.010</span>)",
+      "The grid estimate sees no gap; exact, on 2000 particles of each law, does " P(
+          "0.010") "), and gaussian, from "
+                   "means and covariances of 6000 particles of each law, does " P("0.010") ").",
+      NULL};
+  changed_page_has("bare", changes, says);
+}
+
+static void disagreement_is_said(void **state)
+{
+  (void)state;
+  static const change blind[] = {{"exact.p_value", 0.08}, {NULL, 0}};
+  static const char *const blind_says[] = {
+      "The ODE and the SDE of exact:gmm9 are", "<span class=\"by\">grid</span>;",
+      "<strong>The grid estimate sees a gap; exact, on 2000 particles of each law, does not " P(
+          "0.080") ").</strong>",
+      NULL};
+  changed_page_has("bare", blind, blind_says);
+  static const change floors[] = {
+      {"exact.floor", 0.3}, {"gaussian.p_value", NAN}, {"gaussian.ci_low", 0}, {NULL, 0}};
+  static const char *const floors_say[] = {
+      "does not " P("0.010") ", but its value is within its noise floor), and gaussian, from means and "
+                             "covariances of 6000 particles of each law, does not (its interval reaches 0).",
+      NULL};
+  changed_page_has("bare", floors, floors_say);
+}
+
+/* 60 of 6000 is 1 %, which is too much; 59 is not. */
+static void headline_estimator_follows_the_rule(void **state)
+{
+  (void)state;
+  static const change kept[] = {{"grid.used_y", 5941}, {"grid.outside_y", 59}, {NULL, 0}};
+  static const char *const kept_says[] = {"(<span class=\"by\">grid</span>; ",
+                                          "without 0 of 6000 (0 %) and 59 of 6000 (0.98 %) beyond the grid",
+                                          NULL};
+  changed_page_has("bare", kept, kept_says);
+  static const change lost[] = {
+      {"grid.used_y", 5940}, {"grid.outside_y", 60}, {"grid.p_value", 0.5}, {NULL, 0}};
+  static const char *const lost_says[] = {
+      "(<span class=\"by\">exact</span>; ", "(ODE, SDE), <span class=\"by\">exact</span></dt><dd>0.252",
+      "The exact estimate sees a gap; grid, on 6000 particles of the ODE and 5940 of the SDE, does not",
+      NULL};
+  changed_page_has("bare", lost, lost_says);
+  static const change third[] = {{"grid", 0}, {"exact.value", NAN}, {NULL, 0}};
+  static const char *const third_says[] = {"(<span class=\"by\">gaussian</span>; ", NULL};
+  changed_page_has("bare", third, third_says);
+  static const change alone[] = {
+      {"exact", 0}, {"gaussian", 0}, {"grid.used_x", 5000}, {"grid.outside_x", 1000}, {NULL, 0}};
+  static const char *const alone_says[] = {"(<span class=\"by\">grid</span>; ", "1000 of 6000 (17 %)", NULL};
+  changed_page_has("bare", alone, alone_says);
+  static const change none[] = {{"exact", 0}, {"gaussian", 0}, {"grid", 0}, {NULL, 0}};
+  static const char *const none_says[] = {"could not be estimated.</h1>", NULL};
+  changed_page_has("bare", none, none_says);
+}
+
+static void dimension_is_said(void **state)
+{
+  (void)state;
+  static const change near[] = {{"exact.floor", 0.22}, {NULL, 0}}; /* 0.2518 <= 1.2 * 0.22 */
+  static const char *const near_says[] = {
+      "In 10 dimensions the exact estimate of 2000 points is dominated by its floor",
+      "<i>n</i><sup>" MINUS "1/10</sup>", "go by gaussian", "(0.151, noise floor 0.0180)", NULL};
+  changed_page_has("high", near, near_says);
+  static const change without[] = {{"exact.floor", 0.22}, {"gaussian", 0}, {NULL, 0}};
+  static const char *const without_says[] = {"add gaussian to compare.estimators", NULL};
+  changed_page_has("high", without, without_says);
+  char folder[256];
+  snprintf(folder, sizeof folder, "%s/far", scratch_folder);
+  static const change far[] = {{"exact.floor", 0.2}, {NULL, 0}}; /* 0.2518 > 1.2 * 0.2 */
+  char *text = changed_report("high", folder, far);
+  assert_null(strstr(text, "dominated by its floor"));
+  free(text);
 }
 
 /* The same run gives the same page, byte for byte. */
@@ -389,6 +498,9 @@ int main(int argc, char **argv)
       cmocka_unit_test(other_pages),
       cmocka_unit_test(pages_repeat),
       cmocka_unit_test(doubt_is_said),
+      cmocka_unit_test(disagreement_is_said),
+      cmocka_unit_test(headline_estimator_follows_the_rule),
+      cmocka_unit_test(dimension_is_said),
       cmocka_unit_test(bad_runs_fail_well),
       cmocka_unit_test(missing_gnuplot_is_named),
   };
