@@ -285,21 +285,21 @@ static void refused(void **unused)
 static void chosen_width(void **unused)
 {
   (void)unused;
-  enum { N = 20000 };
-  double *x = malloc(2 * N * sizeof *x), *y = malloc(2 * N * sizeof *y);
+  enum { MANY = 20000 };
+  double *x = malloc(2 * MANY * sizeof *x), *y = malloc(2 * MANY * sizeof *y);
   assert_true(x && y);
-  for (size_t i = 0; i < N; i++) {
-    x[2 * i] = i % 2000 ? 40.0 * (double)i / N : 1e6;
+  for (size_t i = 0; i < MANY; i++) {
+    x[2 * i] = i % 2000 ? 40.0 * (double)i / MANY : 1e6;
     x[2 * i + 1] = -x[2 * i] / 2;
-    y[2 * i] = y[2 * i + 1] = 10.0 * (double)i / N;
+    y[2 * i] = y[2 * i + 1] = 10.0 * (double)i / MANY;
   }
   fg_estimate_settings s = settings_for(FG_W2_GRID);
   s.grid.bins = 64;
   s.grid.half_width = NAN;
   s.replicates = 10;
   s.permutations = 0;
-  fg_estimate e = run(NULL, &s, N, N, x, NULL, y, NULL);
-  assert_int_equal(e.outside_x, N / 2000);
+  fg_estimate e = run(NULL, &s, MANY, MANY, x, NULL, y, NULL);
+  assert_int_equal(e.outside_x, MANY / 2000);
   assert_int_equal(e.outside_y, 0);
   /* mean square of the two coordinates' monotone moves, (30 u)^2 + (30 u)^2 at the best sign; bins are 1.4 wide */
   assert_true(e.value > 10 && e.value < 30);
