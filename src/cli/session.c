@@ -82,10 +82,8 @@ fg_code fg_session_engine(fg_session *session, fg_status *st)
 
 fg_code fg_session_model(fg_session *session, fg_status *st)
 {
-  const char *kind;
   FG_TRY(fg_process_from_settings(session->settings, &session->process, st));
-  FG_TRY(fg_settings_text(session->settings, "target.kind", &kind, st));
-  if (strcmp(kind, "none") != 0) FG_TRY(fg_target_from_settings(session->settings, &session->target, st));
+  FG_TRY(fg_target_from_settings(session->settings, &session->target, st));
   FG_TRY(fg_model_from_settings(session->engine, session->settings, session->target, session->process,
                                 &session->model, st));
   session->d = fg_model_dimension(session->model);

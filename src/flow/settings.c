@@ -163,6 +163,7 @@ fg_code fg_ode_from_settings(const fg_settings *settings, fg_ode_settings *ode, 
   const char *method;
   int64_t max_steps;
   fg_ode_defaults(ode);
+  FG_TRY(fg_settings_check(settings, "flow.ode", st));
   FG_TRY(fg_settings_text(settings, "flow.ode.method", &method, st));
   FG_TRY(fg_settings_real(settings, "flow.ode.rtol", &ode->rtol, st));
   FG_TRY(fg_settings_real(settings, "flow.ode.atol", &ode->atol, st));

@@ -169,6 +169,7 @@ fg_code fg_model_from_settings(fg_engine *engine, const fg_settings *settings, c
   static const char *const kinds[] = {"exact", "perturbed", "network"};
   int kind;
   *model = NULL;
+  FG_TRY(fg_settings_check(settings, "model", st));
   FG_TRY(get_choice(settings, "model.kind", kinds, 3, &kind, st));
   if (kind == 2) return network(engine, settings, target, process, model, st);
   if (!target)

@@ -19,6 +19,7 @@ fg_code fg_process_from_settings(const fg_settings *settings, fg_process **proce
   fg_process_settings s;
   size_t k = 0, count = sizeof kinds / sizeof *kinds;
   *process = NULL;
+  FG_TRY(fg_settings_check(settings, "process", st));
   FG_TRY(fg_settings_text(settings, "process.kind", &name, st));
   while (k < count && strcmp(kinds[k].name, name) != 0) k++;
   if (k == count) return FG_FAIL(st, FG_USAGE, "process.kind is %s: use ou, vp, ve or bm", name);

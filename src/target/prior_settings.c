@@ -11,6 +11,7 @@ fg_code fg_prior_from_settings(const fg_settings *settings, size_t dimension, co
   const char *name;
   int kind = 0, count = (int)(sizeof names / sizeof *names);
   *prior = NULL;
+  FG_TRY(fg_settings_check(settings, "prior", st));
   FG_TRY(fg_settings_text(settings, "prior.kind", &name, st));
   while (kind < count && strcmp(names[kind], name) != 0) kind++;
   if (kind == count)

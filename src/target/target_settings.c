@@ -144,6 +144,7 @@ fg_code fg_target_from_settings(const fg_settings *settings, fg_target **target,
   char *path = NULL;
   fg_code rc;
   *target = NULL;
+  FG_TRY(fg_settings_check(settings, "target", st));
   FG_TRY(find_kind(settings, &kind, &none, st));
   if (none) return FG_OK;
   fg_target_defaults(kind, &s);

@@ -137,6 +137,11 @@ static void test_ode(void **state)
   assert_true(t_end == 0.5);
   assert_int_equal(fg_settings_assign(s.settings, "flow.ode.t_end=auto", &st), FG_OK);
   assert_int_equal(fg_settings_assign(s.settings, "flow.ode.method=heun", &st), FG_OK);
+  assert_int_equal(fg_ode_from_settings(s.settings, &ode, &t_end, &on_grid, &st), FG_USAGE);
+  assert_non_null(strstr(st.message, "flow.ode.rtol changes nothing while flow.ode.method is heun"));
+  assert_int_equal(fg_settings_assign(s.settings, "flow.ode.rtol=1e-6", &st), FG_OK); /* the defaults */
+  assert_int_equal(fg_settings_assign(s.settings, "flow.ode.atol=1e-8", &st), FG_OK);
+  assert_int_equal(fg_settings_assign(s.settings, "flow.ode.max_steps=100000", &st), FG_OK);
   assert_int_equal(fg_ode_from_settings(s.settings, &ode, &t_end, &on_grid, &st), FG_OK);
   assert_true(on_grid && t_end == 0.25);
   close_setup(&s);
