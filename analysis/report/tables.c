@@ -299,8 +299,6 @@ void fg_report_provenance(const fg_report *r)
   row_object(page, "process", fg_run_find(results, "process"));
   row_object(page, "prior", fg_run_find(results, "prior"));
   row_object(page, "target", fg_run_find(results, "target"));
-  if (fg_run_find(results, "log_density"))
-    row_object(page, "log-density", fg_run_find(results, "log_density"));
   row_start(page, "seed");
   if (json_is_integer(seed))
     fg_page_print(page, "%" JSON_INTEGER_FORMAT, json_integer_value(seed));
