@@ -14,7 +14,7 @@ echo "$sources" | xargs clang-format --dry-run -Werror || {
   echo "check: run scripts/check.sh --fix" >&2
   status=1
 }
-long=$(git ls-files '*.c' '*.h' '*.cpp' '*.cu' '*.sh' '*.py' | xargs wc -l | awk '$2!="total" && $1>600')
+long=$(git ls-files '*.c' '*.h' '*.cpp' '*.cu' '*.cuh' '*.sh' '*.py' | xargs wc -l | awk '$2!="total" && $1>600')
 [ -z "$long" ] || { echo "check: files over 600 lines:" >&2; echo "$long" >&2; status=1; }
 if git grep -nI -e '[[:blank:]]$' -- '*.c' '*.h' '*.cpp' '*.sh' '*.py' '*.md' '*.cmake'; then
   echo "check: white space at line ends (above)" >&2

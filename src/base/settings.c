@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
 #include "base/settings_impl.h"
 
 enum { LARGEST_FILE = 16 << 20 };
@@ -112,9 +113,10 @@ static fg_code read_file(const char *path, char **text, size_t *length, fg_statu
   struct stat about;
   FILE *file = fopen(path, "rb");
   if (!file || fstat(fileno(file), &about) != 0 || S_ISDIR(about.st_mode)) {
-    const char *why = file ? strerror(EISDIR) : strerror(errno);
+    int error = file ? EISDIR : errno;
+    char why[128];
     if (file) fclose(file);
-    return FG_FAIL(st, FG_IO, "cannot read %s: %s", path, why);
+    return FG_FAIL(st, FG_IO, "cannot read %s: %s", path, fg_file_why(error, why));
   }
   size_t room =
       S_ISREG(about.st_mode) && about.st_size < LARGEST_FILE ? (size_t)about.st_size + 2 : LARGEST_FILE + 1;
@@ -125,10 +127,12 @@ static fg_code read_file(const char *path, char **text, size_t *length, fg_statu
   }
   *length = fread(bytes, 1, room - 1, file);
   bool more = *length == room - 1 && fgetc(file) != EOF, failed = ferror(file) != 0;
+  int error = errno;
+  char why[128];
   fclose(file);
   if (more || failed) {
     free(bytes);
-    if (failed) return FG_FAIL(st, FG_IO, "cannot read %s: %s", path, strerror(errno));
+    if (failed) return FG_FAIL(st, FG_IO, "cannot read %s: %s", path, fg_file_why(error, why));
     return FG_FAIL(st, FG_USAGE, "%s is larger than 16 MB: that is no settings file", path);
   }
   bytes[*length] = '\0';

@@ -7,7 +7,7 @@
 #include "model/network_impl.h"
 #include "model/network_order.h"
 
-typedef struct import {
+typedef struct network_import {
   const fg_settings *settings;
   const char *path;
   const fg_target *target;
@@ -17,11 +17,11 @@ typedef struct import {
   const char *const *embedding; /* two stems, or none */
   size_t embedding_count;
   fg_status *st;
-} import;
+} network_import;
 
 /* Decode "<stem>.<part>"; every entry must be finite. An optional tensor may be absent. */
-static fg_code take(import *in, const char *stem, const char *part, bool optional, int rank, size_t rows,
-                    size_t columns, double **values)
+static fg_code take(network_import *in, const char *stem, const char *part, bool optional, int rank,
+                    size_t rows, size_t columns, double **values)
 {
   char name[160], list[600], shape[64];
   snprintf(shape, sizeof shape, rank == 2 ? "[%zu, %zu]" : "[%zu]", rows, columns);
@@ -52,7 +52,7 @@ static fg_code take(import *in, const char *stem, const char *part, bool optiona
 }
 
 /* Shapes of the maps that model.layers names. */
-static fg_code named_layers(import *in, const char *const *stems, size_t count)
+static fg_code named_layers(network_import *in, const char *const *stems, size_t count)
 {
   char name[160], list[600];
   if (count > FG_LAYERS_MAX)
@@ -79,7 +79,7 @@ static fg_code named_layers(import *in, const char *const *stems, size_t count)
 }
 
 /* Inputs of the first map that carry time. */
-static size_t time_inputs(const import *in)
+static size_t time_inputs(const network_import *in)
 {
   fg_network_settings bare = in->store->settings;
   bare.dimension = 0;
@@ -87,7 +87,7 @@ static size_t time_inputs(const import *in)
 }
 
 /* Dimension of the target, or as the settings give it; 0 if neither says. */
-static fg_code known_dimension(const import *in, size_t *dimension)
+static fg_code known_dimension(const network_import *in, size_t *dimension)
 {
   int64_t given = 0;
   if (!in->target && fg_settings_given(in->settings, "target.dimension"))
@@ -96,7 +96,7 @@ static fg_code known_dimension(const import *in, size_t *dimension)
   return FG_OK;
 }
 
-static fg_code find_layers(import *in)
+static fg_code find_layers(network_import *in)
 {
   const char *const *stems;
   size_t count;
@@ -108,7 +108,7 @@ static fg_code find_layers(import *in)
                           &in->store->settings.layers, in->st);
 }
 
-static fg_code check_chain(import *in)
+static fg_code check_chain(network_import *in)
 {
   size_t layers = in->store->settings.layers, *widths = in->store->widths;
   for (size_t l = 0; l < layers; ++l) {
@@ -142,7 +142,7 @@ static fg_code check_chain(import *in)
 }
 
 /* Dimension from the target, else from the setting, else what the input leaves beside time. */
-static fg_code find_dimension(import *in)
+static fg_code find_dimension(network_import *in)
 {
   size_t width = in->store->widths[0], time = time_inputs(in), rest = width > time ? width - time : 0, known;
   FG_TRY(known_dimension(in, &known));
@@ -157,7 +157,7 @@ static fg_code find_dimension(import *in)
       in->path, in->layer[0].stem, width, time, target);
 }
 
-static fg_code check_output(import *in)
+static fg_code check_output(network_import *in)
 {
   const fg_network_settings *s = &in->store->settings;
   size_t out = in->store->widths[s->layers];
@@ -176,7 +176,7 @@ static fg_code check_output(import *in)
 }
 
 /* The two maps of the embedding, [h, 2F] and [first width, h]. */
-static fg_code take_embedding(import *in)
+static fg_code take_embedding(network_import *in)
 {
   fg_network_settings *s = &in->store->settings;
   char name[160];
@@ -194,7 +194,7 @@ static fg_code take_embedding(import *in)
   return FG_OK;
 }
 
-static fg_code import_all(import *in)
+static fg_code import_all(network_import *in)
 {
   FG_TRY(find_layers(in));
   FG_TRY(check_chain(in));
@@ -215,7 +215,8 @@ fg_code fg_network_from_tensors(const fg_settings *settings, const char *path, c
                                 fg_network_store *store, fg_status *st)
 {
   fg_tensors tensors;
-import in = {.settings = settings, .path = path, .target = target, .tensors = & tensors, .store = store, .st = st };
+  network_import in = {
+      .settings = settings, .path = path, .target = target, .tensors = &tensors, .store = store, .st = st};
   FG_TRY(fg_settings_words(settings, "model.embedding_layers", &in.embedding, &in.embedding_count, st));
   FG_TRY(fg_safetensors_read(path, &tensors, st));
   fg_code rc = import_all(&in);
