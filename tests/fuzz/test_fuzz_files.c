@@ -19,9 +19,10 @@
 #define CORPUS FG_SOURCE_DIR "/tests/fuzz/corpus"
 
 #ifdef __SANITIZE_ADDRESS__
-/* Inside HDF5 1.10: sizes from a damaged file go to malloc, which refuses them, and some memory is lost. */
-const char *__asan_default_options(void);
-const char *__lsan_default_suppressions(void);
+/* Inside HDF5 1.10: sizes from a damaged file go to malloc, which refuses them, and some memory is lost. The
+ * sanitizers' runtime looks these up by name, so they must not be hidden. */
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
+__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
 const char *__asan_default_options(void)
 {
   return "allocator_may_return_null=1";
