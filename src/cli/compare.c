@@ -111,9 +111,13 @@ fg_code fg_run_compare(const fg_args *args, fg_status *st)
   fg_session session;
   char run[PATH_ROOM];
   fg_code rc;
-  default_run(args->argument[0], run);
-  if (args->value[FG_OPTION_OUT] && strlen(args->value[FG_OPTION_OUT]) < PATH_ROOM)
-    snprintf(run, sizeof run, "%s", args->value[FG_OPTION_OUT]);
+  const char *out = args->value[FG_OPTION_OUT];
+  if (out && strlen(out) >= PATH_ROOM)
+    return FG_FAIL(st, FG_USAGE, "--out is %zu bytes long: give a path below %d", strlen(out), PATH_ROOM);
+  if (out)
+    snprintf(run, sizeof run, "%s", out);
+  else
+    default_run(args->argument[0], run);
   FG_GO(fg_session_open(&session, args, args->argument[0], st), done);
   FG_GO(fg_session_engine(&session, st), done);
   FG_GO(fg_compare_run(session.engine, session.settings, run, &session.progress, st), done);

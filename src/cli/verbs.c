@@ -19,8 +19,8 @@ static const fg_verb verbs[] = {
     {"sample", "MODEL --out FILE [options]", "particles from the ODE or the SDE, with log-densities",
      "Draws --count particles from the law that --flow names and writes them to FILE,\n"
      "whose ending chooses the kind: .h5, .npy or .csv. Particle i is the same as in\n"
-     "`flowgap compare` with the same seed. --set flow.sde.lambda=0.5 chooses another\n"
-     "member of the generative family.\n"
+     "`flowgap compare` with the same seed, for the SDE only while compare.same_starts is\n"
+     "true. --set flow.sde.lambda=0.5 chooses another member of the generative family.\n"
      "\n"
      "Example: flowgap sample exact:gmm9 --flow ode --log-density --count 1000 --out x.csv\n",
      1, 1, fg_run_sample},

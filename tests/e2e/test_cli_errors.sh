@@ -69,6 +69,10 @@ expect 2 'does not know what to do with "exact:blobs"' compare exact:gmm9 exact:
 expect 2 '`flowgap compare --help` shows how it is used' compare
 expect 2 'did you mean flow.sde.steps?' help flow.sde.stepz
 expect 2 'did you mean compare.particles?' help particles
+long=$(printf '%4096s' '' | tr ' ' a)
+expect 2 '--out is 4096 bytes long' compare exact:gmm9 --out "$long"
+expect 2 'process.beta_max changes nothing while process.kind is ou: leave it out (it belongs to: vp)' \
+  compare exact:gmm9 --set process.beta_max=3
 expect 2 'report has no option --out' report run --out elsewhere
 expect 2 'distance has no option --out' distance a.csv b.csv --out elsewhere
 expect 2 'info has no option --threads' --threads 2 info
