@@ -13,7 +13,7 @@ typedef struct preset {
  * all purposes. Covariances are positive, so the exact score is smooth down to t = 0 and both flows end
  * there. Heun and these steps keep the SDE's own error below the sampling noise of 10^5 particles. */
 #define COMMON                                                                                               \
-  "process: {kind: ou, horizon: 10}\n"                                                     \
+  "process: {kind: ou, horizon: 10}\n"                                                                       \
   "prior: {kind: gaussian}\n"
 
 static const preset presets[] = {
