@@ -1,5 +1,5 @@
 # Every library comes from Debian packages (scripts/packages.txt); SUNDIALS is unpacked into .deps
-# by scripts/setup.sh, since its package would pull 300 MB of MPI and PETSc.
+# by scripts/setup.sh, since its package would pull MPI and PETSc.
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 find_package(HDF5 REQUIRED COMPONENTS C)

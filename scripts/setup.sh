@@ -2,7 +2,7 @@
 # Install what flowgap needs: scripts/setup.sh [build] [test] [check] [bench]   (default: build)
 #
 # Debian packages come from scripts/packages.txt. SUNDIALS is the exception: its package would pull
-# 300 MB of MPI and PETSc, while CVODE needs its headers and one archive; they are taken out of the
+# 141 others, MPI and PETSc among them, while CVODE needs its headers and one archive; they are taken out of the
 # package (1 MB to download) into .deps/, which needs no root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
