@@ -42,9 +42,73 @@ typedef struct fg_field_network {
   int layers;
   int width[FG_LAYERS_MAX + 1];
   int frequencies, embedding_width;
-  fg_buf packed_single; /* float weights */
+  int factor_layers, factor_width, factor_frequencies; /* network of the time factor tau; 0 layers: tau = 1 */
+  fg_buf packed_single;                                /* float weights */
   fg_buf packed_double;
 } fg_field_network;
+
+/* ---- an unnormalised density as kernels see it --------------------------------------------- */
+
+typedef enum fg_density_kind {
+  FG_DENSITY_NONE,
+  FG_DENSITY_MIXTURE, /* the mixture at noising time 0 */
+  FG_DENSITY_FUNNEL,  /* formula/density.h has the formulas of these */
+  FG_DENSITY_WELLS,
+  FG_DENSITY_RINGS,
+  FG_DENSITY_LOGISTIC, /* posterior of a logistic regression */
+  FG_DENSITY_PLUGIN    /* the user's functions, CPU engines only */
+} fg_density_kind;
+
+/* One point in double: log rho, and the score [d] unless it is NULL. Called by many threads at once. */
+typedef double fg_density_function(const void *data, int d, const double *x, double *score);
+
+typedef struct fg_density {
+  fg_density_kind kind;
+  int d;
+  union {
+    fg_field_mixture mixture;
+    struct {
+      double nu;
+    } funnel;
+    struct {
+      int wells;
+      double separation, shift;
+    } wells;
+    struct {
+      int rings;
+      double sd;
+      fg_buf log_weight, radius; /* [rings] */
+    } rings;
+    struct {
+      int rows;
+      double precision; /* of the Gaussian prior */
+      fg_buf features;  /* [rows, d], row i multiplied by its label +1 or -1 */
+    } logistic;
+    struct {
+      fg_density_function *call;
+      const void *data;
+    } plugin;
+  } as;
+} fg_density;
+
+/* What a sampler's control has beside its network (formula/guide.h): with g s = u + g s_ref,
+ *   vector form     u = clip(net) + g clip(tau) clip(S),  S = target_weight grad log rho - prior_weight x
+ *   potential form  u = g grad Phi,  Phi = net + tau ( target_weight log rho - prior_weight |x|^2 / 2 )
+ * and s_ref = -reference(t) x. */
+typedef enum fg_guide_reference {
+  FG_REFERENCE_NONE,       /* DIS: s = u / g */
+  FG_REFERENCE_STATIONARY, /* DDS: reference = 1 / variance */
+  FG_REFERENCE_PINNED      /* PIS: reference = 1 / ( g^2 (pin - t) ) */
+} fg_guide_reference;
+
+typedef struct fg_field_guide {
+  fg_density density;    /* kind NONE: no S */
+  int interpolated;      /* target_weight r/T and prior_weight (1 - r/T)/prior_variance; else 1 and 0 */
+  double prior_variance; /* of the Gaussian prior */
+  double clip;           /* of net, S and tau, component by component; INFINITY: none */
+  fg_guide_reference reference;
+  double variance, pin; /* of the reference */
+} fg_field_guide;
 
 typedef struct fg_field {
   fg_field_kind kind;
@@ -54,6 +118,8 @@ typedef struct fg_field {
     fg_field_mixture mixture;
     fg_field_network network;
   } as;
+  int guided; /* NETWORK: guide is in use */
+  fg_field_guide guide;
 } fg_field;
 
 /* ---- requests --------------------------------------------------------------------------- */
@@ -104,6 +170,75 @@ typedef struct fg_ode_request {
   fg_buf v, jv; /* jvp only: direction and (d rhs / d y) v; the l part of jv is 0 */
 } fg_ode_request;
 
+/* ---- samplers ------------------------------------------------------------------------------ */
+
+/* One step of the controlled generative SDE, k = 0 at t = T:  X' = keep X + push u(X, t_k) + spread z.
+ * rnd adds up  continuous: u.(ubar - u/2) time + u.z root - drift            (the papers' form)
+ *              discrete:   log q(X' | X) - log p(X | X'), q the law of the step, p = N( back X', back_variance ) */
+typedef struct fg_path_step {
+  double keep, push, spread;
+  double time, root;          /* dr and its square root */
+  double drift;               /* integral of div mu over the step */
+  double back, back_variance; /* variance 0: no term (the first step from a point) */
+} fg_path_step;
+
+/* rnd at the two ends: + start - start_precision |X_0|^2/2 and + end - end_precision |X_N|^2/2 - log rho(X_N). */
+typedef struct fg_path_ends {
+  double start, start_precision, end, end_precision;
+} fg_path_ends;
+
+/* Paths of the sampler from X_0, with the log Radon-Nikodym derivative rnd = -log w of both forms. */
+typedef struct fg_paths_request {
+  fg_precision precision;
+  size_t n, tile;
+  uint64_t seed, first;
+  uint32_t stream;
+  size_t steps;
+  const fg_coeff *coeff;    /* host, [steps + 1] */
+  const fg_path_step *step; /* host, [steps] */
+  fg_path_ends continuous, discrete;
+  double limit;     /* a path with a larger |x_j| is lost; INFINITY: none */
+  fg_buf x;         /* [n, d], in: X_0, out: X_N */
+  fg_buf rnd[2];    /* [n] each, by fg_path_form; HUGE_VAL for a lost path */
+  fg_buf lost_step; /* int32 [n]: step at which a path turned non-finite or passed the limit, or -1 */
+  const fg_progress *progress;
+} fg_paths_request;
+
+typedef enum fg_path_form { FG_FORM_CONTINUOUS, FG_FORM_DISCRETE } fg_path_form;
+
+typedef enum fg_objective {
+  FG_OBJECTIVE_KL,                     /* mean rnd without its Ito term, gradients through the path */
+  FG_OBJECTIVE_KL_ITO,                 /* with it */
+  FG_OBJECTIVE_LOG_VARIANCE,           /* variance of rnd over the batch, no gradient through the path */
+  FG_OBJECTIVE_LOG_VARIANCE_TRAJECTORY /* mean over starts of the variance over the `group` paths of each */
+} fg_objective;
+
+typedef struct fg_objective_request {
+  fg_paths_request paths;
+  fg_objective objective;
+  fg_path_form form;
+  size_t group;     /* paths per start: consecutive; divides n */
+  int detach_score; /* KL: S is held constant */
+  fg_buf gradient;  /* [packed size] reals of `precision`, laid out as the packed weights */
+  /* out */
+  double loss; /* over the paths that are not lost */
+  double mean; /* of rnd */
+  size_t lost;
+  size_t lost_first; /* number of the first lost path */
+} fg_objective_request;
+
+/* One step of Adam on packed weights, after scaling the gradient to an l2 norm of at most max_norm:
+ *   g += decay w;  m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;
+ *   w -= rate m / (1 - b1^k) / ( sqrt(v / (1 - b2^k)) + epsilon );  average = ema average + (1 - ema) w
+ * (PyTorch's Adam). Frequencies are not trained. Copies of weights within the pack are refreshed. */
+typedef struct fg_optimise_request {
+  fg_precision precision;
+  fg_buf weights, gradient, first, second, average; /* [packed size]; average NULL: none */
+  double rate, beta1, beta2, epsilon, decay, ema, max_norm;
+  uint64_t number; /* k, from 1 */
+  double norm;     /* out: l2 norm of the gradient before scaling */
+} fg_optimise_request;
+
 typedef enum fg_vec_map {                /* z_i = ... */
                           FG_VEC_LINEAR, /* a x + b y */
                           FG_VEC_CONST,  /* a */
@@ -140,6 +275,13 @@ typedef struct fg_engine_ops {
   /* Largest over n particles of sqrt( sum_j (x_j w_j)^2 / (d + tail) ); vectors hold [n, d] and then,
    * with tail 1, [n], as fg_ode_request does. HUGE_VAL when a sum is not finite. */
   double (*vec_particle_norm)(fg_engine *e, size_t n, size_t d, int tail, fg_buf x, fg_buf w);
+  /* samplers: fields of kind NETWORK with a guide */
+  fg_code (*paths)(fg_engine *e, fg_threads *threads, const fg_field *field, const fg_paths_request *request,
+                   fg_status *st);
+  fg_code (*objective)(fg_engine *e, fg_threads *threads, const fg_field *field,
+                       fg_objective_request *request, fg_status *st);
+  fg_code (*optimise)(fg_engine *e, fg_threads *threads, const fg_field *field, fg_optimise_request *request,
+                      fg_status *st);
 } fg_engine_ops;
 
 struct fg_engine {

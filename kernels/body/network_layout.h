@@ -8,7 +8,7 @@
  *   rows      layer 0: W^T [d, out] row by row (gradient with respect to x, tangents);
  *             last layer: W [out, in] row by row (outputs)
  * Time: weights of t or of the Fourier features [features, out_0]; or the embedding's two layers
- * [2F, hidden], [hidden, out_0] with their biases. Frequencies and phases are split into head and tail, so that
+ * [2F, hidden], [hidden, out_0] with their biases; then the maps of the time factor. Frequencies and phases are split into head and tail, so that
  * a float build still forms the angle in double. */
 #ifndef FG_BODY_NETWORK_LAYOUT_H
 #define FG_BODY_NETWORK_LAYOUT_H
@@ -28,9 +28,12 @@ typedef struct fg_network_layout {
   int features;       /* functions of t: 0 hidden layers of them (FIRST, LAST: 1; else 2 frequencies) */
   int hidden;         /* embedding: padded hidden width, else 0 */
   size_t time_weight; /* [features, out_0] */
-  size_t embedding[2], embedding_bias[2]; /* EMBEDDED */
-  size_t frequency, phase;                /* head [F], tail [F] each */
-  size_t size;                            /* all of it */
+  size_t embedding[2], embedding_bias[2];                   /* EMBEDDED */
+  size_t frequency, phase;                                  /* head [F], tail [F] each */
+  int factor_width;                                         /* time factor: padded hidden width */
+  size_t factor_frequency, factor_phase;                    /* as above */
+  size_t factor[FG_LAYERS_MAX], factor_bias[FG_LAYERS_MAX]; /* [in, out] row by row */
+  size_t size;                                              /* all of it */
   fg_network_layer layer[FG_LAYERS_MAX];
 } fg_network_layout;
 
@@ -39,6 +42,30 @@ FG_HD size_t fg_network_take(fg_network_layout *at, size_t count)
   size_t from = at->size;
   at->size += (count + FG_PAD - 1) / FG_PAD * FG_PAD;
   return from;
+}
+
+/* Inputs and padded outputs of map l of the time factor. */
+FG_HD int fg_factor_in(const fg_field_network *net, int l)
+{
+  return l == 0 ? 2 * net->factor_frequencies : net->factor_width;
+}
+
+FG_HD int fg_factor_out(const fg_field_network *net, int l)
+{
+  return l == net->factor_layers - 1 ? FG_PAD : fg_panel_padded(net->factor_width);
+}
+
+FG_HD void fg_factor_layout_of(const fg_field *f, fg_network_layout *at)
+{
+  const fg_field_network *net = &f->as.network;
+  at->factor_width = net->factor_layers ? fg_panel_padded(net->factor_width) : 0;
+  if (!net->factor_layers) return;
+  at->factor_frequency = fg_network_take(at, 2 * (size_t)net->factor_frequencies);
+  at->factor_phase = fg_network_take(at, 2 * (size_t)net->factor_frequencies);
+  for (int l = 0; l < net->factor_layers; l++) {
+    at->factor[l] = fg_network_take(at, (size_t)fg_factor_in(net, l) * fg_factor_out(net, l));
+    at->factor_bias[l] = fg_network_take(at, (size_t)fg_factor_out(net, l));
+  }
 }
 
 FG_HD void fg_network_layout_of(const fg_field *f, fg_network_layout *at)
@@ -75,6 +102,7 @@ FG_HD void fg_network_layout_of(const fg_field *f, fg_network_layout *at)
   at->embedding[1] = at->hidden ? fg_network_take(at, (size_t)at->hidden * first) : 0;
   at->embedding_bias[0] = at->hidden ? fg_network_take(at, (size_t)at->hidden) : 0;
   at->embedding_bias[1] = at->hidden ? fg_network_take(at, (size_t)first) : 0;
+  fg_factor_layout_of(f, at);
 }
 
 FG_HD const fg_real *fg_network_weights(const fg_field *f)

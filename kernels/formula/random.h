@@ -23,7 +23,9 @@ enum {
   FG_STREAM_NOISING = 34, /* target samples carried to time t */
   FG_STREAM_SUBSAMPLE = 35,
   FG_STREAM_PERMUTE = 36,
-  FG_STREAM_EVALUATE = 37
+  FG_STREAM_EVALUATE = 37,
+  FG_STREAM_INITIAL = 38, /* first weights of a network */
+  FG_STREAM_TRAIN = 39    /* seeds of training and of its evaluations */
 };
 
 enum { FG_STREAMS = 1 << 16, FG_STREAMS_APART = 64, FG_BRIDGE_LEVELS = 15 };
