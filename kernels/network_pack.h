@@ -11,5 +11,10 @@ size_t fg_network_pack_size(const fg_field *field);
 /* Fill packed [fg_network_pack_size] from settings of that shape, which the caller has checked. */
 void fg_network_pack(const fg_field *field, const fg_network_settings *settings, double *packed);
 void fg_network_pack_single(const fg_field *field, const fg_network_settings *settings, float *packed);
+/* The way back, into the arrays of `settings`, which must be the caller's own and writable. Packed gradients
+ * come back as gradients, laid out as the weights. */
+void fg_network_unpack(const fg_field *field, const double *packed, const fg_network_settings *settings);
+void fg_network_unpack_single(const fg_field *field, const float *packed,
+                              const fg_network_settings *settings);
 
 #endif

@@ -70,6 +70,32 @@ typedef enum fg_time_input {
                        Linear, GELU, Linear (the Fourier MLP of PIS and DIS) */
 } fg_time_input;
 
+/* Score information S of a sampler's control beside its network, and what the control u is relative to:
+ * g s = u + g s_ref, s_ref = -reference x (mathematics in docs/samplers.md).
+ *   vector form (FG_OUTPUT_CONTROL):  u = clip(net) + g clip(tau) clip(S)
+ *   potential form:                   u = g grad Phi, Phi = net + tau (S = its gradient), nothing clipped */
+enum { FG_FACTOR_LAYERS = 8 };
+
+typedef enum fg_guide_score {
+  FG_GUIDE_NONE,        /* S = 0 */
+  FG_GUIDE_TARGET,      /* S = grad log rho */
+  FG_GUIDE_INTERPOLATED /* S = (r/T) grad log rho + (1 - r/T) grad log prior */
+} fg_guide_score;
+
+typedef enum fg_guide_reference_kind {
+  FG_RELATIVE_TO_NONE,       /* DIS: s = u / g */
+  FG_RELATIVE_TO_STATIONARY, /* DDS: s_ref = -x / variance */
+  FG_RELATIVE_TO_PINNED      /* PIS: s_ref = -x / (g^2 (pin - t)) */
+} fg_guide_reference_kind;
+
+typedef struct fg_guide_settings {
+  fg_guide_score score;
+  fg_guide_reference_kind reference;
+  double prior_variance; /* INTERPOLATED: of the Gaussian prior */
+  double clip;           /* of net, S and tau in the vector form; INFINITY: none */
+  double variance, pin;  /* of the reference */
+} fg_guide_settings;
+
 /* A multilayer perceptron: linear, activation, ..., linear. Weights are float64 here; PyTorch's
  * float32 values go through unchanged. */
 typedef struct fg_network_settings {
@@ -89,6 +115,11 @@ typedef struct fg_network_settings {
   const double *phase;          /* [frequencies] or NULL */
   size_t embedding_width;       /* EMBEDDED: hidden width of e */
   const double *embedding_weights[2], *embedding_biases[2];
+  const fg_guide_settings *guide; /* NULL: the network alone */
+  size_t factor_layers;           /* guide: linear maps of the time factor tau(r); 0: tau = 1 */
+  size_t factor_width, factor_frequencies;
+  const double *factor_frequency, *factor_phase;                                    /* [factor_frequencies] */
+  const double *factor_weights[FG_FACTOR_LAYERS], *factor_biases[FG_FACTOR_LAYERS]; /* [out, in], [out] */
 } fg_network_settings;
 FG_CHECKED FG_API fg_code fg_model_network(fg_engine *engine, const fg_network_settings *settings,
                                            const fg_process *process, fg_model **model, fg_status *st);

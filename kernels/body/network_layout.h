@@ -59,6 +59,7 @@ FG_HD void fg_factor_layout_of(const fg_field *f, fg_network_layout *at)
 {
   const fg_field_network *net = &f->as.network;
   at->factor_width = net->factor_layers ? fg_panel_padded(net->factor_width) : 0;
+  at->factor_frequency = at->factor_phase = 0;
   if (!net->factor_layers) return;
   at->factor_frequency = fg_network_take(at, 2 * (size_t)net->factor_frequencies);
   at->factor_phase = fg_network_take(at, 2 * (size_t)net->factor_frequencies);
