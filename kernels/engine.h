@@ -197,10 +197,11 @@ typedef struct fg_paths_request {
   const fg_coeff *coeff;    /* host, [steps + 1] */
   const fg_path_step *step; /* host, [steps] */
   fg_path_ends continuous, discrete;
-  double limit;     /* a path with a larger |x_j| is lost; INFINITY: none */
-  fg_buf x;         /* [n, d], in: X_0, out: X_N */
-  fg_buf rnd[2];    /* [n] each, by fg_path_form; HUGE_VAL for a lost path */
-  fg_buf lost_step; /* int32 [n]: step at which a path turned non-finite or passed the limit, or -1 */
+  fg_density target; /* log rho(X_N) */
+  double limit;      /* a path with a larger |x_j| is lost; INFINITY: none */
+  fg_buf x;          /* [n, d], in: X_0, out: X_N */
+  fg_buf rnd[2];     /* [n] each, by fg_path_form; HUGE_VAL for a lost path */
+  fg_buf lost_step;  /* int32 [n]: step at which a path turned non-finite or passed the limit, or -1 */
   const fg_progress *progress;
 } fg_paths_request;
 

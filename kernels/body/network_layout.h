@@ -33,6 +33,7 @@ typedef struct fg_network_layout {
   int factor_width;                                         /* time factor: padded hidden width */
   size_t factor_frequency, factor_phase;                    /* as above */
   size_t factor[FG_LAYERS_MAX], factor_bias[FG_LAYERS_MAX]; /* [in, out] row by row */
+  size_t core;                                              /* the layers above: what precedes all of time */
   size_t size;                                              /* all of it */
   fg_network_layer layer[FG_LAYERS_MAX];
 } fg_network_layout;
@@ -92,6 +93,7 @@ FG_HD void fg_network_layout_of(const fg_field *f, fg_network_layout *at)
     else if (l == net->layers - 1)
       layer->rows = fg_network_take(at, (size_t)layer->out * layer->in_pad);
   }
+  at->core = at->size;
   const int waves = net->time == FG_TIME_FOURIER || net->time == FG_TIME_EMBEDDED;
   at->features = waves ? 2 * net->frequencies : 1;
   at->hidden = net->time == FG_TIME_EMBEDDED ? fg_panel_padded(net->embedding_width) : 0;

@@ -220,6 +220,102 @@ TILE_FN void tile_row_dot(int p, int k, const fg_real *a, const fg_real *b, int 
   }
 }
 
+/* out[r][0 .. vectors) += sum_i a[i * row_step + r * column_step] b[i][.], r < rows, i < p: rows of a weight
+ * gradient, in registers over all particles. */
+FG_INLINE void fg_outer_block(const int rows, const int vectors, const fg_product *m, int p)
+{
+  fg_wide sum[8][FG_COLUMN_VECTORS];
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; r++)
+#pragma GCC unroll 8
+    for (int q = 0; q < vectors; q++) sum[r][q] = (fg_wide){0};
+  const fg_real *a = m->a, *b = m->b;
+  const size_t row = (size_t)m->row_step, column = (size_t)m->column_step, down = (size_t)m->b_step;
+  for (int i = 0; i < p; i++, a += row, b += down) {
+    fg_wide y[FG_COLUMN_VECTORS];
+#pragma GCC unroll 8
+    for (int q = 0; q < vectors; q++) y[q] = fg_wide_load(b + q * FG_WIDE);
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++) {
+      fg_real x = a[(size_t)r * column];
+#pragma GCC unroll 8
+      for (int q = 0; q < vectors; q++) sum[r][q] += x * y[q];
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; r++)
+#pragma GCC unroll 8
+    for (int q = 0; q < vectors; q++) {
+      fg_real *to = m->c + (size_t)r * m->c_step + q * FG_WIDE;
+      fg_wide_store(to, fg_wide_load(to) + sum[r][q]);
+    }
+}
+
+/* Rows j0 .. k of one group of columns: blocks of FG_OUTER_ROWS, then one at a time. */
+#define FG_OUTER_GROUP(vectors)                                                                              \
+  for (; j + FG_OUTER_ROWS <= k; j += FG_OUTER_ROWS, fg_outer_next(m, FG_OUTER_ROWS))                        \
+    fg_outer_block(FG_OUTER_ROWS, vectors, m, p);                                                            \
+  for (; j < k; j++, fg_outer_next(m, 1)) fg_outer_block(1, vectors, m, p);                                  \
+  break
+
+enum { FG_OUTER_ROWS = 4 };
+
+FG_INLINE void fg_outer_next(fg_product *m, int rows)
+{
+  m->a += (size_t)rows * m->column_step;
+  m->c += (size_t)rows * m->c_step;
+}
+
+static void fg_outer_group(int p, int vectors, int k, fg_product *m)
+{
+  int j = 0;
+  switch (vectors) {
+  case 1:
+    FG_OUTER_GROUP(1);
+  case 2:
+    FG_OUTER_GROUP(2);
+  case 3:
+    FG_OUTER_GROUP(3);
+#if FG_COLUMN_VECTORS > 3
+  case 4:
+    FG_OUTER_GROUP(4);
+  default:
+    FG_OUTER_GROUP(5);
+#endif
+  }
+}
+
+/* out [k, n] in panels += sum over p rows of a (a[i * row_step + j * column_step], j < k) times b [p, n]. */
+TILE_FN void tile_outer(int p, int n, int k, const fg_real *a, int row_step, int column_step,
+                        const fg_real *b, fg_real *out)
+{
+  for (int panel = 0; panel < fg_panels(n); panel++) {
+    int first = fg_panel_start(n, panel), width = fg_panel_start(n, panel + 1) - first;
+    int vectors = width / FG_WIDE, groups = (vectors + FG_COLUMN_VECTORS - 1) / FG_COLUMN_VECTORS;
+    for (int g = 0; g < groups; g++) {
+      int from = vectors * g / groups, to = vectors * (g + 1) / groups, at = from * FG_WIDE;
+      fg_product m = {
+          a, row_step, column_step, b + first + at, n, NULL, 0, NULL, out + (size_t)k * first + at, width};
+      fg_outer_group(p, to - from, k, &m);
+    }
+  }
+}
+
+/* out [n] += sum over p rows of b [p, n]. */
+TILE_FN void tile_column_sum(int p, int n, const fg_real *b, fg_real *out)
+{
+  for (int at = 0; at < n; at += FG_PAD) {
+    fg_wide sum[FG_PAD / FG_WIDE];
+#pragma GCC unroll 8
+    for (int q = 0; q < FG_PAD / FG_WIDE; q++) sum[q] = fg_wide_load(out + at + q * FG_WIDE);
+    for (int i = 0; i < p; i++)
+#pragma GCC unroll 8
+      for (int q = 0; q < FG_PAD / FG_WIDE; q++) sum[q] += fg_wide_load(b + (size_t)i * n + at + q * FG_WIDE);
+#pragma GCC unroll 8
+    for (int q = 0; q < FG_PAD / FG_WIDE; q++) fg_wide_store(out + at + q * FG_WIDE, sum[q]);
+  }
+}
+
 #include "cpu/matmul_activation.h"
 
 #endif
