@@ -38,6 +38,10 @@ fg_code fg_cpu_sync(fg_engine *e, fg_status *st);
 void *fg_cpu_address(const fg_cpu *cpu, fg_buf buf);
 void fg_cpu_resolve(const fg_cpu *cpu, fg_buf *buf);
 
+/* kernels/cpu/optimise.c */
+fg_code fg_cpu_optimise(fg_engine *e, fg_threads *threads, const fg_field *field,
+                        fg_optimise_request *request, fg_status *st);
+
 /* The best pair of tables that this processor runs, at most the one that FLOWGAP_ISA names. */
 fg_code fg_cpu_pick(const fg_cpu_table *table[2], fg_status *st);
 
