@@ -37,6 +37,7 @@ fg_code fg_cpu_sync(fg_engine *e, fg_status *st);
 /* The address that kernels work with, in place of the one handed out; NULL stays NULL. */
 void *fg_cpu_address(const fg_cpu *cpu, fg_buf buf);
 void fg_cpu_resolve(const fg_cpu *cpu, fg_buf *buf);
+void fg_cpu_resolve_density(const fg_cpu *cpu, fg_density *density); /* the buffers of its kind */
 
 /* kernels/cpu/optimise.c */
 fg_code fg_cpu_optimise(fg_engine *e, fg_threads *threads, const fg_field *field,
