@@ -11,6 +11,7 @@
 #include "flowgap/engine.h"
 #include "flowgap/model.h"
 #include "formula/coeff.h"
+#include "formula/path.h"
 
 typedef struct fg_buf {
   void *device; /* not to be dereferenced by host code */
@@ -171,16 +172,6 @@ typedef struct fg_ode_request {
 } fg_ode_request;
 
 /* ---- samplers ------------------------------------------------------------------------------ */
-
-/* One step of the controlled generative SDE, k = 0 at t = T:  X' = keep X + push u(X, t_k) + spread z.
- * rnd adds up  continuous: u.(ubar - u/2) time + u.z root - drift            (the papers' form)
- *              discrete:   log q(X' | X) - log p(X | X'), q the law of the step, p = N( back X', back_variance ) */
-typedef struct fg_path_step {
-  double keep, push, spread;
-  double time, root;          /* dr and its square root */
-  double drift;               /* integral of div mu over the step */
-  double back, back_variance; /* variance 0: no term (the first step from a point) */
-} fg_path_step;
 
 /* rnd at the two ends: + start - start_precision |X_0|^2/2 and + end - end_precision |X_N|^2/2 - log rho(X_N). */
 typedef struct fg_path_ends {

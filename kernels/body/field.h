@@ -9,7 +9,7 @@
 FG_HD int fg_field_row_size(const fg_field *f)
 {
   if (f->kind == FG_FIELD_NETWORK) return fg_network_row_size(f);
-  return fg_mixture_row_size(f);
+  return fg_mixture_row_size(f->d, &f->as.mixture);
 }
 
 /* Scratch of a tile of p particles, in reals. */
@@ -17,7 +17,7 @@ FG_HD size_t fg_field_scratch(const fg_field *f, int p, unsigned want)
 {
   if (f->kind == FG_FIELD_NETWORK) return fg_network_scratch(f, p, want);
   (void)want;
-  return fg_mixture_scratch(f, p);
+  return fg_mixture_scratch(f->d, &f->as.mixture, p);
 }
 
 FG_HD void fg_field_row(const fg_field *f, const fg_coeff *c, unsigned want, fg_real *row)
@@ -27,7 +27,7 @@ FG_HD void fg_field_row(const fg_field *f, const fg_coeff *c, unsigned want, fg_
     return;
   }
   (void)want;
-  fg_mixture_row(f, c, row);
+  fg_mixture_row(f->d, &f->as.mixture, c, row);
 }
 
 /* The rows of a tile, row_size apart; coeff holds `known` of them, the last one serves those beyond. */
@@ -45,7 +45,7 @@ TILE_FN void fg_field_tile(const fg_field *f, const fg_tile *tile)
     fg_network_tile(f, tile);
     return;
   }
-  fg_mixture_tile(f, tile);
+  fg_mixture_tile(f->d, &f->as.mixture, tile);
 }
 
 #endif

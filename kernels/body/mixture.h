@@ -21,29 +21,28 @@
 
 /* One row: per component [log weight and norm, trace of S^-1, -tr(S^-1 S')/2, then arrays of r numbers:
  * 1/s and s'/2 (r = d, or 1 if isotropic), and of d: m mu, m' mu], then amplitude and t. */
-FG_HD int fg_mixture_rank(const fg_field *f)
+FG_HD int fg_mixture_rank(int d, const fg_field_mixture *mixture)
 {
-  return f->as.mixture.isotropic ? 1 : f->d;
+  return mixture->isotropic ? 1 : d;
 }
 
-FG_HD int fg_mixture_stride(const fg_field *f)
+FG_HD int fg_mixture_stride(int d, const fg_field_mixture *mixture)
 {
-  return 3 + 2 * fg_mixture_rank(f) + 2 * f->d;
+  return 3 + 2 * fg_mixture_rank(d, mixture) + 2 * d;
 }
 
-FG_HD int fg_mixture_row_size(const fg_field *f)
+FG_HD int fg_mixture_row_size(int d, const fg_field_mixture *mixture)
 {
-  return f->as.mixture.components * fg_mixture_stride(f) + 2;
+  return mixture->components * fg_mixture_stride(d, mixture) + 2;
 }
 
-FG_HD void fg_mixture_row(const fg_field *f, const fg_coeff *c, fg_real *row)
+FG_HD void fg_mixture_row(int d, const fg_field_mixture *mixture, const fg_coeff *c, fg_real *row)
 {
-  const fg_field_mixture *mixture = &f->as.mixture;
   const double *log_weight = (const double *)mixture->log_weight.device;
   const double *mean = (const double *)mixture->mean.device;
   const double *spectrum = (const double *)mixture->spectrum.device;
-  int d = f->d, rank = fg_mixture_rank(f), times = mixture->isotropic ? d : 1;
-  for (int k = 0; k < mixture->components; k++, row += fg_mixture_stride(f)) {
+  int rank = fg_mixture_rank(d, mixture), times = mixture->isotropic ? d : 1;
+  for (int k = 0; k < mixture->components; k++, row += fg_mixture_stride(d, mixture)) {
     double log_norm = log_weight[k], trace = 0, trace_t = 0;
     for (int j = 0; j < rank; j++) {
       double s = fg_mixture_variance(c, spectrum[k * rank + j]);
@@ -69,28 +68,29 @@ FG_HD void fg_mixture_row(const fg_field *f, const fg_coeff *c, fg_real *row)
 enum { FG_MIXTURE_CACHE = 24 * 1024 };
 
 /* Reals per particle of a block: logs and rates [K], component scores [K, d], three vectors, six numbers. */
-FG_HD size_t fg_mixture_reals(const fg_field *f)
+FG_HD size_t fg_mixture_reals(int d, const fg_field_mixture *mixture)
 {
-  size_t k = (size_t)f->as.mixture.components, d = (size_t)f->d;
-  return 2 * k + k * d + 3 * d + 6;
+  size_t k = (size_t)mixture->components, n = (size_t)d;
+  return 2 * k + k * n + 3 * n + 6;
 }
 
 /* Groups of FG_LANES particles in a block of a tile of p. */
-FG_HD int fg_mixture_groups(const fg_field *f, int p)
+FG_HD int fg_mixture_groups(int d, const fg_field_mixture *mixture, int p)
 {
-  size_t fit = FG_MIXTURE_CACHE / (fg_mixture_reals(f) * FG_LANES * sizeof(fg_real)),
+  size_t fit = FG_MIXTURE_CACHE / (fg_mixture_reals(d, mixture) * FG_LANES * sizeof(fg_real)),
          all = (size_t)p / FG_LANES;
   if (fit < 1) fit = 1;
   return (int)(fit < all ? fit : all);
 }
 
-FG_HD size_t fg_mixture_scratch(const fg_field *f, int p)
+FG_HD size_t fg_mixture_scratch(int d, const fg_field_mixture *mixture, int p)
 {
-  return fg_mixture_reals(f) * (size_t)(fg_mixture_groups(f, p) * FG_LANES);
+  return fg_mixture_reals(d, mixture) * (size_t)(fg_mixture_groups(d, mixture, p) * FG_LANES);
 }
 
 typedef struct fg_mixture_block {
-  const fg_field *field;
+  int d;
+  const fg_field_mixture *mixture;
   const fg_tile *tile;
   int at;                 /* first particle of the block within the tile */
   int groups;             /* of FG_LANES particles */
@@ -127,9 +127,9 @@ FG_BLOCK_FN fg_mixture_rotate(const double *__restrict__ q, int d, int transpose
 FG_BLOCK_FN fg_mixture_component(const fg_mixture_block *b, int k, int stride)
 {
   const int n = b->groups * FG_LANES;
-  const fg_field_mixture *mixture = &b->field->as.mixture;
-  int d = b->field->d, rank = fg_mixture_rank(b->field), p = b->tile->p;
-  const fg_real *__restrict__ row = b->row + k * fg_mixture_stride(b->field);
+  const fg_field_mixture *mixture = b->mixture;
+  int d = b->d, rank = fg_mixture_rank(d, mixture), p = b->tile->p;
+  const fg_real *__restrict__ row = b->row + k * fg_mixture_stride(d, b->mixture);
   const fg_real *__restrict__ x = b->tile->x + b->at;
   fg_real *__restrict__ g = b->gradient + (size_t)k * (size_t)d * n;
   fg_real *__restrict__ u = b->u;
@@ -160,7 +160,7 @@ FG_BLOCK_FN fg_mixture_component(const fg_mixture_block *b, int k, int stride)
 FG_BLOCK_FN fg_mixture_combine(const fg_mixture_block *b)
 {
   const int n = b->groups * FG_LANES;
-  int components = b->field->as.mixture.components, d = b->field->d;
+  int components = b->mixture->components, d = b->d;
   fg_real *__restrict__ weight = b->weight;
   fg_real *__restrict__ top = b->one;
   fg_real *__restrict__ sum = b->one + n;
@@ -189,11 +189,11 @@ FG_BLOCK_FN fg_mixture_combine(const fg_mixture_block *b)
 FG_BLOCK_FN fg_mixture_laplacian(const fg_mixture_block *b, int stride, fg_real *__restrict__ out)
 {
   const int n = b->groups * FG_LANES;
-  int d = b->field->d;
+  int d = b->d;
   const fg_real *__restrict__ score = b->score;
   FG_EACH out[i] = 0;
-  for (int k = 0; k < b->field->as.mixture.components; k++) {
-    const fg_real *__restrict__ row = b->row + k * fg_mixture_stride(b->field);
+  for (int k = 0; k < b->mixture->components; k++) {
+    const fg_real *__restrict__ row = b->row + k * fg_mixture_stride(d, b->mixture);
     const fg_real *__restrict__ g = b->gradient + (size_t)k * d * n;
     fg_real *__restrict__ spread = b->one;
     FG_EACH spread[i] = -row[i * stride + 1];
@@ -210,8 +210,8 @@ FG_BLOCK_FN fg_mixture_laplacian(const fg_mixture_block *b, int stride, fg_real 
 FG_BLOCK_FN fg_mixture_hessian(const fg_mixture_block *b, int stride)
 {
   const int n = b->groups * FG_LANES;
-  const fg_field_mixture *mixture = &b->field->as.mixture;
-  int d = b->field->d, p = b->tile->p;
+  const fg_field_mixture *mixture = b->mixture;
+  int d = b->d, p = b->tile->p;
   const fg_real *__restrict__ v = b->tile->v + b->at;
   fg_real *__restrict__ out = b->tile->jvp + b->at;
   fg_real *__restrict__ u = b->u;
@@ -219,7 +219,7 @@ FG_BLOCK_FN fg_mixture_hessian(const fg_mixture_block *b, int stride)
   fg_real *__restrict__ along = b->one;
   for (int j = 0; j < d; j++) FG_EACH out[j * p + i] = 0;
   for (int k = 0; k < mixture->components; k++) {
-    const fg_real *__restrict__ row = b->row + k * fg_mixture_stride(b->field);
+    const fg_real *__restrict__ row = b->row + k * fg_mixture_stride(d, b->mixture);
     const fg_real *__restrict__ g = b->gradient + (size_t)k * d * n;
     const fg_real *__restrict__ weight = b->weight + k * n;
     const double *basis =
@@ -240,10 +240,10 @@ FG_BLOCK_FN fg_mixture_hessian(const fg_mixture_block *b, int stride)
 FG_BLOCK_FN fg_mixture_perturb(const fg_mixture_block *b, int stride)
 {
   const int n = b->groups * FG_LANES;
-  const fg_field_mixture *mixture = &b->field->as.mixture;
+  const fg_field_mixture *mixture = b->mixture;
   const fg_tile *tile = b->tile;
-  int d = b->field->d, p = tile->p, at = b->at;
-  const fg_real *__restrict__ last = b->row + mixture->components * fg_mixture_stride(b->field);
+  int d = b->d, p = tile->p, at = b->at;
+  const fg_real *__restrict__ last = b->row + mixture->components * fg_mixture_stride(d, b->mixture);
   const fg_real *__restrict__ x = tile->x + at;
   const fg_real *__restrict__ v = tile->v ? tile->v + at : tile->x + at;
   fg_real k = (fg_real)(mixture->wave / sqrt((double)d)), dim = (fg_real)d;
@@ -276,13 +276,15 @@ FG_BLOCK_FN fg_mixture_perturb(const fg_mixture_block *b, int stride)
   }
 }
 
-FG_BLOCK_FN fg_mixture_run_block(const fg_field *f, const fg_tile *tile, int at, int groups, int stride)
+FG_BLOCK_FN fg_mixture_run_block(int d, const fg_field_mixture *mixture, const fg_tile *tile, int at,
+                                 int groups, int stride)
 {
   const int n = groups * FG_LANES;
-  int components = f->as.mixture.components, d = f->d, p = tile->p;
+  int components = mixture->components, p = tile->p;
   fg_real *next = tile->scratch;
   fg_mixture_block b;
-  b.field = f;
+  b.d = d;
+  b.mixture = mixture;
   b.tile = tile;
   b.at = at;
   b.groups = groups;
@@ -308,19 +310,19 @@ FG_BLOCK_FN fg_mixture_run_block(const fg_field *f, const fg_tile *tile, int at,
     FG_EACH tile->divergence[at + i] = b.one[n + i];
   }
   if (tile->want & FG_JVP) fg_mixture_hessian(&b, stride);
-  if (f->as.mixture.epsilon != 0) fg_mixture_perturb(&b, stride);
+  if (mixture->epsilon != 0) fg_mixture_perturb(&b, stride);
   TILE_SYNC(); /* the next block may be cut differently, and others read the results */
 }
 
-TILE_FN void fg_mixture_tile(const fg_field *f, const fg_tile *tile)
+TILE_FN void fg_mixture_tile(int d, const fg_field_mixture *mixture, const fg_tile *tile)
 {
-  int all = tile->p / FG_LANES, most = fg_mixture_groups(f, tile->p);
+  int all = tile->p / FG_LANES, most = fg_mixture_groups(d, mixture, tile->p);
   for (int first = 0; first < all; first += most) {
     int groups = all - first < most ? all - first : most;
     if (tile->row_stride == 0)
-      fg_mixture_run_block(f, tile, first * FG_LANES, groups, 0);
+      fg_mixture_run_block(d, mixture, tile, first * FG_LANES, groups, 0);
     else
-      fg_mixture_run_block(f, tile, first * FG_LANES, groups, tile->row_stride);
+      fg_mixture_run_block(d, mixture, tile, first * FG_LANES, groups, tile->row_stride);
   }
 }
 

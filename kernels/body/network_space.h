@@ -73,17 +73,23 @@ FG_HD size_t fg_network_carve(const fg_field *f, int p, unsigned want, fg_real *
   return used;
 }
 
-TILE_FN void fg_network_start(const fg_field *f, const fg_tile *tile, fg_network_run *run)
+/* Shape, weights and activation; no planes yet. */
+FG_HD void fg_network_describe(const fg_field *f, fg_network_run *run)
 {
   const fg_field_network *net = &f->as.network;
   fg_network_layout_of(f, &run->at);
-  run->tile = tile;
   run->packed = fg_network_weights(f);
   run->activation = net->activation;
   run->potential = net->form == FG_POTENTIAL;
   run->scale.beta = (fg_real)net->beta;
   run->scale.inverse_beta = (fg_real)(1 / net->beta);
   run->scale.threshold = net->threshold > 0 ? (fg_real)net->threshold : (fg_real)INFINITY;
+}
+
+TILE_FN void fg_network_start(const fg_field *f, const fg_tile *tile, fg_network_run *run)
+{
+  fg_network_describe(f, run);
+  run->tile = tile;
   fg_network_carve(f, tile->p, tile->want, tile->scratch, run);
 }
 

@@ -15,9 +15,8 @@
 #include <float.h>
 
 #include "body/field.h"
-#include "body/load.h"
+#include "body/noise.h"
 #include "formula/drift.h"
-#include "formula/normal.h"
 
 #ifdef FG_SINGLE
 #define FG_REAL_MAX FLT_MAX
@@ -110,18 +109,7 @@ TILE_FN void fg_walk_score(fg_walk *w, size_t node, int end, const fg_real *x, f
 /* Standard normals of one step (or interval) for the tile, into z [d][p]. */
 TILE_FN void fg_walk_normals(const fg_walk *w, uint32_t stream, uint32_t step, fg_real *__restrict__ z)
 {
-  fg_real four[4 * FG_LANES];
-  TILE_EACH(group, w->p / FG_LANES)
-  {
-    const int at = group * FG_LANES;
-    for (int j = 0; j < w->d; j += 4) {
-      fg_normal_block(w->request->seed, stream, w->request->first + w->first + (uint64_t)at, step,
-                      (uint32_t)j / 4, four);
-      for (int l = 0; l < 4 && j + l < w->d; l++)
-        for (int i = 0; i < FG_LANES; i++) z[(j + l) * w->p + at + i] = four[l * FG_LANES + i];
-    }
-  }
-  TILE_SYNC();
+  fg_tile_normals(w->request->seed, stream, w->request->first + w->first, step, w->d, w->p, z);
 }
 
 /* The normals of refined step k into w->noise. Level 0 is the base path, level L the grid in use. */

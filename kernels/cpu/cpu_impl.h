@@ -37,6 +37,7 @@ fg_code fg_cpu_sync(fg_engine *e, fg_status *st);
 /* The address that kernels work with, in place of the one handed out; NULL stays NULL. */
 void *fg_cpu_address(const fg_cpu *cpu, fg_buf buf);
 void fg_cpu_resolve(const fg_cpu *cpu, fg_buf *buf);
+void fg_cpu_resolve_density(const fg_cpu *cpu, fg_density *density); /* the buffers of its kind */
 
 /* The best pair of tables that this processor runs, at most the one that FLOWGAP_ISA names. */
 fg_code fg_cpu_pick(const fg_cpu_table *table[2], fg_status *st);

@@ -18,6 +18,30 @@ void fg_cpu_resolve(const fg_cpu *cpu, fg_buf *buf)
   buf->device = fg_cpu_address(cpu, *buf);
 }
 
+void fg_cpu_resolve_density(const fg_cpu *cpu, fg_density *density)
+{
+  switch (density->kind) {
+  case FG_DENSITY_MIXTURE:
+    fg_cpu_resolve(cpu, &density->as.mixture.log_weight);
+    fg_cpu_resolve(cpu, &density->as.mixture.mean);
+    fg_cpu_resolve(cpu, &density->as.mixture.spectrum);
+    fg_cpu_resolve(cpu, &density->as.mixture.basis);
+    break;
+  case FG_DENSITY_RINGS:
+    fg_cpu_resolve(cpu, &density->as.rings.log_weight);
+    fg_cpu_resolve(cpu, &density->as.rings.radius);
+    break;
+  case FG_DENSITY_LOGISTIC:
+    fg_cpu_resolve(cpu, &density->as.logistic.features);
+    break;
+  case FG_DENSITY_NONE:
+  case FG_DENSITY_FUNNEL:
+  case FG_DENSITY_WELLS:
+  case FG_DENSITY_PLUGIN:
+    break;
+  }
+}
+
 static void *fg_aligned(size_t bytes)
 {
   size_t whole = (bytes + 63) / 64 * 64;

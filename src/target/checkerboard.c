@@ -64,7 +64,7 @@ static void destroy(void *data)
   (void)data;
 }
 
-static const fg_target_ops checkerboard_ops = {log_density, sample, NULL, moments, destroy};
+static const fg_target_ops checkerboard_ops = {log_density, sample, NULL, moments, destroy, NULL};
 
 fg_code fg_target_make_checkerboard(const fg_target_settings *s, fg_target *target, fg_status *st)
 {

@@ -28,7 +28,16 @@ static void moments(const fg_target *t, double *mean, double *covariance)
   for (size_t i = 1; i < t->d; i++) covariance[i * t->d + i] = exp(0.5 * nu * nu); /* E exp x_1 */
 }
 
-static const fg_target_ops funnel_ops = {log_density, sample, NULL, moments, free};
+static fg_code density(const fg_target *t, const fg_density_memory *memory, fg_density *out, fg_status *st)
+{
+  (void)memory;
+  (void)st;
+  out->kind = FG_DENSITY_FUNNEL;
+  out->as.funnel.nu = *(const double *)t->data;
+  return FG_OK;
+}
+
+static const fg_target_ops funnel_ops = {log_density, sample, NULL, moments, free, density};
 
 fg_code fg_target_make_funnel(const fg_target_settings *s, fg_target *target, fg_status *st)
 {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "formula/density.h"
+#include "target/spectral.h"
 #include "target/target_impl.h"
 
 /* Mixture draws: step 0 picks the component, step 1 holds the normals. */
@@ -255,7 +256,15 @@ static void destroy(void *data)
   fg_mixture_destroy(&m);
 }
 
-static const fg_target_ops mixture_ops = {log_density, sample, NULL, moments, destroy};
+static fg_code density(const fg_target *t, const fg_density_memory *memory, fg_density *out, fg_status *st)
+{
+  fg_mixture_view view;
+  FG_TRY(fg_target_mixture(t, &view, st));
+  out->kind = FG_DENSITY_MIXTURE;
+  return fg_spectral_upload(&view, memory->engine, &out->as.mixture, memory->buffer, memory->count, st);
+}
+
+static const fg_target_ops mixture_ops = {log_density, sample, NULL, moments, destroy, density};
 
 static fg_code finish(const fg_mixture_source *source, fg_target *target, fg_status *st)
 {

@@ -46,7 +46,18 @@ static void destroy(void *data)
   free(r);
 }
 
-static const fg_target_ops rings_ops = {log_density, sample, NULL, moments, destroy};
+static fg_code density(const fg_target *t, const fg_density_memory *memory, fg_density *out, fg_status *st)
+{
+  const rings *r = t->data;
+  size_t bytes = r->k * sizeof(double);
+  out->kind = FG_DENSITY_RINGS;
+  out->as.rings.rings = (int)r->k;
+  out->as.rings.sd = r->sd;
+  FG_TRY(fg_density_upload(memory, r->log_weight, bytes, &out->as.rings.log_weight, st));
+  return fg_density_upload(memory, r->radius, bytes, &out->as.rings.radius, st);
+}
+
+static const fg_target_ops rings_ops = {log_density, sample, NULL, moments, destroy, density};
 
 static fg_code fill(rings *r, const double *radii, const double *weights, fg_status *st)
 {

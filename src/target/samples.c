@@ -92,7 +92,7 @@ static void destroy(void *data)
   free(r);
 }
 
-static const fg_target_ops samples_ops = {NULL, sample, NULL, moments, destroy};
+static const fg_target_ops samples_ops = {NULL, sample, NULL, moments, destroy, NULL};
 
 static fg_code fill(const fg_target_settings *s, rows *r, fg_status *st)
 {

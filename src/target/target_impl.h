@@ -5,6 +5,7 @@
 #include "flowgap/target.h"
 
 #include "formula/random.h"
+#include "target/density.h"
 
 typedef struct fg_target_ops {
   /* log rho at x [d]; score [d] or NULL. */
@@ -13,6 +14,9 @@ typedef struct fg_target_ops {
   fg_code (*log_z)(const fg_target *target, double *log_z, fg_status *st);    /* NULL: it is 0 */
   void (*moments)(const fg_target *target, double *mean, double *covariance); /* either may be NULL */
   void (*destroy)(void *data);
+  /* As engines see it: fill kind and numbers, upload arrays. NULL without a density or a score. */
+  fg_code (*density)(const fg_target *target, const fg_density_memory *memory, fg_density *density,
+                     fg_status *st);
 } fg_target_ops;
 
 struct fg_target {

@@ -80,7 +80,19 @@ static void moments(const fg_target *t, double *mean, double *covariance)
   }
 }
 
-static const fg_target_ops well_ops = {log_density, sample, log_z, moments, free};
+static fg_code density(const fg_target *t, const fg_density_memory *memory, fg_density *out, fg_status *st)
+{
+  (void)memory;
+  (void)st;
+  const well *w = t->data;
+  out->kind = FG_DENSITY_WELLS;
+  out->as.wells.wells = (int)w->wells;
+  out->as.wells.separation = w->separation;
+  out->as.wells.shift = w->shift;
+  return FG_OK;
+}
+
+static const fg_target_ops well_ops = {log_density, sample, log_z, moments, free, density};
 
 /* Where rho is not 0 in doubles, and the staircase over it. rho rises up to s = 0 and falls after
  * it, so the maximum over a cell is at the point of the cell nearest to 0. Differences of square

@@ -1,0 +1,188 @@
+/* Gradients of the objectives on a tile (engine.h). Each path i comes with a weight c_i.
+ *
+ * Log-variance: the path is held fixed, d rnd / d u_k = root z or (push / spread) z; with c_i = d loss / d rnd_i the
+ * tile walks its paths once more and adds c_i (d rnd / d u_k) through the control at each step: nothing is
+ * stored but the state.
+ * KL: the tile walks forward and keeps X_k and z_k, then backward with the adjoint l of X:
+ *   from step k   l' = l - back r,  r = (X_k - back X_{k+1}) / back_variance   (discrete form, else r = 0)
+ *                 psi = push l' + d rnd_k / d u
+ *                 l   = keep l' + r + (du/dx)^T psi
+ * The slopes at X_k are computed again on the way back, so memory does not grow with steps times width. */
+#ifndef FG_BODY_OBJECTIVE_H
+#define FG_BODY_OBJECTIVE_H
+
+#include "body/paths.h"
+
+/* Where one block of tiles adds its gradient: the core, then per step a row [out_0] and the factor [FG_PAD]. */
+FG_HD size_t fg_objective_row(const fg_network_layout *at)
+{
+  return (size_t)at->layer[0].out_pad + FG_PAD;
+}
+
+FG_HD size_t fg_objective_size(const fg_field *f, size_t steps)
+{
+  fg_network_layout at;
+  fg_network_layout_of(f, &at);
+  return at.core + steps * fg_objective_row(&at);
+}
+
+FG_HD fg_gradient fg_objective_at(const fg_path_walk *w, fg_real *block, size_t k)
+{
+  const fg_network_layout *at = &w->control.run.at;
+  fg_gradient g;
+  g.core = block;
+  g.row = block + at->core + k * fg_objective_row(at);
+  g.tau = g.row + at->layer[0].out_pad;
+  return g;
+}
+
+FG_HD int fg_objective_is_kl(const fg_objective_request *r)
+{
+  return r->objective == FG_OBJECTIVE_KL || r->objective == FG_OBJECTIVE_KL_ITO;
+}
+
+/* Scratch beside the walk: psi and the adjoint, weights, and for KL the path. */
+FG_HD size_t fg_objective_extra(const fg_field *f, const fg_objective_request *r, int p)
+{
+  const size_t vector = fg_whole_lanes((size_t)f->d * (size_t)p), path = 2 * vector * r->paths.steps;
+  return 2 * vector + fg_whole_lanes((size_t)p) + (fg_objective_is_kl(r) ? path : 0);
+}
+
+FG_HD size_t fg_objective_scratch(const fg_field *f, const fg_objective_request *r, int p)
+{
+  return fg_objective_extra(f, r, p) + fg_paths_scratch(f, &r->paths, p);
+}
+
+/* weight [count] in the order of the tile, 0 beyond it and for lost paths */
+TILE_FN void fg_objective_weights(const fg_path_walk *w, const double *weight, fg_real *c)
+{
+  TILE_EACH(i, w->p) c[i] = i < w->count ? (fg_real)weight[i] : 0;
+  TILE_SYNC();
+}
+
+/* psi [d][p] = c_i scale z */
+TILE_FN void fg_objective_noise(const fg_path_walk *w, const fg_real *__restrict__ c, fg_real scale,
+                                fg_real *__restrict__ psi)
+{
+  const int p = w->p;
+  for (int j = 0; j < w->d; j++) TILE_EACH(i, p) psi[j * p + i] = c[i] * scale * w->z[j * p + i];
+  TILE_SYNC();
+}
+
+/* Log-variance, after rnd is known: weight[i] = d loss / d rnd of path first + i. */
+TILE_FN int fg_objective_variance_tile(const fg_field *f, const fg_objective_request *r, const fg_real *rows,
+                                       const double *weight, size_t first, int count, int p, fg_real *block,
+                                       fg_real *scratch)
+{
+  fg_path_walk w;
+  const size_t vector = (size_t)f->d * (size_t)p;
+  fg_real *psi = fg_cut(&scratch, vector), *c = fg_cut(&scratch, (size_t)p);
+  fg_path_begin(&w, f, &r->paths, rows, first, count, p, scratch);
+  fg_objective_weights(&w, weight, c);
+  for (size_t k = 0; k < r->paths.steps; k++) {
+    const fg_path_step *s = &r->paths.step[k];
+    const fg_gradient to = fg_objective_at(&w, block, k);
+    if (fg_path_cancelled(&w, k)) return 1;
+    fg_path_look(&w, k, 1);
+    fg_objective_noise(&w, c, (fg_real)(r->form == FG_FORM_DISCRETE ? s->push / s->spread : s->root), psi);
+    fg_control_reverse(&w.control, psi, &to, 0, 1);
+    fg_path_move(&w, k);
+  }
+  return 0;
+}
+
+TILE_FN void fg_objective_copy(int n, const fg_real *__restrict__ from, fg_real *__restrict__ to)
+{
+  TILE_EACH(i, n) to[i] = from[i];
+  TILE_SYNC();
+}
+
+/* Forward: X_k and z_k of all steps into path [steps][2][d][p]; w is left at the end, with grad log rho in
+ * w->next. Returns 1 when the caller asked to stop. */
+TILE_FN int fg_objective_forward(fg_path_walk *w, fg_real *path)
+{
+  const int vector = w->d * w->p;
+  const size_t place = fg_whole_lanes((size_t)vector);
+  for (size_t k = 0; k < w->request->steps; k++) {
+    if (fg_path_cancelled(w, k)) return 1;
+    fg_path_look(w, k, 0);
+    fg_objective_copy(vector, w->x, path + 2 * k * place);
+    fg_objective_copy(vector, w->z, path + (2 * k + 1) * place);
+    fg_path_weigh(w, &w->request->step[k]);
+    fg_path_move(w, k);
+  }
+  fg_path_finish(w, 1);
+  return 0;
+}
+
+/* One step back: l [d][p] at X' becomes l at X = x. */
+TILE_FN void fg_objective_back(fg_path_walk *w, const fg_objective_request *r, size_t k,
+                               const fg_real *__restrict__ x, const fg_real *__restrict__ z,
+                               const fg_real *__restrict__ c, fg_real *__restrict__ psi,
+                               fg_real *__restrict__ l)
+{
+  const fg_path_step *s = &r->paths.step[k];
+  const int discrete = r->form == FG_FORM_DISCRETE, p = w->p;
+  const fg_path_terms t = fg_path_terms_of(s, w->d);
+  const fg_real deviation = (fg_real)(s->back_variance > 0 ? 1 / sqrt(s->back_variance) : 0);
+  const fg_real t_keep = (fg_real)t.keep, t_push = (fg_real)t.push, t_spread = (fg_real)t.spread;
+  const fg_real keep = (fg_real)s->keep, push = (fg_real)s->push, back = (fg_real)s->back;
+  const fg_real time = (fg_real)s->time, ito = (fg_real)(r->objective == FG_OBJECTIVE_KL_ITO ? s->root : 0);
+  fg_control_value(&w->control, x, fg_path_row(w, k), 1);
+  const fg_real *__restrict__ u = w->control.u;
+  for (int j = 0; j < w->d; j++) {
+    const int at = j * p;
+    if (discrete) {
+      TILE_EACH(i, p)
+      {
+        const fg_real miss = t_keep * x[at + i] + t_push * u[at + i] + t_spread * z[at + i];
+        const fg_real pull = c[i] * miss * deviation, next = l[at + i] - back * pull;
+        psi[at + i] = push * next;
+        l[at + i] = keep * next + pull;
+      }
+    } else {
+      TILE_EACH(i, p)
+      {
+        psi[at + i] = push * l[at + i] + c[i] * (time * u[at + i] + ito * z[at + i]);
+        l[at + i] = keep * l[at + i];
+      }
+    }
+  }
+  TILE_SYNC();
+}
+
+/* KL: c_i is 1, or 0 for a lost path; the caller divides by the number of paths that are left. loss [count]
+ * receives what the mean is taken of. */
+TILE_FN int fg_objective_kl_tile(const fg_field *f, const fg_objective_request *r, const fg_real *rows,
+                                 double *loss, size_t first, int count, int p, fg_real *block,
+                                 fg_real *scratch)
+{
+  fg_path_walk w;
+  const size_t vector = (size_t)f->d * (size_t)p, place = fg_whole_lanes(vector);
+  fg_real *psi = fg_cut(&scratch, vector), *l = fg_cut(&scratch, vector), *c = fg_cut(&scratch, (size_t)p);
+  fg_real *path = fg_cut(&scratch, 2 * place * r->paths.steps);
+  const int discrete = r->form == FG_FORM_DISCRETE, without = r->objective == FG_OBJECTIVE_KL && !discrete;
+  const fg_real precision =
+      (fg_real)(discrete ? r->paths.discrete.end_precision : r->paths.continuous.end_precision);
+  fg_path_begin(&w, f, &r->paths, rows, first, count, p, scratch);
+  if (fg_objective_forward(&w, path)) return 1;
+  fg_path_store(&w);
+  TILE_EACH(i, p) c[i] = i < count ? w.alive[i] : 0;
+  TILE_EACH(i, count)
+  loss[i] = w.rnd[discrete ? FG_FORM_DISCRETE : FG_FORM_CONTINUOUS][i] - (without ? w.ito[i] : 0);
+  TILE_SYNC();
+  for (int j = 0; j < w.d; j++)
+    TILE_EACH(i, p)
+  l[j * p + i] = c[i] > 0 ? -w.next[j * p + i] - precision * w.x[j * p + i] : 0;
+  TILE_SYNC();
+  for (size_t k = r->paths.steps; k-- > 0;) {
+    const fg_gradient to = fg_objective_at(&w, block, k);
+    const fg_real *x = path + 2 * k * place, *z = path + (2 * k + 1) * place;
+    if (fg_path_cancelled(&w, k)) return 1;
+    fg_objective_back(&w, r, k, x, z, c, psi, l);
+    fg_control_reverse(&w.control, psi, &to, k > 0 ? l : 0, r->detach_score);
+  }
+  return 0;
+}
+
+#endif

@@ -1,0 +1,2 @@
+/* needs: target kernels */
+#include "support/density_cases.h"
