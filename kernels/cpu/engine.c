@@ -21,6 +21,7 @@ static fg_field fg_cpu_field(const fg_cpu *cpu, const fg_field *field)
   } else {
     fg_cpu_resolve(cpu, &f.as.network.packed_single);
     fg_cpu_resolve(cpu, &f.as.network.packed_double);
+    if (f.guided) fg_cpu_resolve_density(cpu, &f.guide.density);
   }
   return f;
 }
