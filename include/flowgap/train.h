@@ -124,7 +124,9 @@ typedef struct fg_train_step {
   double norm;     /* of the gradient before clipping */
   double rate, clip;
   size_t grid_steps;
-  size_t lost; /* paths of the batch */
+  size_t lost;         /* paths of the batch */
+  uint64_t lost_total; /* since the start of the training */
+  double seconds;      /* that the training has taken so far, evaluations included */
 } fg_train_step;
 
 /* One step of the optimiser on the next batch. FG_NUMERICS, with the weights as they were, when loss or gradient is

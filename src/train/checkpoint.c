@@ -67,8 +67,9 @@ static fg_code put_state(const fg_trainer *t, fg_h5 *file, double *wide, fg_stat
 {
   fg_state_part parts[FG_STATE_PARTS];
   int count = state_parts(t, parts);
-  int64_t done = (int64_t)t->done;
+  int64_t done = (int64_t)t->done, lost = (int64_t)t->lost;
   FG_TRY(fg_h5_write_integer(file, "train/step", 0, NULL, &done, st));
+  FG_TRY(fg_h5_write_integer(file, "train/lost", 0, NULL, &lost, st));
   FG_TRY(fg_h5_write_real(file, "train/seconds", 0, NULL, &t->seconds, st));
   for (int k = 0; k < count; k++) {
     FG_TRY(download_packed(t, parts[k].buf, wide, st));
@@ -115,20 +116,23 @@ static fg_code get_progress(fg_trainer *t, fg_h5 *file, const char *path, fg_sta
 {
   int rank;
   size_t shape[FG_H5_RANK_MAX];
-  int64_t *step = NULL;
+  int64_t *step = NULL, *lost = NULL;
   double *seconds = NULL;
   fg_code rc;
   FG_GO(fg_h5_read_integer(file, "train/step", &rank, shape, &step, st), done);
+  FG_GO(fg_h5_read_integer(file, "train/lost", &rank, shape, &lost, st), done);
   FG_GO(fg_h5_read_real(file, "train/seconds", &rank, shape, &seconds, st), done);
   if (*step < 0 || (uint64_t)*step > t->settings.steps) {
     rc = FG_FAIL(st, FG_IO, "%s: it was saved after step %lld of %llu: the file is of another training", path,
                  (long long)*step, (unsigned long long)t->settings.steps);
   } else {
     t->done = (uint64_t)*step;
+    t->lost = (uint64_t)*lost;
     t->seconds = *seconds;
   }
 done:
   free(step);
+  free(lost);
   free(seconds);
   return rc;
 }

@@ -297,6 +297,7 @@ fg_code fg_trainer_step(fg_trainer *t, const fg_progress *progress, fg_train_ste
   FG_TRY(take_gradient(t, &quiet, step, st));
   FG_TRY(optimise(t, step, st));
   step->number = ++t->done;
-  t->seconds += fg_seconds() - begin;
+  step->lost_total = t->lost += step->lost;
+  step->seconds = t->seconds += fg_seconds() - begin;
   return FG_OK;
 }

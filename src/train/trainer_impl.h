@@ -38,8 +38,8 @@ struct fg_trainer {
   fg_path_grid grid, evaluation_grid;
   fg_path_room batch, evaluation;
   double *moments; /* of the evaluation and the target, shares of modes */
-  uint64_t done;
-  double seconds;
+  uint64_t done, lost; /* steps; paths that were lost in them */
+  double seconds;      /* that steps and evaluations took */
 };
 
 /* Buffers and arrays for n paths; release in any case. */
