@@ -202,6 +202,14 @@ FG_CHECKED FG_API fg_code fg_train_seeds(fg_engine *engine, const fg_settings *s
                                          const char *run_directory, size_t seeds,
                                          const fg_train_options *options, fg_status *st);
 
+/* ---- out of flowgap ---------------------------------------------------------------------------- */
+
+/* The network of a trained sampler as safetensors, with the tensor names of the PyTorch reference and what it needs to
+ * know as metadata (scripts/load_in_pytorch.py reads it). `settings` are those of the run. FG_UNSUPPORTED for models
+ * that are no control, and for activations other than gelu. */
+FG_CHECKED FG_API fg_code fg_train_export(const fg_model *model, const fg_prior *prior,
+                                          const fg_settings *settings, const char *path, fg_status *st);
+
 #ifdef __cplusplus
 }
 #endif

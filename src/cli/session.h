@@ -28,6 +28,10 @@ FG_CHECKED fg_code fg_session_model(fg_session *session, fg_status *st);
 FG_CHECKED fg_code fg_session_prior(fg_session *session, fg_status *st);
 void fg_session_close(fg_session *session);
 
+/* The run directory: --out, or runs/ and the name of the first argument. */
+enum { FG_PATH_ROOM = 4096 };
+FG_CHECKED fg_code fg_session_run(const fg_args *args, char path[FG_PATH_ROOM], fg_status *st);
+
 /* --engine or "cpu"; "auto" is cuda where it can be opened. */
 FG_CHECKED fg_code fg_open_engine(const fg_args *args, fg_engine **engine, fg_status *st);
 

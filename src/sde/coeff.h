@@ -17,7 +17,7 @@ typedef struct fg_stretch {
 
 fg_stretch fg_process_stretch(const fg_process *process, double from, double to);
 
-fg_process_kind fg_process_kind_of(const fg_process *process);
-double fg_process_pin(const fg_process *process); /* NaN unless pinned */
+/* Its settings, resolved: the numbers of its kind hold. */
+const fg_process_settings *fg_process_look(const fg_process *process);
 
 #endif

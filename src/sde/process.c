@@ -236,12 +236,7 @@ fg_stretch fg_process_stretch(const fg_process *process, double from, double to)
   return p;
 }
 
-fg_process_kind fg_process_kind_of(const fg_process *process)
+const fg_process_settings *fg_process_look(const fg_process *process)
 {
-  return process->s.kind;
-}
-
-double fg_process_pin(const fg_process *process)
-{
-  return process->s.kind == FG_PROCESS_PINNED ? process->s.pin : (double)NAN;
+  return &process->s;
 }

@@ -90,8 +90,9 @@ static void shares_of(const fg_mixture_view *view, size_t n, const double *x, do
         nearest = k;
       }
     }
-    share[nearest] += 1 / (double)n;
+    share[nearest]++;
   }
+  for (size_t k = 0; k < view->components; k++) share[k] /= (double)n;
 }
 
 /* Room: mean, sd, target mean, target sd, weighted mean, weighted sd [d] each, covariance [d, d], shares. */

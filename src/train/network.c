@@ -142,7 +142,7 @@ static void describe_guide(const fg_train_settings *train, const fg_process *pro
   guide->prior_variance = view.kind == FG_PRIOR_POINT ? 1 : view.variance;
   guide->clip = fg_train_clip_at(train, 0);
   guide->variance = train->method == FG_TRAIN_DDS ? fg_process_stretch(process, horizon, 0).stationary : 1;
-  guide->pin = train->method == FG_TRAIN_PIS ? fg_process_pin(process) : 0;
+  guide->pin = train->method == FG_TRAIN_PIS ? fg_process_look(process)->pin : 0;
 }
 
 fg_code fg_train_network_create(const fg_train_settings *train, const fg_process *process,

@@ -10,7 +10,7 @@ static const char *const fg_method_names[] = {"dis", "pis", "dds"};
 
 static fg_code check_process(fg_train_method method, const fg_process *process, fg_status *st)
 {
-  fg_process_kind kind = fg_process_kind_of(process);
+  fg_process_kind kind = fg_process_look(process)->kind;
   bool pinned = kind == FG_PROCESS_PINNED;
   if (method == FG_TRAIN_PIS && !pinned)
     return FG_FAIL(st, FG_USAGE,
@@ -27,7 +27,8 @@ static fg_code check_process(fg_train_method method, const fg_process *process, 
 fg_code fg_sampler_check(fg_train_method method, const fg_process *process, const fg_prior_view *prior,
                          fg_status *st)
 {
-  bool at_pin = fg_process_pin(process) == fg_process_horizon(process);
+  const fg_process_settings *p = fg_process_look(process);
+  bool at_pin = p->kind == FG_PROCESS_PINNED && p->pin == p->horizon;
   FG_TRY(check_process(method, process, st));
   if (prior->kind == FG_PRIOR_EXACT)
     return FG_FAIL(st, FG_USAGE,
@@ -86,7 +87,7 @@ static double gaussian_peak(size_t d, double variance)
 static double reference_variance(const fg_process *process, fg_train_method method, double t)
 {
   if (method == FG_TRAIN_DDS) return fg_process_stretch(process, fg_process_horizon(process), 0).stationary;
-  return fg_process_g2(process, t) * (fg_process_pin(process) - t);
+  return fg_process_g2(process, t) * (fg_process_look(process)->pin - t);
 }
 
 fg_path_ends fg_path_ends_of(const fg_process *process, const fg_prior_view *prior, fg_train_method method,
