@@ -58,7 +58,8 @@ FG_CHECKED FG_API fg_code fg_settings_parse(fg_settings *settings, const char *t
                                             fg_status *st);
 FG_CHECKED FG_API fg_code fg_settings_assign(fg_settings *settings, const char *assignment, fg_status *st);
 /* What the command line calls MODEL: a built-in name ("exact:gmm9"; exact or perturbed, then
- * gaussian, gmm9 or blobs), a run directory (its config.yaml is read), or a YAML file. */
+ * gaussian, gmm9 or blobs), a run directory (its config.yaml is read; the
+ * checkpoint.h5 of a training run becomes model.file), or a YAML file. */
 FG_CHECKED FG_API fg_code fg_settings_load(fg_settings *settings, const char *model, fg_status *st);
 
 /* Typed access; the key must be a row of the table with that type, else FG_FAILED. Numbers left at

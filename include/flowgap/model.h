@@ -124,8 +124,15 @@ typedef struct fg_network_settings {
 FG_CHECKED FG_API fg_code fg_model_network(fg_engine *engine, const fg_network_settings *settings,
                                            const fg_process *process, fg_model **model, fg_status *st);
 
+/* A network with a guide (settings->guide): a sampler's control as a score model, s = u / g + s_ref. target is the
+ * density rho of its score information; it may be NULL where there is none. */
+FG_CHECKED FG_API fg_code fg_model_control(fg_engine *engine, const fg_network_settings *settings,
+                                           const fg_target *target, const fg_process *process,
+                                           fg_model **model, fg_status *st);
+
 /* From the rows `model.*`: kind exact, perturbed or network; weights from safetensors (PyTorch
- * names) or a flowgap HDF5 checkpoint. target may be NULL for networks. */
+ * names) or a flowgap HDF5 checkpoint, which may hold a control. target may be NULL for networks, but not for
+ * controls that use its score. */
 FG_CHECKED FG_API fg_code fg_model_from_settings(fg_engine *engine, const fg_settings *settings,
                                                  const fg_target *target, const fg_process *process,
                                                  fg_model **model, fg_status *st);
@@ -133,7 +140,7 @@ FG_CHECKED FG_API fg_code fg_model_from_settings(fg_engine *engine, const fg_set
 FG_CHECKED FG_API fg_code fg_model_save(const fg_model *model, const char *path, fg_status *st);
 FG_API void fg_model_destroy(fg_model **model);
 
-FG_API const char *fg_model_name(const fg_model *model); /* "exact", "perturbed", "network" */
+FG_API const char *fg_model_name(const fg_model *model); /* "exact", "perturbed", "network", "control" */
 FG_API size_t fg_model_dimension(const fg_model *model);
 FG_API unsigned fg_model_quantities(const fg_model *model); /* fg_quantity bits */
 FG_API const fg_process *fg_model_process(const fg_model *model);

@@ -2,6 +2,7 @@
 #ifndef FG_BODY_FIELD_H
 #define FG_BODY_FIELD_H
 
+#include "body/guide.h"
 #include "body/mixture.h"
 #include "body/network.h"
 
@@ -15,7 +16,10 @@ FG_HD int fg_field_row_size(const fg_field *f)
 /* Scratch of a tile of p particles, in reals. */
 FG_HD size_t fg_field_scratch(const fg_field *f, int p, unsigned want)
 {
-  if (f->kind == FG_FIELD_NETWORK) return fg_network_scratch(f, p, want);
+  if (f->kind == FG_FIELD_NETWORK) {
+    const size_t network = fg_network_scratch(f, p, want), guide = f->guided ? fg_guide_scratch(f, p) : 0;
+    return network > guide ? network : guide; /* one after the other */
+  }
   (void)want;
   return fg_mixture_scratch(f->d, &f->as.mixture, p);
 }
@@ -43,6 +47,7 @@ TILE_FN void fg_field_tile(const fg_field *f, const fg_tile *tile)
 {
   if (f->kind == FG_FIELD_NETWORK) {
     fg_network_tile(f, tile);
+    if (f->guided) fg_guide_tile(f, tile);
     return;
   }
   fg_mixture_tile(f->d, &f->as.mixture, tile);

@@ -18,7 +18,7 @@
 #include "body/network_space.h"
 #include "body/network_tile.h"
 
-/* Without hidden layers: Phi = a_0 + x W_0, or s = scale (a_0 + x W_0). */
+/* Without hidden layers: Phi = a_0 + x W_0, or s = scale clip(a_0 + x W_0). */
 TILE_FN void fg_network_linear(const fg_network_run *run)
 {
   const fg_tile *tile = run->tile;
@@ -34,9 +34,11 @@ TILE_FN void fg_network_linear(const fg_network_run *run)
         s += rows[(size_t)m * n + j] * tile->x[(size_t)m * p + i];
         if (tile->want & FG_JVP) jv += rows[(size_t)m * n + j] * tile->v[(size_t)m * p + i];
       }
-      trace += potential ? 0 : rows[(size_t)j * n + j];
-      if (tile->want & FG_SCORE) tile->score[(size_t)j * p + i] = potential ? rows[(size_t)j * n] : scale * s;
-      if (tile->want & FG_JVP) tile->jvp[(size_t)j * p + i] = scale * jv;
+      const fg_real slope = fg_clip_slope(s, run->clip);
+      trace += potential ? 0 : slope * rows[(size_t)j * n + j];
+      if (tile->want & FG_SCORE)
+        tile->score[(size_t)j * p + i] = potential ? rows[(size_t)j * n] : scale * fg_clip(s, run->clip);
+      if (tile->want & FG_JVP) tile->jvp[(size_t)j * p + i] = scale * (slope * jv);
     }
     if (tile->want & FG_DIVERGENCE) tile->divergence[i] = scale * trace;
     if (tile->want & FG_PHI_T) tile->phi_t[i] = row[n];
@@ -74,6 +76,37 @@ TILE_FN void fg_network_potential(fg_network_run *run, fg_network_mode mode, uns
   }
 }
 
+/* The clip of a guided control's outputs: what depends on them is cut before they are. */
+TILE_FN void fg_network_cut(const fg_network_run *run)
+{
+  const fg_tile *tile = run->tile;
+  const int count = tile->p * run->at.d;
+  fg_real *net = tile->want & FG_SCORE ? tile->score : run->net;
+  TILE_EACH(i, count)
+  {
+    if (tile->want & FG_JVP) tile->jvp[i] *= fg_clip_slope(net[i], run->clip);
+    if (tile->want & FG_SCORE) net[i] = fg_clip(net[i], run->clip);
+  }
+  TILE_SYNC();
+}
+
+/* div net, from the tangents along the axes; `net` the outputs, or NULL where they are not clipped. */
+TILE_FN void fg_network_trace(const fg_network_run *run, const fg_real *net)
+{
+  const fg_tile *tile = run->tile;
+  const int p = tile->p, d = run->at.d, k = run->at.layer[run->at.layers - 1].in_pad;
+  const fg_real *w = run->packed + run->at.layer[run->at.layers - 1].rows;
+  fg_real *part = net ? run->spare : tile->divergence;
+  fg_tile_zero(p, tile->divergence);
+  for (int j = 0; j < d; j++) {
+    if (net) fg_tile_zero(p, part);
+    tile_row_dot(p, k, run->tangents + (size_t)j * p * k, w + (size_t)j * k, 0, part);
+    if (!net) continue;
+    TILE_EACH(i, p) tile->divergence[i] += part[i] * fg_clip_slope(net[(size_t)j * p + i], run->clip);
+    TILE_SYNC();
+  }
+}
+
 /* Vector form: the output scale comes last, so that it also multiplies divergence and J v. */
 TILE_FN void fg_network_vector(fg_network_run *run)
 {
@@ -86,22 +119,17 @@ TILE_FN void fg_network_vector(fg_network_run *run)
   const fg_network_mode mode = tile->want & FG_DIVERGENCE ? FG_NETWORK_TRACE
                                : tile->want & FG_JVP      ? FG_NETWORK_DIRECTION
                                                           : FG_NETWORK_PLAIN;
+  const int clipped = run->clip < (fg_real)INFINITY;
+  fg_real *net = tile->want & FG_SCORE ? tile->score : clipped && mode != FG_NETWORK_PLAIN ? run->net : NULL;
   fg_network_forward(run, mode, 1, 0);
-  if (tile->want & FG_SCORE) {
-    tile_dot(p, d, k, run->h, w, run->packed + out->bias, 0, tile->score);
-    fg_tile_scale(p, d, scale, tile->row_stride, tile->score);
-  }
-  if (tile->want & FG_JVP) {
-    const fg_real *tangent = run->tangents + (size_t)(run->count - 1) * p * k;
-    tile_dot(p, d, k, tangent, w, NULL, 0, tile->jvp);
-    fg_tile_scale(p, d, scale, tile->row_stride, tile->jvp);
-  }
-  if (tile->want & FG_DIVERGENCE) {
-    fg_tile_zero(p, tile->divergence);
-    for (int j = 0; j < d; j++)
-      tile_row_dot(p, k, run->tangents + (size_t)j * p * k, w + (size_t)j * k, 0, tile->divergence);
-    fg_tile_scale(p, 1, scale, tile->row_stride, tile->divergence);
-  }
+  if (net) tile_dot(p, d, k, run->h, w, run->packed + out->bias, 0, net);
+  if (tile->want & FG_JVP)
+    tile_dot(p, d, k, run->tangents + (size_t)(run->count - 1) * p * k, w, NULL, 0, tile->jvp);
+  if (tile->want & FG_DIVERGENCE) fg_network_trace(run, clipped ? net : NULL);
+  if (clipped) fg_network_cut(run);
+  if (tile->want & FG_SCORE) fg_tile_scale(p, d, scale, tile->row_stride, tile->score);
+  if (tile->want & FG_JVP) fg_tile_scale(p, d, scale, tile->row_stride, tile->jvp);
+  if (tile->want & FG_DIVERGENCE) fg_tile_scale(p, 1, scale, tile->row_stride, tile->divergence);
 }
 
 TILE_FN void fg_network_tile(const fg_field *f, const fg_tile *tile)

@@ -5,6 +5,7 @@
 #include "body/network_layout.h"
 #include "body/tile.h"
 #include "formula/activation.h"
+#include "formula/guide.h"
 
 #ifndef TILE_FN
 #error "include the engine's tile words (kernels/cpu/matmul.h) before body/network.h"
@@ -23,6 +24,7 @@ typedef struct fg_network_run {
   const fg_real *packed;
   fg_network_layout at;
   int activation, potential;
+  fg_real clip; /* of the outputs; infinite: none */
   fg_activation_scale scale;
   int count;                          /* tangents carried */
   fg_real *h, *spare;                 /* [p, widest]: values, and where the next layer goes */
@@ -31,7 +33,8 @@ typedef struct fg_network_run {
   fg_real *gate[FG_LAYERS_MAX];
   /* Laplacian: phi''(a_l) sum_j (d_j a_l)^2; direction: phi''(a_l) a_l', which becomes (da_l)' */
   fg_real *side[FG_LAYERS_MAX];
-  fg_real *da; /* da_l, wherever it lies */
+  fg_real *da;  /* da_l, wherever it lies */
+  fg_real *net; /* [d][p]: outputs whose clip the derivatives ask for while nobody wants the score */
 } fg_network_run;
 
 FG_HD fg_real *fg_network_room(fg_real *base, size_t *used, size_t count)
@@ -39,6 +42,12 @@ FG_HD fg_real *fg_network_room(fg_real *base, size_t *used, size_t count)
   fg_real *room = base ? base + *used : NULL;
   *used += count;
   return room;
+}
+
+/* Limit of the outputs of a guided control, vector form. */
+FG_HD fg_real fg_network_clip(const fg_field *f)
+{
+  return f->guided && f->as.network.form != FG_POTENTIAL ? (fg_real)f->guide.clip : (fg_real)INFINITY;
 }
 
 FG_HD int fg_network_tangents(const fg_field *f, unsigned want)
@@ -70,6 +79,8 @@ FG_HD size_t fg_network_carve(const fg_field *f, int p, unsigned want, fg_real *
       run->gate[l] = l > 0 ? run->gate[0] : fg_network_room(base, &used, second ? plane : 0);
     run->side[l] = fg_network_room(base, &used, potential && second ? own : 0);
   }
+  const int clipped = second && !(want & FG_SCORE) && fg_network_clip(f) < (fg_real)INFINITY;
+  run->net = fg_network_room(base, &used, clipped ? (size_t)f->d * p : 0);
   return used;
 }
 
@@ -81,6 +92,7 @@ FG_HD void fg_network_describe(const fg_field *f, fg_network_run *run)
   run->packed = fg_network_weights(f);
   run->activation = net->activation;
   run->potential = net->form == FG_POTENTIAL;
+  run->clip = fg_network_clip(f);
   run->scale.beta = (fg_real)net->beta;
   run->scale.inverse_beta = (fg_real)(1 / net->beta);
   run->scale.threshold = net->threshold > 0 ? (fg_real)net->threshold : (fg_real)INFINITY;

@@ -4,9 +4,10 @@
  * Written with expm1, because 1 - exp(-x) loses its digits as t -> 0. Doubles only: these are
  * computed once per time on the host and handed to kernels as an fg_coeff.
  *
- * In all four kinds g^2 = 2 a v_inf(t) with a constant limit v_inf, or a = 0 and m = 1; so
+ * In the kinds ou, vp, ve and bm g^2 = 2 a v_inf(t) with a constant limit v_inf, or a = 0 and m = 1; so
  *     v' = -2 a v + g^2 = g^2 m^2,
- * the form used here: the difference would cancel to nothing once m^2 is below rounding. */
+ * the form used there: the difference would cancel to nothing once m^2 is below rounding. pinned is none of
+ * them: its v' is written out below. */
 #ifndef FG_FORMULA_PROCESS_H
 #define FG_FORMULA_PROCESS_H
 
@@ -69,6 +70,28 @@ FG_HD double fg_ve_v(double sigma_min, double log_ratio, double horizon, double 
 FG_HD double fg_bm_v(double diff, double t)
 {
   return diff * diff * t;
+}
+
+/* pinned: a = 1 / (pin - t), g = diff: a Brownian bridge to 0 at t = pin, whose reversal is Brownian motion
+ * started there. a is infinite at the pin; m, v and their derivatives are not. */
+FG_HD double fg_pinned_a(double pin, double t)
+{
+  return 1 / (pin - t);
+}
+
+FG_HD double fg_pinned_m(double pin, double t)
+{
+  return (pin - t) / pin;
+}
+
+FG_HD double fg_pinned_v(double diff, double pin, double t)
+{
+  return diff * diff * t * ((pin - t) / pin);
+}
+
+FG_HD double fg_pinned_dv(double diff, double pin, double t)
+{
+  return diff * diff * ((pin - 2 * t) / pin);
 }
 
 #endif

@@ -50,6 +50,21 @@ static fg_code load_builtin(fg_settings *settings, const char *model, const char
   return fg_settings_assign(settings, kind, st);
 }
 
+/* A training run keeps its network beside config.yaml, which does not name it. */
+static fg_code add_checkpoint(fg_settings *settings, const char *run, fg_status *st)
+{
+  struct stat about;
+  const char *kind;
+  char assignment[4096];
+  static const char key[] = "model.file=";
+  FG_TRY(fg_settings_text(settings, "model.kind", &kind, st));
+  if (strcmp(kind, "network") != 0 || fg_settings_given(settings, "model.file")) return FG_OK;
+  int used = snprintf(assignment, sizeof assignment, "%s%s/checkpoint.h5", key, run);
+  if (used < 0 || (size_t)used >= sizeof assignment || stat(assignment + strlen(key), &about) != 0)
+    return FG_OK;
+  return fg_settings_assign(settings, assignment, st);
+}
+
 fg_code fg_settings_load(fg_settings *settings, const char *model, fg_status *st)
 {
   struct stat about;
@@ -68,5 +83,6 @@ fg_code fg_settings_load(fg_settings *settings, const char *model, fg_status *st
   if (stat(path, &about) != 0)
     return FG_FAIL(st, FG_IO, "%s is a directory without config.yaml: give a run directory or a YAML file",
                    model);
-  return fg_settings_read(settings, path, st);
+  FG_TRY(fg_settings_read(settings, path, st));
+  return add_checkpoint(settings, model, st);
 }

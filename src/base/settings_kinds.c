@@ -10,12 +10,13 @@ typedef struct fg_kind_rule {
 
 static const fg_kind_rule fg_kind_rules[] = {
     {"process.rate", "process.kind", "ou"},
-    {"process.diff", "process.kind", "ou bm"},
+    {"process.diff", "process.kind", "ou bm pinned"},
     {"process.beta_min", "process.kind", "vp"},
     {"process.beta_max", "process.kind", "vp"},
     {"process.scale", "process.kind", "vp"},
     {"process.sigma_min", "process.kind", "ve"},
     {"process.sigma_max", "process.kind", "ve"},
+    {"process.pin", "process.kind", "pinned"},
     {"prior.variance", "prior.kind", "gaussian truncated"},
     {"prior.mass", "prior.kind", "truncated"},
     {"target.mean", "target.kind", "gaussian"},

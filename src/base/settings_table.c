@@ -43,10 +43,12 @@ static const fg_setting fg_table[] = {
             "Key of every random number; the same seed gives the same bits."),
 
     /* ---- noising process ---- */
-    CHOICE("process.kind", "ou", "ou vp ve bm",
-           "Noising process: Ornstein-Uhlenbeck, variance preserving, variance exploding, Brownian motion."),
+    CHOICE(
+        "process.kind", "ou", "ou vp ve bm pinned",
+        "Noising process: Ornstein-Uhlenbeck, variance preserving, variance exploding, Brownian motion, or a "
+        "Brownian bridge pinned at 0 (whose reversal starts there)."),
     REAL("process.rate", "auto", TINY, BIG, "1/time", "Mean reversion a of ou (auto: 1)."),
-    REAL("process.diff", "auto", TINY, BIG, "", "Diffusion g of ou and bm (auto: 1)."),
+    REAL("process.diff", "auto", TINY, BIG, "", "Diffusion g of ou, bm and pinned (auto: 1)."),
     REAL("process.horizon", "auto", TINY, BIG, "time",
          "End time T of the noising (auto: 10 for ou, else 1)."),
     REAL("process.beta_min", "auto", 0, BIG, "1/time", "beta(0) of vp (auto: 0.1)."),
@@ -54,6 +56,8 @@ static const fg_setting fg_table[] = {
     REAL("process.scale", "auto", TINY, BIG, "", "Standard deviation that vp tends to (auto: 1)."),
     REAL("process.sigma_min", "auto", TINY, BIG, "", "sigma(0) of ve (auto: 0.01)."),
     REAL("process.sigma_max", "auto", TINY, BIG, "", "sigma(T) of ve (auto: 10)."),
+    REAL("process.pin", "auto", TINY, BIG, "time",
+         "Time at which pinned is at 0, T or later (auto: the horizon)."),
 
     /* ---- prior ---- */
     CHOICE("prior.kind", "gaussian", "gaussian truncated point exact",

@@ -112,6 +112,7 @@ static fg_code fg_fixed_grid(fg_fixed_run *run, const fg_grid *grid, int refine,
 {
   fg_grid *refined = NULL;
   const fg_process *process = fg_model_process(run->model);
+  FG_TRY(fg_start_time_check(process, fg_grid_times(grid)[0], st));
   if (refine > 0) FG_TRY(fg_grid_refine(grid, refine, &refined, st));
   const fg_grid *used = refine > 0 ? refined : grid;
   const double *t = fg_grid_times(used);

@@ -11,3 +11,14 @@ fg_code fg_start_check(size_t n, size_t d, const double *x0, fg_status *st)
                        x0[i * d + j]);
   return FG_OK;
 }
+
+fg_code fg_start_time_check(const fg_process *process, double t, fg_status *st)
+{
+  double a = fg_process_a(process, t);
+  if (a >= 0 && isfinite(a)) return FG_OK;
+  return FG_FAIL(
+      st, FG_USAGE,
+      "the process is pinned to a point at t = %g, where a(t) is infinite: no flow can start or end "
+      "there; set process.horizon below process.pin",
+      t);
+}

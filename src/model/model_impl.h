@@ -4,10 +4,10 @@
 
 #include "model/model.h"
 
-enum { FG_MODEL_BUFFERS = 4 };
+enum { FG_MODEL_BUFFERS = 6 }; /* weights twice, and a density */
 
 struct fg_model {
-  const char *name;                /* static text: "exact", "perturbed", "network" */
+  const char *name;                /* static text: "exact", "perturbed", "network", "control" */
   fg_engine *engine;               /* borrowed */
   const fg_process *process;       /* borrowed */
   fg_field field;                  /* kind, d, quantities and buffers */

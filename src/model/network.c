@@ -92,7 +92,8 @@ fg_code fg_network_check(const fg_network_settings *s, fg_status *st)
                    "network: softplus with beta %g and threshold %g: give beta > 0, threshold >= 0", s->beta,
                    s->threshold);
   FG_TRY(check_layers(s, st));
-  return check_time(s, st);
+  FG_TRY(check_time(s, st));
+  return fg_guide_check(s, st);
 }
 
 /* ---- the model's own copy ----------------------------------------------------------------- */
@@ -109,6 +110,12 @@ void fg_network_store_free(void *memory)
     free(store->embedding_weights[k]);
     free(store->embedding_biases[k]);
   }
+  for (int l = 0; l < FG_FACTOR_LAYERS; ++l) {
+    free(store->factor_weights[l]);
+    free(store->factor_biases[l]);
+  }
+  free(store->factor_frequency);
+  free(store->factor_phase);
   free(store->frequency);
   free(store->phase);
   free(store);
@@ -126,6 +133,13 @@ void fg_network_store_link(fg_network_store *store)
     s->embedding_weights[k] = store->embedding_weights[k];
     s->embedding_biases[k] = store->embedding_biases[k];
   }
+  if (s->guide) s->guide = &store->guide;
+  s->factor_frequency = store->factor_frequency;
+  s->factor_phase = store->factor_phase;
+  for (int l = 0; l < FG_FACTOR_LAYERS; ++l) {
+    s->factor_weights[l] = store->factor_weights[l];
+    s->factor_biases[l] = store->factor_biases[l];
+  }
 }
 
 /* false only when memory ran out */
@@ -135,6 +149,22 @@ static bool copy_array(const double *from, size_t count, double **to)
   *to = malloc(count * sizeof(double));
   if (*to) memcpy(*to, from, count * sizeof(double));
   return *to != NULL;
+}
+
+static bool copy_guide(const fg_network_settings *s, fg_network_store *store)
+{
+  bool good = true;
+  if (!s->guide) return true;
+  store->guide = *s->guide;
+  const size_t waves = s->factor_layers ? s->factor_frequencies : 0;
+  good = copy_array(s->factor_frequency, waves, &store->factor_frequency) &&
+         copy_array(s->factor_phase, waves, &store->factor_phase);
+  for (size_t l = 0; good && l < s->factor_layers; ++l) {
+    const size_t in = fg_factor_inputs(s, l), out = fg_factor_outputs(s, l);
+    good = copy_array(s->factor_weights[l], in * out, &store->factor_weights[l]) &&
+           copy_array(s->factor_biases[l], out, &store->factor_biases[l]);
+  }
+  return good;
 }
 
 fg_code fg_network_store_copy(const fg_network_settings *s, fg_network_store **out, fg_status *st)
@@ -152,7 +182,8 @@ fg_code fg_network_store_copy(const fg_network_settings *s, fg_network_store **o
          copy_array(s->embedding_weights[0], h * 2 * f, &store->embedding_weights[0]) &&
          copy_array(s->embedding_weights[1], h * s->widths[1], &store->embedding_weights[1]) &&
          copy_array(s->embedding_biases[0], h, &store->embedding_biases[0]) &&
-         copy_array(s->embedding_biases[1], h ? s->widths[1] : 0, &store->embedding_biases[1]);
+         copy_array(s->embedding_biases[1], h ? s->widths[1] : 0, &store->embedding_biases[1]) &&
+         copy_guide(s, store);
   if (!good) {
     fg_network_store_free(store);
     return FG_FAIL(st, FG_MEMORY, "no memory for the weights of a network");
@@ -180,11 +211,15 @@ static void fill_field(const fg_network_settings *s, const fg_process *process, 
   net->time_reversed = s->time_reversed;
   net->beta = s->beta;
   net->threshold = s->threshold;
-  net->horizon = fg_process_horizon(process);
+  const bool pinned = s->guide && s->guide->reference == FG_RELATIVE_TO_PINNED;
+  net->horizon = pinned ? s->guide->pin : fg_process_horizon(process); /* where its generative time is 0 */
   net->layers = (int)s->layers;
   for (size_t l = 0; l <= s->layers; ++l) net->width[l] = (int)s->widths[l];
   net->frequencies = (int)s->frequencies;
   net->embedding_width = (int)s->embedding_width;
+  net->factor_layers = (int)s->factor_layers;
+  net->factor_width = (int)s->factor_width;
+  net->factor_frequencies = s->factor_layers ? (int)s->factor_frequencies : 0;
 }
 
 static fg_code pack_and_upload(fg_model *model, const fg_network_settings *s, fg_status *st)
@@ -207,15 +242,14 @@ static fg_code pack_and_upload(fg_model *model, const fg_network_settings *s, fg
   return rc;
 }
 
-fg_code fg_model_network(fg_engine *engine, const fg_network_settings *settings, const fg_process *process,
-                         fg_model **out, fg_status *st)
+fg_code fg_network_create(const char *name, fg_engine *engine, const fg_network_settings *settings,
+                          const fg_process *process, fg_model **out, fg_status *st)
 {
   fg_network_store *store;
   fg_model *model = NULL;
   *out = NULL;
-  FG_TRY(fg_network_check(settings, st));
   FG_TRY(fg_network_store_copy(settings, &store, st));
-  fg_code rc = fg_model_new("network", engine, process, &model, st);
+  fg_code rc = fg_model_new(name, engine, process, &model, st);
   if (rc != FG_OK) {
     fg_network_store_free(store);
     return rc;
@@ -230,4 +264,14 @@ fg_code fg_model_network(fg_engine *engine, const fg_network_settings *settings,
   }
   *out = model;
   return FG_OK;
+}
+
+fg_code fg_model_network(fg_engine *engine, const fg_network_settings *settings, const fg_process *process,
+                         fg_model **model, fg_status *st)
+{
+  *model = NULL;
+  FG_TRY(fg_network_check(settings, st));
+  if (settings->guide)
+    return FG_FAIL(st, FG_USAGE, "network: it has a guide, which needs a target: use fg_model_control");
+  return fg_network_create("network", engine, settings, process, model, st);
 }

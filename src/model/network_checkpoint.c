@@ -1,24 +1,31 @@
 /* Networks in flowgap's own HDF5 files.
  *
- * Attributes of the root: format = "flowgap network 1", form, output, activation, time. Data sets: widths [L + 1],
+ * Attributes of the root: format, form, output, activation, time. Data sets: widths [L + 1],
  * dimension, time_reversed, beta, threshold, layer<l>/weight [out, in], layer<l>/bias [out] (optional),
- * frequency [F], phase [F] (optional), embedding<k>/weight, embedding<k>/bias (optional). Doubles are stored as
- * they are, so a network that is read back gives the same bits. */
+ * frequency [F], phase [F] (optional), embedding<k>/weight, embedding<k>/bias (optional).
+ * A control has the attributes guide_score and guide_reference too, and the data sets guide_prior_variance,
+ * guide_clip (absent: none), guide_variance, guide_pin, and of its time factor, where it has one, factor_frequency,
+ * factor_phase (optional), factor<l>/weight, factor<l>/bias (optional).
+ * Doubles are stored as they are, so a network that is read back gives the same bits. Format "flowgap network 1"
+ * had no controls; it is read as well. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/hdf5.h"
+#include "model/checkpoint.h"
 #include "model/model_impl.h"
 #include "model/network_impl.h"
 
-#define FORMAT "flowgap network 1"
+static const char *const formats[] = {"flowgap network 2", "flowgap network 1"};
 
 const char *const fg_network_forms[2] = {"potential", "vector"};
 const char *const fg_network_outputs[3] = {"score", "noise", "control"};
 const char *const fg_network_activations[5] = {"softplus", "gelu", "silu", "tanh", "sine"};
 const char *const fg_network_times[4] = {"first", "last", "fourier", "embedded"};
+const char *const fg_guide_scores[3] = {"none", "target", "interpolated"};
+const char *const fg_guide_references[3] = {"none", "stationary", "pinned"};
 
 int fg_network_word(const char *const *words, int count, const char *word)
 {
@@ -45,7 +52,7 @@ static fg_code put_description(fg_h5 *file, const fg_network_settings *s, fg_sta
   int64_t widths[FG_LAYERS_MAX + 1], dimension = (int64_t)s->dimension, reversed = s->time_reversed;
   size_t count = s->layers + 1;
   for (size_t l = 0; l < count; ++l) widths[l] = (int64_t)s->widths[l];
-  FG_TRY(fg_h5_write_text(file, "format", FORMAT, st));
+  FG_TRY(fg_h5_write_text(file, "format", formats[0], st));
   FG_TRY(fg_h5_write_text(file, "form", fg_network_forms[s->form], st));
   FG_TRY(fg_h5_write_text(file, "output", fg_network_outputs[s->output], st));
   FG_TRY(fg_h5_write_text(file, "activation", fg_network_activations[s->activation], st));
@@ -57,11 +64,33 @@ static fg_code put_description(fg_h5 *file, const fg_network_settings *s, fg_sta
   return fg_h5_write_real(file, "threshold", 0, NULL, &s->threshold, st);
 }
 
-static fg_code put_network(fg_h5 *file, const fg_network_settings *s, fg_status *st)
+static fg_code put_guide(fg_h5 *file, const fg_network_settings *s, fg_status *st)
+{
+  const fg_guide_settings *guide = s->guide;
+  if (!guide) return FG_OK;
+  FG_TRY(fg_h5_write_text(file, "guide_score", fg_guide_scores[guide->score], st));
+  FG_TRY(fg_h5_write_text(file, "guide_reference", fg_guide_references[guide->reference], st));
+  FG_TRY(fg_h5_write_real(file, "guide_prior_variance", 0, NULL, &guide->prior_variance, st));
+  if (isfinite(guide->clip)) FG_TRY(fg_h5_write_real(file, "guide_clip", 0, NULL, &guide->clip, st));
+  FG_TRY(fg_h5_write_real(file, "guide_variance", 0, NULL, &guide->variance, st));
+  FG_TRY(fg_h5_write_real(file, "guide_pin", 0, NULL, &guide->pin, st));
+  if (!s->factor_layers) return FG_OK;
+  FG_TRY(fg_h5_write_real(file, "factor_frequency", 1, &s->factor_frequencies, s->factor_frequency, st));
+  if (s->factor_phase)
+    FG_TRY(fg_h5_write_real(file, "factor_phase", 1, &s->factor_frequencies, s->factor_phase, st));
+  for (size_t l = 0; l < s->factor_layers; ++l)
+    FG_TRY(put_map(file, "factor", (int)l, fg_factor_outputs(s, l), fg_factor_inputs(s, l),
+                   s->factor_weights[l], s->factor_biases[l], st));
+  return FG_OK;
+}
+
+fg_code fg_network_put(fg_h5 *file, const fg_network_settings *s, fg_status *st)
 {
   FG_TRY(put_description(file, s, st));
   for (size_t l = 0; l < s->layers; ++l)
-    FG_TRY(put_map(file, "layer", (int)l, s->widths[l + 1], s->widths[l], s->weights[l], s->biases[l], st));
+    FG_TRY(put_map(file, "layer", (int)l, s->widths[l + 1], s->widths[l], s->weights[l],
+                   s->biases ? s->biases[l] : NULL, st));
+  FG_TRY(put_guide(file, s, st));
   if (s->frequencies) FG_TRY(fg_h5_write_real(file, "frequency", 1, &s->frequencies, s->frequency, st));
   if (s->phase) FG_TRY(fg_h5_write_real(file, "phase", 1, &s->frequencies, s->phase, st));
   if (s->time != FG_TIME_EMBEDDED) return FG_OK;
@@ -78,7 +107,7 @@ fg_code fg_model_save(const fg_model *model, const char *path, fg_status *st)
     return FG_FAIL(st, FG_UNSUPPORTED, "%s: a model of kind %s has no weights to save", path, model->name);
   const fg_network_store *store = model->settings;
   FG_TRY(fg_h5_create(path, &file, st));
-  fg_code rc = put_network(file, &store->settings, st);
+  fg_code rc = fg_network_put(file, &store->settings, st);
   if (rc == FG_OK) return fg_h5_commit(&file, st);
   fg_h5_close(&file);
   return rc;
@@ -156,8 +185,7 @@ static fg_code get_description(fg_h5 *file, const char *path, fg_network_store *
   int format, form, output, activation, time;
   int64_t widths[FG_LAYERS_MAX + 1], dimension, reversed;
   size_t count, one;
-  static const char *const formats[] = {FORMAT};
-  FG_TRY(get_word(file, path, "format", formats, 1, &format, st));
+  FG_TRY(get_word(file, path, "format", formats, 2, &format, st));
   FG_TRY(get_word(file, path, "form", fg_network_forms, 2, &form, st));
   FG_TRY(get_word(file, path, "output", fg_network_outputs, 3, &output, st));
   FG_TRY(get_word(file, path, "activation", fg_network_activations, 5, &activation, st));
@@ -199,6 +227,51 @@ static fg_code get_embedding(fg_h5 *file, const char *path, fg_network_store *st
                  &store->embedding_biases[0], st));
   return get_map(file, path, "embedding", 1, store->widths[1], shape[0], &store->embedding_weights[1],
                  &store->embedding_biases[1], st);
+}
+
+/* A value that is not used may be anything finite. */
+static fg_code get_guide(fg_h5 *file, const char *path, fg_network_store *store, fg_status *st)
+{
+  fg_guide_settings *guide = &store->guide;
+  int score, reference;
+  if (!fg_h5_has_text(file, "guide_score")) return FG_OK;
+  FG_TRY(get_word(file, path, "guide_score", fg_guide_scores, 3, &score, st));
+  FG_TRY(get_word(file, path, "guide_reference", fg_guide_references, 3, &reference, st));
+  guide->score = (fg_guide_score)score;
+  guide->reference = (fg_guide_reference_kind)reference;
+  guide->clip = (double)INFINITY;
+  FG_TRY(get_number(file, path, "guide_prior_variance", &guide->prior_variance, st));
+  if (fg_h5_has(file, "guide_clip")) FG_TRY(get_number(file, path, "guide_clip", &guide->clip, st));
+  FG_TRY(get_number(file, path, "guide_variance", &guide->variance, st));
+  FG_TRY(get_number(file, path, "guide_pin", &guide->pin, st));
+  store->settings.guide = guide;
+  return FG_OK;
+}
+
+static fg_code get_factor(fg_h5 *file, const char *path, fg_network_store *store, fg_status *st)
+{
+  fg_network_settings *s = &store->settings;
+  int rank;
+  char name[64];
+  size_t shape[FG_H5_RANK_MAX];
+  if (!s->guide || !fg_h5_has(file, "factor_frequency")) return FG_OK;
+  FG_TRY(fg_h5_shape(file, "factor_frequency", &rank, shape, st));
+  s->factor_frequencies = shape[0];
+  FG_TRY(get_array(file, path, "factor_frequency", false, shape[0], 1, &store->factor_frequency, st));
+  FG_TRY(get_array(file, path, "factor_phase", true, shape[0], 1, &store->factor_phase, st));
+  for (; s->factor_layers < FG_FACTOR_LAYERS; ++s->factor_layers) {
+    snprintf(name, sizeof name, "factor%zu/weight", s->factor_layers);
+    if (!fg_h5_has(file, name)) break;
+  }
+  if (s->factor_layers > 1) {
+    FG_TRY(fg_h5_shape(file, "factor0/weight", &rank, shape, st));
+    s->factor_width = shape[0];
+  }
+  for (size_t l = 0; l < s->factor_layers; ++l)
+    FG_TRY(get_map(file, path, "factor", (int)l, fg_factor_outputs(s, l), fg_factor_inputs(s, l),
+                   &store->factor_weights[l], &store->factor_biases[l], st));
+  return s->factor_layers ? FG_OK
+                          : FG_FAIL(st, FG_IO, "%s: its time factor has no linear maps: damaged", path);
 }
 
 /* A row that says something else than the file (a row left at its default says nothing). */
@@ -251,6 +324,8 @@ static fg_code get_network(const fg_settings *settings, fg_h5 *file, const char 
     FG_TRY(get_map(file, path, "layer", (int)l, store->widths[l + 1], store->widths[l], &store->weights[l],
                    &store->biases[l], st));
   FG_TRY(get_embedding(file, path, store, st));
+  FG_TRY(get_guide(file, path, store, st));
+  FG_TRY(get_factor(file, path, store, st));
   fg_network_store_link(store);
   return check_rows(settings, path, &store->settings, st);
 }

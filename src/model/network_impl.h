@@ -14,6 +14,9 @@ typedef struct fg_network_store {
   double *weights[FG_LAYERS_MAX], *biases[FG_LAYERS_MAX];
   double *frequency, *phase;
   double *embedding_weights[2], *embedding_biases[2];
+  fg_guide_settings guide; /* in use while settings.guide is not NULL */
+  double *factor_frequency, *factor_phase;
+  double *factor_weights[FG_FACTOR_LAYERS], *factor_biases[FG_FACTOR_LAYERS];
 } fg_network_store;
 
 void fg_network_store_free(void *store); /* the store itself too; NULL is accepted */
@@ -27,6 +30,15 @@ size_t fg_network_inputs(const fg_network_settings *settings);
 /* Everything that a description must satisfy before it is packed; layers are named by number. */
 FG_CHECKED fg_code fg_network_check(const fg_network_settings *settings, fg_status *st);
 
+/* The part of it that is a control's. */
+FG_CHECKED fg_code fg_guide_check(const fg_network_settings *settings, fg_status *st);
+/* Shape of map l of the time factor. */
+size_t fg_factor_inputs(const fg_network_settings *settings, size_t l);
+size_t fg_factor_outputs(const fg_network_settings *settings, size_t l);
+/* A model of settings that were checked; without its guide. */
+FG_CHECKED fg_code fg_network_create(const char *name, fg_engine *engine, const fg_network_settings *settings,
+                                     const fg_process *process, fg_model **model, fg_status *st);
+
 /* Weights from a safetensors file: model.layers and the other rows of the settings say how. */
 FG_CHECKED fg_code fg_network_from_tensors(const fg_settings *settings, const char *path,
                                            const fg_target *target, fg_network_store *store, fg_status *st);
@@ -37,6 +49,7 @@ FG_CHECKED fg_code fg_network_from_checkpoint(const fg_settings *settings, const
 /* Words of the settings, in the order of the enumerations. */
 extern const char *const fg_network_forms[2], *const fg_network_outputs[3], *const fg_network_activations[5],
                                                                                 *const fg_network_times[4];
+extern const char *const fg_guide_scores[3], *const fg_guide_references[3];
 /* Place of a word among `count`, or -1. */
 int fg_network_word(const char *const *words, int count, const char *word);
 

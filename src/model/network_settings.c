@@ -143,7 +143,8 @@ static fg_code network(fg_engine *engine, const fg_settings *settings, const fg_
   fg_code rc = store ? FG_OK : FG_FAIL(st, FG_MEMORY, "no memory for a network");
   if (rc == FG_OK) rc = read_network(settings, path, target, store, st);
   if (rc == FG_OK) {
-    rc = fg_model_network(engine, &store->settings, process, model, st);
+    rc = store->settings.guide ? fg_model_control(engine, &store->settings, target, process, model, st)
+                               : fg_model_network(engine, &store->settings, process, model, st);
     if (rc != FG_OK) fg_status_prefix(st, "%s: ", path);
   }
   fg_network_store_free(store);

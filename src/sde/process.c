@@ -22,7 +22,8 @@ void fg_process_defaults(fg_process_kind kind, fg_process_settings *settings)
                            .beta_max = 10.0,
                            .scale = 1.0,
                            .sigma_min = 0.01,
-                           .sigma_max = 10.0};
+                           .sigma_max = 10.0,
+                           .pin = 0.0};
   *settings = s;
 }
 
@@ -67,8 +68,17 @@ static fg_code check(const fg_process_settings *s, fg_status *st)
     return FG_OK;
   case FG_PROCESS_BM:
     return positive("diff", s->diff, st);
+  case FG_PROCESS_PINNED:
+    FG_TRY(positive("diff", s->diff, st));
+    if (!(s->pin == 0 || s->pin >= s->horizon) || !isfinite(s->pin))
+      return FG_FAIL(st, FG_USAGE,
+                     "process.pin is %g, process.horizon %g: the process ends where it is pinned, give "
+                     "a finite pin >= horizon",
+                     s->pin, s->horizon);
+    return FG_OK;
   }
-  return FG_FAIL(st, FG_USAGE, "process kind number %d is unknown: use ou, vp, ve or bm", (int)s->kind);
+  return FG_FAIL(st, FG_USAGE, "process kind number %d is unknown: use ou, vp, ve, bm or pinned",
+                 (int)s->kind);
 }
 
 fg_code fg_process_create(const fg_process_settings *settings, fg_process **process, fg_status *st)
@@ -82,15 +92,18 @@ fg_code fg_process_create(const fg_process_settings *settings, fg_process **proc
   p->log_ratio = 0.0;
   if (settings->kind == FG_PROCESS_VE)
     p->log_ratio = log1p((settings->sigma_max - settings->sigma_min) / settings->sigma_min);
+  if (settings->kind == FG_PROCESS_PINNED && settings->pin == 0) p->s.pin = settings->horizon;
 
-  /* Settings that are each sound may overflow or vanish together. */
-  double v = fg_process_v(p, p->s.horizon), g2 = fg_process_g2(p, p->s.horizon);
+  /* Settings that are each sound may overflow or vanish together. v is 0 at the pin; halfway it is largest. */
+  bool at_pin = settings->kind == FG_PROCESS_PINNED && p->s.pin == p->s.horizon;
+  double end = at_pin ? 0.5 * p->s.horizon : p->s.horizon;
+  double v = fg_process_v(p, end), g2 = fg_process_g2(p, end);
   if (!(v > 0.0) || !isfinite(v) || !(g2 > 0.0) || !isfinite(g2)) {
     free(p);
     return FG_FAIL(st, FG_USAGE,
-                   "process: at the horizon %g the variance v is %g and g^2 is %g: settings so large "
+                   "process: at t = %g the variance v is %g and g^2 is %g: settings so large "
                    "or small leave the range of doubles, rescale them",
-                   settings->horizon, v, g2);
+                   end, v, g2);
   }
   *process = p;
   return FG_OK;
@@ -116,6 +129,8 @@ double fg_process_a(const fg_process *process, double t)
     return s->rate;
   case FG_PROCESS_VP:
     return 0.5 * fg_vp_beta(s->beta_min, s->beta_max, s->horizon, t);
+  case FG_PROCESS_PINNED:
+    return fg_pinned_a(s->pin, t);
   case FG_PROCESS_VE:
   case FG_PROCESS_BM:
     break;
@@ -129,6 +144,7 @@ double fg_process_g2(const fg_process *process, double t)
   switch (s->kind) {
   case FG_PROCESS_OU:
   case FG_PROCESS_BM:
+  case FG_PROCESS_PINNED:
     break;
   case FG_PROCESS_VP:
     return s->scale * s->scale * fg_vp_beta(s->beta_min, s->beta_max, s->horizon, t);
@@ -146,6 +162,8 @@ double fg_process_m(const fg_process *process, double t)
     return fg_ou_m(s->rate, t);
   case FG_PROCESS_VP:
     return fg_vp_m(fg_vp_beta_integral(s->beta_min, s->beta_max, s->horizon, t));
+  case FG_PROCESS_PINNED:
+    return fg_pinned_m(s->pin, t);
   case FG_PROCESS_VE:
   case FG_PROCESS_BM:
     break;
@@ -163,6 +181,8 @@ double fg_process_v(const fg_process *process, double t)
     return fg_vp_v(s->scale, fg_vp_beta_integral(s->beta_min, s->beta_max, s->horizon, t));
   case FG_PROCESS_VE:
     return fg_ve_v(s->sigma_min, process->log_ratio, s->horizon, t);
+  case FG_PROCESS_PINNED:
+    return fg_pinned_v(s->diff, s->pin, t);
   case FG_PROCESS_BM:
     break;
   }
@@ -178,6 +198,10 @@ fg_coeff fg_process_coeff(const fg_process *process, double t)
   c.m = fg_process_m(process, t);
   c.dm = -c.a * c.m;
   c.v = fg_process_v(process, t);
-  c.dv = c.g2 * c.m * c.m; /* formula/process.h says why not -2 a v + g2 */
+  c.dv = c.g2 * c.m * c.m;                    /* formula/process.h says why not -2 a v + g2 */
+  if (process->s.kind == FG_PROCESS_PINNED) { /* -a m is infinity times 0 at the pin */
+    c.dm = -1 / process->s.pin;
+    c.dv = fg_pinned_dv(process->s.diff, process->s.pin, t);
+  }
   return c;
 }

@@ -14,7 +14,11 @@ fg_code fg_process_from_settings(const fg_settings *settings, fg_process **proce
   static const struct {
     const char *name;
     fg_process_kind kind;
-  } kinds[] = {{"ou", FG_PROCESS_OU}, {"vp", FG_PROCESS_VP}, {"ve", FG_PROCESS_VE}, {"bm", FG_PROCESS_BM}};
+  } kinds[] = {{"ou", FG_PROCESS_OU},
+               {"vp", FG_PROCESS_VP},
+               {"ve", FG_PROCESS_VE},
+               {"bm", FG_PROCESS_BM},
+               {"pinned", FG_PROCESS_PINNED}};
   const char *name;
   fg_process_settings s;
   size_t k = 0, count = sizeof kinds / sizeof *kinds;
@@ -22,7 +26,7 @@ fg_code fg_process_from_settings(const fg_settings *settings, fg_process **proce
   FG_TRY(fg_settings_check(settings, "process", st));
   FG_TRY(fg_settings_text(settings, "process.kind", &name, st));
   while (k < count && strcmp(kinds[k].name, name) != 0) k++;
-  if (k == count) return FG_FAIL(st, FG_USAGE, "process.kind is %s: use ou, vp, ve or bm", name);
+  if (k == count) return FG_FAIL(st, FG_USAGE, "process.kind is %s: use ou, vp, ve, bm or pinned", name);
   fg_process_defaults(kinds[k].kind, &s);
   FG_TRY(take(settings, "process.horizon", &s.horizon, st));
   FG_TRY(take(settings, "process.rate", &s.rate, st));
@@ -32,5 +36,6 @@ fg_code fg_process_from_settings(const fg_settings *settings, fg_process **proce
   FG_TRY(take(settings, "process.scale", &s.scale, st));
   FG_TRY(take(settings, "process.sigma_min", &s.sigma_min, st));
   FG_TRY(take(settings, "process.sigma_max", &s.sigma_max, st));
+  FG_TRY(take(settings, "process.pin", &s.pin, st));
   return fg_process_create(&s, process, st);
 }

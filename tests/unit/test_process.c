@@ -57,6 +57,8 @@ static fg_process_settings example(int i)
   case FG_PROCESS_BM:
     s.diff = table[i].p;
     break;
+  case FG_PROCESS_PINNED: /* has tests of its own */
+    break;
   }
   return s;
 }
@@ -146,6 +148,40 @@ static void coefficients_agree(void **state)
   }
 }
 
+/* The equations m' = -a m, v' = -2 a v + g^2 with m(0) = 1, v(0) = 0 determine m and v; both are polynomials of
+ * degree 2 at most, so that central differences are exact to rounding, of v / h. */
+static void pinned(void **state)
+{
+  (void)state;
+  const double pins[] = {0, 5, 5.005, 7, 1e6};
+  for (size_t i = 0; i < sizeof pins / sizeof *pins; i++) {
+    fg_process_settings s;
+    fg_process_defaults(FG_PROCESS_PINNED, &s);
+    s.horizon = 5;
+    s.diff = 0.4472136;
+    s.pin = pins[i];
+    const double pin = s.pin > 0 ? s.pin : s.horizon, g2 = s.diff * s.diff;
+    fg_process *p = made(&s);
+    fg_coeff c = fg_process_coeff(p, 0);
+    assert_true(c.m == 1 && c.v == 0 && c.dv == g2 && c.a == 1 / pin && c.dm == -1 / pin);
+    for (int k = 1; k < 8; k++) {
+      const double t = s.horizon * k / 8, h = t / 16;
+      c = fg_process_coeff(p, t);
+      const double dv = (fg_process_v(p, t + h) - fg_process_v(p, t - h)) / (2 * h);
+      const double dm = (fg_process_m(p, t + h) - fg_process_m(p, t - h)) / (2 * h);
+      assert_true(c.g2 == g2 && c.a == 1 / (pin - t));
+      assert_true(fabs(c.dv - dv) <= 1e-14 * g2 && fabs(c.dm - dm) <= 1e-14 / h);
+      assert_true(fabs(c.dm + c.a * c.m) <= 1e-15 / pin);
+      assert_true(fabs(c.dv - (g2 - 2 * c.a * c.v)) <= 1e-15 * g2);
+    }
+    c = fg_process_coeff(p, s.horizon); /* at the pin all but a stay finite, and v is 0 */
+    assert_true((c.v == 0 && isinf(c.a) && c.m == 0 && c.dm == -1 / pin && c.dv == -g2) ==
+                (pin == s.horizon));
+    assert_true(c.v >= 0);
+    fg_process_destroy(&p);
+  }
+}
+
 static void limits(void **state)
 {
   (void)state;
@@ -228,6 +264,11 @@ static void messages(void **state)
   refused(FG_PROCESS_VE, offsetof(fg_process_settings, sigma_min), 0, "process.sigma_min is 0");
   refused(FG_PROCESS_VE, offsetof(fg_process_settings, sigma_max), 0.01, "give sigma_max > sigma_min");
   refused(FG_PROCESS_VE, offsetof(fg_process_settings, sigma_min), 1e-320, "leave the range of doubles");
+  refused(FG_PROCESS_PINNED, offsetof(fg_process_settings, diff), -1, "process.diff is -1");
+  refused(FG_PROCESS_PINNED, offsetof(fg_process_settings, diff), 1e200, "leave the range of doubles");
+  refused(FG_PROCESS_PINNED, offsetof(fg_process_settings, pin), 0.5,
+          "process.pin is 0.5, process.horizon 1");
+  refused(FG_PROCESS_PINNED, offsetof(fg_process_settings, pin), INFINITY, "give a finite pin >= horizon");
   fg_process_settings s;
   fg_process *p;
   fg_process_defaults(FG_PROCESS_OU, &s);
@@ -262,6 +303,14 @@ static void from_settings(void **state)
   p = from_text("process: {kind: bm, diff: 3}\n", FG_OK, &st);
   assert_true(fg_process_v(p, 0.5) == 4.5 && fg_process_a(p, 0.5) == 0);
   fg_process_destroy(&p);
+  p = from_text("process: {kind: pinned, diff: 3, horizon: 2, pin: 4}\n", FG_OK, &st);
+  assert_true(fg_process_v(p, 2) == 9 && fg_process_a(p, 2) == 0.5 && fg_process_m(p, 1) == 0.75);
+  fg_process_destroy(&p);
+  p = from_text("process: {kind: pinned, horizon: 2}\n", FG_OK, &st);
+  assert_true(fg_process_v(p, 2) == 0 && isinf(fg_process_a(p, 2)));
+  fg_process_destroy(&p);
+  p = from_text("process: {kind: bm, pin: 4}\n", FG_USAGE, &st);
+  assert_non_null(strstr(st.message, "process.pin changes nothing while process.kind is bm"));
   p = from_text("process: {kind: ve, sigma_min: 0.5, sigma_max: 0.1}\n", FG_USAGE, &st);
   assert_null(p);
   assert_non_null(strstr(st.message, "sigma_max is 0.1"));
@@ -271,6 +320,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {cmocka_unit_test(follow_definitions),
                                      cmocka_unit_test(coefficients_agree),
+                                     cmocka_unit_test(pinned),
                                      cmocka_unit_test(limits),
                                      cmocka_unit_test(defaults),
                                      cmocka_unit_test(messages),
