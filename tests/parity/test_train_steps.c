@@ -302,7 +302,7 @@ static double run_adam(const char *line, fg_engine *engine, fg_precision precisi
 static void test_adam(void **state)
 {
   (void)state;
-  static const double tolerance[2] = {1e-12, 2e-4};
+  static const double tolerance[2] = {1e-13, 5e-6};
   static const char *const engines[] = {"cpu", "cpu-check"};
   char line[1024];
   int cases = 0;
