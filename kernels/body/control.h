@@ -105,8 +105,8 @@ TILE_FN void fg_control_layers(fg_control *c, int slopes)
     if (l == 0)
       tile_matmul(p, layer->out_pad, c->d, c->x, 1, p, w, c->row, 0, 0, c->h[0]);
     else
-      tile_matmul(p, layer->out_pad, layer->in, c->h[l - 1], layer->in_pad, 1, w,
-                  c->run.packed + layer->bias, 0, 0, c->h[l]);
+      tile_matmul(p, layer->out_pad, layer->in, c->h[l - 1], layer->in_pad, 1, w, c->run.packed + layer->bias,
+                  0, 0, c->h[l]);
     fg_tile_activate(&c->run, p * layer->out_pad, parts, c->h[l], slopes ? c->gate[l] : 0,
                      slopes && c->potential ? c->bend[l] : 0);
   }
@@ -120,7 +120,7 @@ TILE_FN void fg_control_score(fg_control *c)
   const int vector = c->d * c->p;
   fg_real *__restrict__ s = c->score;
   const fg_real *__restrict__ x = c->x;
-  fg_density_tile(&c->field->guide.density, c->p, FG_SCORE, c->x, 0, c->density_row, 0, c->score, 0,
+  fg_density_tile(&c->field->guide.density, c->density_row, c->p, FG_SCORE, c->x, 0, 0, c->score, 0,
                   c->density_scratch);
   TILE_EACH(i, vector) s[i] = target * s[i] - prior * x[i];
   TILE_SYNC();
@@ -181,7 +181,7 @@ TILE_FN void fg_control_reverse_score(fg_control *c, const fg_real *__restrict__
   if (!dx) return;
   TILE_EACH(i, vector) chi[i] = factor * psi[i] * fg_clip_slope(s[i], clip);
   TILE_SYNC();
-  fg_density_tile(&c->field->guide.density, p, FG_JVP, c->x, chi, c->density_row, 0, 0, bent,
+  fg_density_tile(&c->field->guide.density, c->density_row, p, FG_JVP, c->x, chi, 0, 0, bent,
                   c->density_scratch);
   const fg_real target = guide[FG_ROW_TARGET], prior = guide[FG_ROW_PRIOR];
   TILE_EACH(i, vector) dx[i] += target * bent[i] - prior * chi[i];

@@ -37,8 +37,8 @@ TILE_FN void fg_control_gradient(fg_control *c)
   fg_tile_product(p * width, above, c->gate[top], c->below[top]);
   for (int l = top; l > 0; l--) {
     const fg_network_layer *layer = &at->layer[l];
-    tile_matmul(p, layer->in_pad, layer->out, c->below[l], layer->out_pad, 1,
-                c->run.packed + layer->backward, 0, 0, 0, c->above[l - 1]);
+    tile_matmul(p, layer->in_pad, layer->out, c->below[l], layer->out_pad, 1, c->run.packed + layer->backward,
+                0, 0, 0, c->above[l - 1]);
     fg_tile_product(p * layer->in_pad, c->above[l - 1], c->gate[l - 1], c->below[l - 1]);
   }
   tile_dot(p, c->d, at->layer[0].out_pad, c->below[0], c->run.packed + at->layer[0].rows, 0, 0, c->out);

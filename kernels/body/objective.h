@@ -171,8 +171,7 @@ TILE_FN int fg_objective_kl_tile(const fg_field *f, const fg_objective_request *
   TILE_EACH(i, count)
   loss[i] = w.rnd[discrete ? FG_FORM_DISCRETE : FG_FORM_CONTINUOUS][i] - (without ? w.ito[i] : 0);
   TILE_SYNC();
-  for (int j = 0; j < w.d; j++)
-    TILE_EACH(i, p)
+  for (int j = 0; j < w.d; j++) TILE_EACH(i, p)
   l[j * p + i] = c[i] > 0 ? -w.next[j * p + i] - precision * w.x[j * p + i] : 0;
   TILE_SYNC();
   for (size_t k = r->paths.steps; k-- > 0;) {

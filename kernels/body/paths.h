@@ -24,7 +24,8 @@ typedef struct fg_path_walk {
   fg_real *target_row, *target_scratch, *log_rho;
 } fg_path_walk;
 
-FG_HD size_t fg_path_carve(fg_path_walk *w, const fg_field *f, const fg_paths_request *r, int p, fg_real *base)
+FG_HD size_t fg_path_carve(fg_path_walk *w, const fg_field *f, const fg_paths_request *r, int p,
+                           fg_real *base)
 {
   const size_t vector = (size_t)f->d * (size_t)p, wide = sizeof(double) / sizeof(fg_real) * (size_t)p;
   size_t used = 0;
@@ -90,8 +91,8 @@ TILE_FN void fg_path_weigh(fg_path_walk *w, const fg_path_step *s)
   const fg_real keep = (fg_real)terms.keep, push = (fg_real)terms.push, spread = (fg_real)terms.spread;
   const fg_real root = (fg_real)s->root, half_time = (fg_real)(0.5 * s->time);
   const fg_real *__restrict__ x = w->x, *__restrict__ u = w->control.u, *__restrict__ z = w->z;
-  double *__restrict__ continuous = w->rnd[FG_FORM_CONTINUOUS], *__restrict__ discrete = w->rnd[FG_FORM_DISCRETE],
-                       *__restrict__ ito = w->ito;
+  double *__restrict__ continuous = w->rnd[FG_FORM_CONTINUOUS],
+                       *__restrict__ discrete = w->rnd[FG_FORM_DISCRETE], *__restrict__ ito = w->ito;
   const int p = w->p;
   TILE_EACH(i, p)
   {
@@ -122,8 +123,7 @@ TILE_FN void fg_path_accept(fg_path_walk *w, size_t k)
                         *__restrict__ next = w->next;
   const int p = w->p;
   TILE_EACH(i, p) was[i] = alive[i];
-  for (int j = 0; j < w->d; j++)
-    TILE_EACH(i, p) alive[i] = fg_vabs(next[j * p + i]) <= limit ? alive[i] : 0;
+  for (int j = 0; j < w->d; j++) TILE_EACH(i, p) alive[i] = fg_vabs(next[j * p + i]) <= limit ? alive[i] : 0;
   for (int j = 0; j < w->d; j++) TILE_EACH(i, p) x[j * p + i] = alive[i] > 0 ? next[j * p + i] : 0;
   TILE_EACH(i, w->count)
   {
@@ -162,7 +162,7 @@ TILE_FN void fg_path_move(fg_path_walk *w, size_t k)
 TILE_FN void fg_path_finish(fg_path_walk *w, int slopes)
 {
   const fg_paths_request *r = w->request;
-  fg_density_tile(&r->target, w->p, FG_PHI | (slopes ? FG_SCORE : 0), w->x, 0, w->target_row, w->log_rho,
+  fg_density_tile(&r->target, w->target_row, w->p, FG_PHI | (slopes ? FG_SCORE : 0), w->x, 0, w->log_rho,
                   w->next, 0, w->target_scratch);
   fg_path_end(w, r->continuous.end, r->continuous.end_precision, w->rnd[FG_FORM_CONTINUOUS]);
   fg_path_end(w, r->discrete.end, r->discrete.end_precision, w->rnd[FG_FORM_DISCRETE]);

@@ -12,17 +12,9 @@
 #ifndef FG_BODY_SIMULATE_H
 #define FG_BODY_SIMULATE_H
 
-#include <float.h>
-
 #include "body/field.h"
 #include "body/noise.h"
 #include "formula/drift.h"
-
-#ifdef FG_SINGLE
-#define FG_REAL_MAX FLT_MAX
-#else
-#define FG_REAL_MAX DBL_MAX
-#endif
 
 enum { FG_SIMULATE_EULER = 0, FG_SIMULATE_HEUN = 1, FG_REFINE_MAX = 15, FG_CANCEL_EVERY = 16 };
 

@@ -164,10 +164,8 @@ FG_HD void fg_time_reverse(const fg_field *f, const fg_coeff *c, const fg_real *
   if (!net->factor_layers) return;
   fg_real one[FG_PAD] = {0};
   one[0] = tau;
-  if (net->factor_layers == 1 || net->factor_width > 0) {
-    fg_time_net_factor(f, &at, &maps);
-    fg_time_net_reverse(&maps, packed, r, one, to, room);
-  }
+  fg_time_net_factor(f, &at, &maps);
+  fg_time_net_reverse(&maps, packed, r, one, to, room);
 }
 
 #endif

@@ -39,6 +39,15 @@ void *fg_cpu_address(const fg_cpu *cpu, fg_buf buf);
 void fg_cpu_resolve(const fg_cpu *cpu, fg_buf *buf);
 void fg_cpu_resolve_density(const fg_cpu *cpu, fg_density *density); /* the buffers of its kind */
 
+/* The field as kernels see it. */
+fg_field fg_cpu_field(const fg_cpu *cpu, const fg_field *field);
+
+/* Samplers (cpu/train.c). */
+fg_code fg_cpu_paths(fg_engine *e, fg_threads *threads, const fg_field *field,
+                     const fg_paths_request *request, fg_status *st);
+fg_code fg_cpu_objective(fg_engine *e, fg_threads *threads, const fg_field *field,
+                         fg_objective_request *request, fg_status *st);
+
 /* The best pair of tables that this processor runs, at most the one that FLOWGAP_ISA names. */
 fg_code fg_cpu_pick(const fg_cpu_table *table[2], fg_status *st);
 

@@ -10,7 +10,7 @@ static const size_t fg_rows_most = (size_t)256 << 20; /* a larger table of rows 
 /* Bits that no mapped address has: the top byte of a canonical address is all 0 (or 1). */
 #define FG_HIDDEN ((uintptr_t)0x5a << (8 * (sizeof(uintptr_t) - 1)))
 
-static fg_field fg_cpu_field(const fg_cpu *cpu, const fg_field *field)
+fg_field fg_cpu_field(const fg_cpu *cpu, const fg_field *field)
 {
   fg_field f = *field;
   if (f.kind == FG_FIELD_MIXTURE) {
@@ -212,6 +212,8 @@ static const fg_engine_ops fg_cpu_ops = {
     .vec_map = fg_cpu_vec_map,
     .vec_reduce = fg_cpu_vec_reduce,
     .vec_particle_norm = fg_cpu_vec_particle_norm,
+    .paths = fg_cpu_paths,
+    .objective = fg_cpu_objective,
 };
 
 static void fg_cpu_close(fg_engine *e)

@@ -4,8 +4,10 @@
 #include "cpu/matmul.h" /* the tile words, before the bodies */
 
 #include "body/evaluate.h"
+#include "body/objective.h"
 #include "body/ode.h"
 #include "body/simulate.h"
+#include "body/time_reverse.h"
 #include "body/vector.h"
 
 #define FG_JOIN3(a, b, c) a##b##c
@@ -56,6 +58,84 @@ static int simulate(const fg_field *f, const fg_simulate_request *r, const void 
   return fg_simulate_tile(f, r, table, first, count, p, scratch);
 }
 
+static size_t paths_scratch(const fg_field *f, const fg_paths_request *r, int p)
+{
+  return fg_paths_scratch(f, r, p) * sizeof(fg_real);
+}
+
+static int paths(const fg_field *f, const fg_paths_request *r, const void *table, size_t first, int count,
+                 int p, int keep_end, void *scratch)
+{
+  return fg_paths_tile(f, r, table, first, count, p, keep_end, scratch);
+}
+
+static size_t objective_bytes(const fg_field *f, size_t steps)
+{
+  return fg_whole_lanes(fg_objective_size(f, steps)) * sizeof(fg_real);
+}
+
+static size_t packed_bytes(const fg_field *f)
+{
+  fg_network_layout at;
+  fg_network_layout_of(f, &at);
+  return fg_whole_lanes(at.size) * sizeof(fg_real);
+}
+
+static size_t objective_scratch(const fg_field *f, const fg_objective_request *r, int p)
+{
+  return fg_objective_scratch(f, r, p) * sizeof(fg_real);
+}
+
+static int objective(const fg_field *f, const fg_objective_request *r, const void *table, double *number,
+                     size_t first, int count, int p, void *block, void *scratch)
+{
+  if (fg_objective_is_kl(r))
+    return fg_objective_kl_tile(f, r, table, number + first, first, count, p, block, scratch);
+  return fg_objective_variance_tile(f, r, table, number + first, first, count, p, block, scratch);
+}
+
+static void sum(size_t count, size_t bytes, const void *arrays, double scale, size_t from, size_t to,
+                void *out)
+{
+  const size_t stride = bytes / sizeof(fg_real);
+  const fg_real *x = arrays;
+  fg_real *y = out;
+  for (size_t i = from / sizeof(fg_real); i < to / sizeof(fg_real); i++) {
+    double total = 0;
+    for (size_t b = 0; b < count; b++) total += (double)x[b * stride + i];
+    y[i] = (fg_real)(scale * total);
+  }
+}
+
+static size_t time_scratch(const fg_field *f)
+{
+  return fg_whole_lanes(fg_time_reverse_room(f)) * sizeof(fg_real);
+}
+
+static void time_reverse(const fg_field *f, const fg_coeff *coeff, const void *table, const void *block,
+                         size_t from, size_t to, void *packed, void *scratch)
+{
+  fg_network_layout at;
+  fg_network_layout_of(f, &at);
+  const size_t size = fg_whole_lanes((size_t)fg_network_row_size(f));
+  for (size_t k = from; k < to; k++) {
+    const fg_real *row = (const fg_real *)block + at.core + k * fg_objective_row(&at);
+    const fg_real *guide = fg_guide_row(f, (const fg_real *)table + k * size);
+    const fg_real clip = f->as.network.form == FG_POTENTIAL ? (fg_real)INFINITY : (fg_real)f->guide.clip;
+    const fg_real tau = row[at.layer[0].out_pad] * fg_clip_slope(guide[FG_ROW_TAU_WHOLE], clip);
+    fg_time_reverse(f, &coeff[k], row, tau, packed, scratch);
+  }
+}
+
+static void take_core(const fg_field *f, const void *block, void *packed)
+{
+  fg_network_layout at;
+  fg_network_layout_of(f, &at);
+  const fg_real *from = block;
+  fg_real *to = packed;
+  for (size_t i = 0; i < at.size; i++) to[i] = i < at.core ? from[i] : 0;
+}
+
 static size_t ode_scratch(const fg_field *f, const fg_ode_request *r, int jvp)
 {
   return fg_ode_scratch(f, r, jvp) * sizeof(fg_real);
@@ -75,6 +155,16 @@ const fg_cpu_table FG_TABLE = {FG_TEXT(FG_ISA),
                                simulate_scratch,
                                fg_simulate_want,
                                simulate,
+                               paths_scratch,
+                               paths,
+                               objective_bytes,
+                               packed_bytes,
+                               objective_scratch,
+                               objective,
+                               sum,
+                               time_scratch,
+                               time_reverse,
+                               take_core,
                                ode_scratch,
                                ode,
                                fg_vector_map,

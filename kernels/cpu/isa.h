@@ -20,6 +20,26 @@ typedef struct fg_cpu_table {
   /* rows of all times, or NULL; 1 when the caller asked to stop */
   int (*simulate)(const fg_field *f, const fg_simulate_request *r, const void *rows, size_t first, int count,
                   int p, void *scratch);
+  /* samplers; keep_end: X_N goes to the request's x */
+  size_t (*paths_scratch)(const fg_field *f, const fg_paths_request *r, int p);
+  int (*paths)(const fg_field *f, const fg_paths_request *r, const void *rows, size_t first, int count, int p,
+               int keep_end, void *scratch);
+  /* bytes of one block of gradient sums, and of the packed weights */
+  size_t (*objective_bytes)(const fg_field *f, size_t steps);
+  size_t (*packed_bytes)(const fg_field *f);
+  size_t (*objective_scratch)(const fg_field *f, const fg_objective_request *r, int p);
+  /* number [n]: in, d loss / d rnd of each path (log-variance); out, what the mean is taken of (KL) */
+  int (*objective)(const fg_field *f, const fg_objective_request *r, const void *rows, double *number,
+                   size_t first, int count, int p, void *block, void *scratch);
+  /* out = scale times the sum of `count` arrays that lie `bytes` apart, entries in bytes from .. to */
+  void (*sum)(size_t count, size_t bytes, const void *arrays, double scale, size_t from, size_t to,
+              void *out);
+  /* gradient of the weights of time from the summed block, steps from .. to, added to `packed` */
+  size_t (*time_scratch)(const fg_field *f);
+  void (*time_reverse)(const fg_field *f, const fg_coeff *coeff, const void *rows, const void *block,
+                       size_t from, size_t to, void *packed, void *scratch);
+  /* core of a block to the packed gradient, the rest of which becomes 0 */
+  void (*take_core)(const fg_field *f, const void *block, void *packed);
   size_t (*ode_scratch)(const fg_field *f, const fg_ode_request *r, int jvp);
   void (*ode)(const fg_field *f, const fg_ode_request *r, int jvp, void *scratch);
   void (*vec_map)(fg_vec_map op, size_t n, double a, const double *x, double b, const double *y, double *z);

@@ -6,6 +6,7 @@
 #ifndef FG_FORMULA_REAL_H
 #define FG_FORMULA_REAL_H
 
+#include <float.h>
 #include <math.h>
 #include <stdint.h>
 
@@ -18,9 +19,11 @@
 #ifdef FG_SINGLE
 typedef float fg_real;
 #define FG_MATH(name) name##f /* FG_MATH(exp) is exp or expf */
+#define FG_REAL_MAX FLT_MAX
 #else
 typedef double fg_real;
 #define FG_MATH(name) name
+#define FG_REAL_MAX DBL_MAX
 #endif
 
 /* M_PI and friends are absent under -std=c11. */

@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# scripts/load_in_pytorch.py: the networks of the training fixtures, written as `flowgap export` writes them, loaded
+# and compared with the controls in the fixtures; refusals. Skipped (77) where there is no PyTorch.
+set -euo pipefail
+source=$2
+python=$(command -v /usr/bin/python3 || command -v python3 || true)
+[ -n "$python" ] && "$python" -c 'import torch' 2>/dev/null || { echo "no PyTorch"; exit 77; }
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+fixtures=$source/tests/parity/fixtures
+PYTHONPATH=$source/scripts PYTHONDONTWRITEBYTECODE=1 "$python" - "$folder" "$fixtures" <<'PYTHON'
+import contextlib, csv, io, json, struct, subprocess, sys
+import torch
+from load_in_pytorch import Control, LoadError, __file__ as script, check, load, read_safetensors
+
+folder, fixtures = sys.argv[1:3]
+stored, _ = read_safetensors(f"{fixtures}/train.safetensors")
+NAMES = {"l0": "base_model.input_embed", "e0": "base_model.timestep_embed.hidden_layer.0",
+         "e1": "base_model.timestep_embed.out_layer", "l1": "base_model.hidden_layer.0",
+         "l2": "base_model.hidden_layer.1", "l3": "base_model.out_layer", "f0": "score_model.hidden_layer.0",
+         "f1": "score_model.hidden_layer.1", "f2": "score_model.hidden_layer.2", "f3": "score_model.out_layer"}
+
+
+def export(case, key):
+    """The state and the metadata of one case."""
+    state = {f"{to}.{part}": stored[f"{key['weights']}/{stem}.{part}"] for stem, to in NAMES.items()
+             for part in ("weight", "bias") if key["score"] != "none" or stem[0] != "f"}
+    state["base_model.timestep_embed.timestep_phase"] = stored[key["weights"] + "/phase"][None]
+    if key["score"] != "none":
+        state["score_model.timestep_phase"] = stored[key["weights"] + "/factor_phase"][None]
+    meta = {"format": "flowgap-control-1", "method": key["method"], "form": key["field"], "dimension": key["d"],
+            "score": key["score"], "clip": key["clip"], "process.kind": key["process"], "target.kind": key["target"],
+            "prior.variance": key["prior_variance"]}
+    meta.update({"process." + k: key[k] for k in ("horizon", "beta_min", "beta_max", "scale", "diff", "pin")})
+    return state, meta
+
+
+def write(path, state, meta):
+    header, body = {"__metadata__": meta}, b""
+    for name, tensor in state.items():
+        block = tensor.float().contiguous().numpy().tobytes()
+        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [len(body), len(body) + len(block)]}
+        body += block
+    text = json.dumps(header).encode()
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text + body)
+
+
+count = 0
+for line in open(f"{fixtures}/train.txt"):
+    kind, case, *pairs = line.split()
+    if kind != "case":
+        continue
+    key = dict(pair.split("=") for pair in pairs)
+    state, meta = export(case, key)
+    write(f"{folder}/{case}.safetensors", state, meta)
+    x, want = stored[case + "@x0"], stored[case + "@u0"]
+    with open(f"{folder}/points.csv", "w") as file:  # the first step: t = T
+        file.write("t," + ",".join(f"x{j + 1}" for j in range(x.shape[1])) + "\n")
+        file.writelines(",".join(map(repr, [float(key["horizon"]), *row])) + "\n" for row in x.tolist())
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        check(load(f"{folder}/{case}.safetensors"), f"{folder}/points.csv")
+    rows = list(csv.DictReader(out.getvalue().splitlines()))
+    got = torch.tensor([[float(row[f"u{j + 1}"]) for j in range(x.shape[1])] for row in rows], dtype=torch.float64)
+    # the same float32 weights on both sides, all else in double
+    if not (got - want).abs().max() <= 1e-12 * want.abs().max():
+        sys.exit(f"{case}: u differs by {(got - want).abs().max():.1e}")
+    count += 1
+assert count == 21, count
+printed = subprocess.run([sys.executable, script, f"{folder}/wells_dds_kl.safetensors", "--check", f"{folder}/points.csv"],
+                         check=True, capture_output=True, text=True).stdout
+assert printed == out.getvalue(), printed
+
+# g and S at a time other than T: u = sum of its parts
+state, meta = export("dis_kl", dict(pair.split("=") for line in open(f"{fixtures}/train.txt")
+                                    if line.startswith("case dis_kl ") for pair in line.split()[2:]))
+module = Control(state, meta).double()
+x, r = torch.tensor([[1.0, -2.0]], dtype=torch.float64), torch.tensor([0.25], dtype=torch.float64)
+g = (0.1 + 9.9 * 0.75) ** 0.5
+target = torch.distributions.Normal(torch.tensor([0.0, -0.0]).double(), 0.3**0.5)  # the other blobs are far away
+near = torch.autograd.functional.jacobian(lambda y: target.log_prob(y).sum(), x)
+want = module.base_model(x, r) + g * module.score_model(r) * (0.25 * near - 0.75 * x)
+assert (module.control(x, 0.25) - want).abs().max() < 1e-2 * want.abs().max()
+assert torch.equal(module.score(x, 0.25), module.control(x, 0.25) / g)
+
+for change, text in ((lambda s, m: m.pop("form"), "lacks form"), (lambda s, m: m.update(format="x"), "format is x"),
+                     (lambda s, m: s.pop("base_model.out_layer.weight"), "no tensor base_model.out_layer.weight"),
+                     (lambda s, m: m.update({"target.kind": "rings"}), "not built in")):
+    s, m = dict(state), dict(meta)
+    change(s, m)
+    try:
+        Control(s, m)
+    except LoadError as error:
+        assert text in str(error), error
+    else:
+        sys.exit(f"should have been refused: {text}")
+open(f"{folder}/bad", "wb").write(b"\xff" * 9)
+bad = subprocess.run([sys.executable, script, f"{folder}/bad"], capture_output=True, text=True)
+assert bad.returncode == 1 and "no safetensors file" in bad.stderr, bad
+print(count, "controls agree")
+PYTHON
