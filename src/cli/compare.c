@@ -3,12 +3,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/session.h"
 
 enum { PATH_ROOM = 4096 };
 
-/* runs/<name>: circles for dir/circles.yaml, exact-gmm9 for exact:gmm9, the name of a run directory. */
+/* Does the folder hold what a training wrote? */
+static bool is_training(const char *model)
+{
+  char path[PATH_ROOM];
+  struct stat about;
+  int used = snprintf(path, sizeof path, "%s/checkpoint.h5", model);
+  return used > 0 && (size_t)used < sizeof path && stat(path, &about) == 0;
+}
+
+/* runs/<name>: circles for dir/circles.yaml, exact-gmm9 for exact:gmm9, the name of a run directory; with -compare
+ * after that of a training, which keeps its folder. */
 static void default_run(const char *model, char path[PATH_ROOM])
 {
   char name[256];
@@ -22,7 +33,7 @@ static void default_run(const char *model, char path[PATH_ROOM])
   for (char *at = name; *at; at++)
     if (*at == ':') *at = '-';
   bool plain = name[0] && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
-  snprintf(path, PATH_ROOM, "runs/%s", plain ? name : "model");
+  snprintf(path, PATH_ROOM, "runs/%s%s", plain ? name : "model", is_training(model) ? "-compare" : "");
 }
 
 /* ---- the table ---------------------------------------------------------------------------- */
@@ -119,6 +130,7 @@ fg_code fg_run_compare(const fg_args *args, fg_status *st)
   else
     default_run(args->argument[0], run);
   FG_GO(fg_session_open(&session, args, args->argument[0], st), done);
+  FG_GO(fg_session_leave_pin(&session, st), done);
   FG_GO(fg_session_engine(&session, st), done);
   FG_GO(fg_compare_run(session.engine, session.settings, run, &session.progress, st), done);
   fg_terminal_close(&session.terminal);
