@@ -62,6 +62,12 @@ FG_CHECKED FG_API fg_code fg_settings_assign(fg_settings *settings, const char *
  * checkpoint.h5 of a training run becomes model.file), or a YAML file. */
 FG_CHECKED FG_API fg_code fg_settings_load(fg_settings *settings, const char *model, fg_status *st);
 
+/* A sampler of a pinned process with pin = horizon is trained from a point, where no flow can start. For such a
+ * network: process.pin stays, process.horizon becomes FG_PIN_PART of it, and a point prior becomes gaussian, with the
+ * variance v of that time. *moved: it was so. */
+#define FG_PIN_PART 0.999
+FG_CHECKED FG_API fg_code fg_settings_leave_pin(fg_settings *settings, bool *moved, fg_status *st);
+
 /* Typed access; the key must be a row of the table with that type, else FG_FAILED. Numbers left at
  * `auto` (their default depends on another setting) read as NaN, integers as 0. */
 FG_CHECKED FG_API fg_code fg_settings_real(const fg_settings *settings, const char *key, double *value,

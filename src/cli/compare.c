@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/session.h"
 
@@ -87,13 +88,27 @@ static fg_code show(const fg_args *args, const char *run, fg_status *st)
   return FG_OK;
 }
 
+/* A training keeps its folder: its comparison goes beside it. */
+static fg_code choose_run(const fg_args *args, char run[FG_PATH_ROOM], fg_status *st)
+{
+  char path[FG_PATH_ROOM];
+  struct stat about;
+  FG_TRY(fg_session_run(args, run, st));
+  int used = snprintf(path, sizeof path, "%s/checkpoint.h5", args->argument[0]);
+  bool training = used > 0 && (size_t)used < sizeof path && stat(path, &about) == 0;
+  size_t length = strlen(run);
+  if (training && !args->value[FG_OPTION_OUT]) snprintf(run + length, FG_PATH_ROOM - length, "-compare");
+  return FG_OK;
+}
+
 fg_code fg_run_compare(const fg_args *args, fg_status *st)
 {
   fg_session session;
   char run[FG_PATH_ROOM];
   fg_code rc;
-  FG_TRY(fg_session_run(args, run, st));
+  FG_TRY(choose_run(args, run, st));
   FG_GO(fg_session_open(&session, args, args->argument[0], st), done);
+  FG_GO(fg_session_leave_pin(&session, st), done);
   FG_GO(fg_session_engine(&session, st), done);
   FG_GO(fg_compare_run(session.engine, session.settings, run, &session.progress, st), done);
   fg_terminal_close(&session.terminal);

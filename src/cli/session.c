@@ -62,6 +62,22 @@ fg_code fg_session_open(fg_session *session, const fg_args *args, const char *mo
   return check_grids(session, st);
 }
 
+fg_code fg_session_leave_pin(fg_session *session, fg_status *st)
+{
+  bool moved;
+  double pin, horizon;
+  FG_TRY(fg_settings_leave_pin(session->settings, &moved, st));
+  if (!moved || session->args->value[FG_OPTION_QUIET]) return FG_OK;
+  FG_TRY(fg_settings_real(session->settings, "process.pin", &pin, st));
+  FG_TRY(fg_settings_real(session->settings, "process.horizon", &horizon, st));
+  fprintf(stderr,
+          "flowgap: the sampler starts in a point at t = %g, where no ODE can: both flows start at t = %g, "
+          "from the "
+          "Gaussian that it reaches without control\n",
+          pin, horizon);
+  return FG_OK;
+}
+
 fg_code fg_open_engine(const fg_args *args, fg_engine **engine, fg_status *st)
 {
   const char *name = args->value[FG_OPTION_ENGINE];

@@ -23,6 +23,8 @@ typedef struct fg_session {
 FG_CHECKED fg_code fg_session_open(fg_session *session, const fg_args *args, const char *model,
                                    fg_status *st);
 FG_CHECKED fg_code fg_session_engine(fg_session *session, fg_status *st);
+/* For verbs that run flows, before the rest: fg_settings_leave_pin, and a word on standard error. */
+FG_CHECKED fg_code fg_session_leave_pin(fg_session *session, fg_status *st);
 /* Process, target and model; needs the engine. */
 FG_CHECKED fg_code fg_session_model(fg_session *session, fg_status *st);
 FG_CHECKED fg_code fg_session_prior(fg_session *session, fg_status *st);
