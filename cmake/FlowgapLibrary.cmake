@@ -25,6 +25,8 @@ if(FG_CLI_SOURCES)
   target_link_libraries(flowgap_command PRIVATE fg_options flowgap PkgConfig::JANSSON m)
   set_source_files_properties(${PROJECT_SOURCE_DIR}/src/cli/info.c PROPERTIES COMPILE_DEFINITIONS
     "FG_LIBRARIES=\"GSL ${GSL_VERSION}, HDF5 ${HDF5_VERSION}, SUNDIALS ${SUNDIALS_VERSION}, libyaml ${YAML_VERSION}, jansson ${JANSSON_VERSION}\"")
+  set_source_files_properties(${PROJECT_SOURCE_DIR}/src/cli/target.c PROPERTIES COMPILE_DEFINITIONS
+    "FG_INCLUDE_FOLDERS=\"${CMAKE_INSTALL_FULL_INCLUDEDIR}:${PROJECT_SOURCE_DIR}/include\"")
   install(TARGETS flowgap_command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   add_custom_command(TARGET flowgap_command POST_BUILD BYPRODUCTS ${CMAKE_CURRENT_BINARY_DIR}/flowgap.1
     COMMAND flowgap_command help --man > ${CMAKE_CURRENT_BINARY_DIR}/flowgap.1)

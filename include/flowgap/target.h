@@ -2,6 +2,7 @@
 #ifndef FLOWGAP_TARGET_H
 #define FLOWGAP_TARGET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,7 +24,11 @@ typedef enum fg_target_kind {
   FG_TARGET_CIRCLES,      /* rings: 2 x radii 0.65 and 1.4, each of 2 x N(., 0.1^2) */
   FG_TARGET_BLOBS,        /* nine Gaussians of the ODE-SDE gap paper, scaled by 0.65 */
   FG_TARGET_CHECKERBOARD, /* eight squares of side 1.5 */
-  FG_TARGET_SAMPLES       /* rows of a file */
+  FG_TARGET_SAMPLES,      /* rows of a file */
+  FG_TARGET_GMM25,        /* means {-10,-5,0,5,10}^2, covariance `variance` I (0.3), d = 2 */
+  FG_TARGET_GMM40,        /* the forty modes of arXiv 2208.01893, d = 2 */
+  FG_TARGET_LOGISTIC,     /* posterior of a logistic regression on a CSV file */
+  FG_TARGET_PLUGIN        /* the user's functions (flowgap/plugin.h) */
 } fg_target_kind;
 
 typedef struct fg_target_settings {
@@ -40,8 +45,11 @@ typedef struct fg_target_settings {
   size_t rings;              /* rings: radii [rings], ring_weights [rings] or NULL */
   const double *radii, *ring_weights;
   double ring_sd;
-  const char *file;    /* samples */
+  const char *file;    /* samples, logistic, plugin */
   const char *dataset; /* samples: of an HDF5 file; NULL as for fg_samples_read */
+  double prior_sd;     /* logistic: of each coefficient */
+  bool intercept;      /* logistic: a first coefficient whose feature is 1 */
+  bool standardise;    /* logistic: features get mean 0 and standard deviation 1 */
 } fg_target_settings;
 
 typedef struct fg_target fg_target;
@@ -53,6 +61,9 @@ FG_CHECKED FG_API fg_code fg_target_create(const fg_target_settings *settings, f
  * `none` gives NULL. */
 FG_CHECKED FG_API fg_code fg_target_from_settings(const fg_settings *settings, fg_target **target,
                                                   fg_status *st);
+/* What the file of a plugin says of itself: its symbols and version are checked; 0 when it leaves the dimension to
+ * the settings. */
+FG_CHECKED FG_API fg_code fg_target_plugin_dimension(const char *path, size_t *dimension, fg_status *st);
 FG_API void fg_target_destroy(fg_target **target);
 FG_API const char *fg_target_name(const fg_target *target);
 FG_API size_t fg_target_dimension(const fg_target *target);

@@ -68,13 +68,15 @@ static const fg_setting fg_table[] = {
 
     /* ---- target ---- */
     CHOICE("target.kind", "none",
-           "gaussian gmm9 mixture funnel double_well many_well rings circles blobs checkerboard samples none",
+           "gaussian gmm9 gmm25 gmm40 mixture blobs funnel double_well many_well rings circles checkerboard "
+           "samples logistic_regression plugin none",
            "Law that the model is meant to produce; none when it is not known."),
     INTEGER("target.dimension", "auto", 1, 100000, "",
-            "Dimension of gaussian, funnel and many_well (auto: that of the kind)."),
+            "Dimension of gaussian, funnel, many_well and plugin (auto: that of the kind or file)."),
     REAL("target.mean", "auto", -BIG, BIG, "", "Mean of each coordinate of gaussian (auto: 0)."),
     REAL("target.variance", "auto", TINY, BIG, "",
-         "Variance of each coordinate of gaussian, gmm9, or mixture without covariances (auto: that of the "
+         "Variance of each coordinate of gaussian, gmm9, gmm25, or mixture without covariances (auto: that "
+         "of the "
          "kind)."),
     ARRAY("target.weights", TINY, BIG, "", "Weights of the mixture, [k]; empty: equal."),
     ARRAY("target.means", -BIG, BIG, "", "Means of the mixture, [k, d]."),
@@ -91,8 +93,15 @@ static const fg_setting fg_table[] = {
     ARRAY("target.radii", TINY, BIG, "", "Radii of rings, [k]."),
     ARRAY("target.ring_weights", TINY, BIG, "", "Weights of rings, [k]; empty: equal."),
     REAL("target.ring_sd", "auto", TINY, BIG, "", "Standard deviation of the radius of rings."),
-    PATH("target.file", "Sample file (HDF5, NPY or CSV) of the kind samples."),
+    PATH("target.file",
+         "File of samples (HDF5, NPY or CSV), of data for logistic_regression (CSV), or the plugin "
+         "that `flowgap target build` made."),
     TEXT("target.dataset", "Data set inside an HDF5 sample file; empty: `x`, or the only one of rank 2."),
+    REAL("target.prior_sd", "1", 1e-6, 1e6, "",
+         "Standard deviation of the Gaussian prior of each coefficient of logistic_regression."),
+    FLAG("target.intercept", "true", "Give logistic_regression an intercept, as its first coefficient."),
+    FLAG("target.standardise", "true",
+         "Give each feature of logistic_regression mean 0 and standard deviation 1."),
 
     /* ---- model ---- */
     CHOICE("model.kind", "network", "exact perturbed network",

@@ -73,6 +73,7 @@ fg_code fg_run_sample(const fg_args *args, fg_status *st);
 fg_code fg_run_evaluate(const fg_args *args, fg_status *st);
 fg_code fg_run_distance(const fg_args *args, fg_status *st);
 fg_code fg_run_report(const fg_args *args, fg_status *st);
+fg_code fg_run_target(const fg_args *args, fg_status *st);
 fg_code fg_run_info(const fg_args *args, fg_status *st);
 fg_code fg_run_help(const fg_args *args, fg_status *st);
 

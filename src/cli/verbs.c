@@ -41,6 +41,14 @@ static const fg_verb verbs[] = {
      2, 2, fg_run_distance},
     {"report", "RUN [options]", "write report.html of a run directory again",
      "Writes RUN/report.html from results.json, config.yaml and samples.h5 in RUN.\n", 1, 1, fg_run_report},
+    {"target", "build FILE.c [options]", "build a density of your own into a plugin",
+     "Compiles FILE.c, which holds the functions of flowgap/plugin.h, with $CC or cc into\n"
+     "FILE.so or the --out file, and checks it: its functions are there, and, if the file\n"
+     "tells its dimension, values are finite, the score is the gradient of the log-density,\n"
+     "and several threads get the same bits. These checks run again whenever it is used.\n"
+     "\n"
+     "Example: flowgap target build my_target.c\n",
+     2, 2, fg_run_target},
     {"info", "[options]", "version, engines, instruction set, threads, libraries",
      "Says what this build can do on this machine.\n", 0, 0, fg_run_info},
     {"help", "[VERB | settings | KEY] [options]", "help on a verb, on all settings, or on one",
@@ -50,15 +58,15 @@ static const fg_verb verbs[] = {
 };
 
 static const fg_option options[FG_OPTIONS] = {
-    [FG_OPTION_SET] = {"set", "KEY=VALUE", "-report info help",
+    [FG_OPTION_SET] = {"set", "KEY=VALUE", "-report target info help",
                        "override a setting; may be repeated, the last one wins"},
     [FG_OPTION_OUT] = {"out", "PATH", "-distance report info help",
-                       "run directory (compare) or file (sample, evaluate) to write"},
-    [FG_OPTION_THREADS] = {"threads", "N", "-report info help",
+                       "run directory (compare) or file (sample, evaluate, target) to write"},
+    [FG_OPTION_THREADS] = {"threads", "N", "-report target info help",
                            "worker threads; default: all cores. Never changes results"},
-    [FG_OPTION_ENGINE] = {"engine", "NAME", "-report info help",
+    [FG_OPTION_ENGINE] = {"engine", "NAME", "-report target info help",
                           "cpu, cpu-check, cuda, or auto (cuda if there, else cpu); default cpu"},
-    [FG_OPTION_SEED] = {"seed", "N", "-report info help", "the same as --set seed=N"},
+    [FG_OPTION_SEED] = {"seed", "N", "-report target info help", "the same as --set seed=N"},
     [FG_OPTION_JSON] = {"json", NULL, NULL, "print results as JSON"},
     [FG_OPTION_QUIET] = {"quiet", NULL, NULL, "no progress, no summary"},
     [FG_OPTION_VERBOSE] = {"verbose", NULL, NULL, "name the source line of a failure"},

@@ -17,7 +17,7 @@ static fg_code fg_exact_create(const char *name, fg_engine *engine, const fg_tar
     return FG_FAIL(
         st, FG_USAGE,
         "the model %s is made from a Gaussian mixture, which the target %s is not: use gaussian, gmm9, "
-        "blobs or mixture, or set model.kind: network",
+        "gmm25, gmm40, blobs or mixture, or set model.kind: network",
         name, fg_target_name(target));
   FG_TRY(fg_target_mixture(target, &view, st));
   FG_TRY(fg_model_new(name, engine, process, &model, st));

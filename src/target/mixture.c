@@ -1,4 +1,4 @@
-/* Gaussian mixtures: gaussian, gmm9, mixture, blobs; and any of them noised (for priors). */
+/* Gaussian mixtures: gaussian, gmm9, gmm25, gmm40, mixture, blobs; and any of them noised (for priors). */
 #include "target/mixture.h"
 
 #include <math.h>
@@ -294,11 +294,44 @@ static fg_code make_gaussian(const fg_target_settings *s, fg_mixture_source *sou
   return rc;
 }
 
+/* The means of arXiv 2208.01893 in single precision, as its code draws them with PyTorch:
+ * torch.manual_seed(0), (torch.rand((40, 2)) - 0.5) * 2 * 40. Its standard deviation is softplus(1). */
+static const float modes40[80] = {
+    -0.299472809f, 21.4577446f,  -32.9218063f, -29.437561f,  -15.4061747f, 10.7262945f,  -0.792527199f,
+    31.71558f,     -3.54976177f, 10.5845022f,  -12.0885229f, -7.86261559f, -38.2139397f, -26.4912834f,
+    -16.488924f,   1.48174286f,  15.8134079f,  24.0009117f,  -27.1176434f, -17.4185143f, 14.5286846f,
+    33.215519f,    -8.23200703f, 29.9324703f,  -6.44733429f, 4.23256397f,  36.2190475f,  -37.1068153f,
+    -25.1815186f,  -10.1266098f, -15.5919981f, 34.5600319f,  -25.9271851f, -18.4133148f, -27.9456177f,
+    -37.4624405f,  -23.3496189f, 34.3839226f,  17.8487358f,  19.3869019f,  2.10366249f,  -20.5073395f,
+    6.76738739f,   -37.3477898f, -28.9026489f, -20.6212006f, 25.2375183f,  23.4528503f,  -17.7398014f,
+    -1.44329548f,  25.582428f,   39.7653236f,  15.8752871f,  5.40371418f,  26.8194542f,  -23.5520935f,
+    7.4537611f,    -31.0122204f, -27.7234459f, -20.6633415f, 18.0989227f,  16.0864162f,  -23.6940994f,
+    12.0842838f,   21.9588814f,  -5.04869461f, 1.52726173f,  9.26818848f,  24.8150635f,  38.4077644f,
+    -30.8249435f,  -14.6587896f, 15.720396f,   33.1419754f,  34.8082924f,  35.2942696f,  7.96058178f,
+    -34.7833061f,  3.6796999f,   -25.0242138f};
+
+static fg_code make_many(const fg_target_settings *s, fg_mixture_source *source, fg_target *target,
+                         fg_status *st)
+{
+  double means[80];
+  bool grid = s->kind == FG_TARGET_GMM25;
+  source->k = grid ? 25 : 40;
+  if (!grid) source->variance = 1.7246562599032103; /* log(1 + e)^2 */
+  for (int i = 0; i < 5 && grid; i++)
+    for (int j = 0; j < 5; j++) {
+      means[2 * (5 * i + j)] = 5 * i - 10;
+      means[2 * (5 * i + j) + 1] = 5 * j - 10;
+    }
+  for (int i = 0; i < 80 && !grid; i++) means[i] = modes40[i];
+  source->means = means;
+  return finish(source, target, st);
+}
+
 fg_code fg_target_make_mixture(const fg_target_settings *s, fg_target *target, fg_status *st)
 {
   fg_mixture_source source = {.k = 9, .d = 2, .variance = s->variance, .root = 1.0, .scale = 1.0};
-  if (s->kind != FG_TARGET_BLOBS && (s->kind != FG_TARGET_MIXTURE || !s->covariances) &&
-      (!(s->variance > 0.0) || !isfinite(s->variance)))
+  if (s->kind != FG_TARGET_BLOBS && s->kind != FG_TARGET_GMM40 &&
+      (s->kind != FG_TARGET_MIXTURE || !s->covariances) && (!(s->variance > 0.0) || !isfinite(s->variance)))
     return FG_FAIL(st, FG_USAGE, "target.variance is %g: give a finite number > 0", s->variance);
   if (s->kind == FG_TARGET_GAUSSIAN) return make_gaussian(s, &source, target, st);
   if (s->kind == FG_TARGET_GMM9) {
@@ -306,6 +339,7 @@ fg_code fg_target_make_mixture(const fg_target_settings *s, fg_target *target, f
     source.means = grid9;
     return finish(&source, target, st);
   }
+  if (s->kind == FG_TARGET_GMM25 || s->kind == FG_TARGET_GMM40) return make_many(s, &source, target, st);
   if (s->kind == FG_TARGET_BLOBS) {
     /* Nine Gaussians of covariance 0.2 I, all scaled by 0.65 (arXiv 2311.15996). */
     static const double blobs9[18] = {2, 2, 2, -2, -2, 2, -2, -2, 0, 0, 4, 0, -4, 0, 0, 4, 0, -4};
@@ -328,10 +362,10 @@ fg_code fg_target_make_mixture(const fg_target_settings *s, fg_target *target, f
 fg_code fg_target_mixture(const fg_target *target, fg_mixture_view *view, fg_status *st)
 {
   if (!(target->abilities & FG_TARGET_IS_MIXTURE))
-    return FG_FAIL(
-        st, FG_UNSUPPORTED,
-        "target %s is not a Gaussian mixture: an exact model needs gaussian, gmm9, mixture or blobs",
-        fg_target_name(target));
+    return FG_FAIL(st, FG_UNSUPPORTED,
+                   "target %s is not a Gaussian mixture: an exact model needs gaussian, gmm9, gmm25, gmm40, "
+                   "mixture or blobs",
+                   fg_target_name(target));
   const fg_mixture *m = target->data;
   view->components = m->k;
   view->d = m->d;

@@ -5,9 +5,14 @@
 
 #include "target/target_impl.h"
 
-static const char *const kind_names[] = {"gaussian",    "gmm9",         "mixture", "funnel",
-                                         "double_well", "many_well",    "rings",   "circles",
-                                         "blobs",       "checkerboard", "samples"};
+static const char *const kind_names[FG_TARGET_KINDS] = {
+    "gaussian", "gmm9",         "mixture", "funnel", "double_well", "many_well",           "rings", "circles",
+    "blobs",    "checkerboard", "samples", "gmm25",  "gmm40",       "logistic_regression", "plugin"};
+
+static bool from_file(fg_target_kind kind)
+{
+  return kind == FG_TARGET_SAMPLES || kind == FG_TARGET_LOGISTIC || kind == FG_TARGET_PLUGIN;
+}
 
 void fg_target_defaults(fg_target_kind kind, fg_target_settings *settings)
 {
@@ -17,12 +22,15 @@ void fg_target_defaults(fg_target_kind kind, fg_target_settings *settings)
                           .nu = 3.0,
                           .wells = 1,
                           .separation = 2.0,
-                          .ring_sd = 0.1};
+                          .ring_sd = 0.1,
+                          .prior_sd = 1.0,
+                          .intercept = true,
+                          .standardise = true};
   static const double unit_radius[1] = {1.0};
   s.rings = 1;
   s.radii = unit_radius;
-  if (kind == FG_TARGET_GMM9) s.variance = 0.3;
-  if (kind == FG_TARGET_SAMPLES) s.dimension = 0; /* as the file says */
+  if (kind == FG_TARGET_GMM9 || kind == FG_TARGET_GMM25) s.variance = 0.3;
+  if (from_file(kind)) s.dimension = 0; /* as the file says */
   if (kind == FG_TARGET_FUNNEL) s.dimension = 10;
   if (kind == FG_TARGET_DOUBLE_WELL) s.dimension = 1;
   if (kind == FG_TARGET_MANY_WELL) { /* arXiv 2211.01364 */
@@ -38,6 +46,8 @@ static fg_code make(const fg_target_settings *s, fg_target *t, fg_status *st)
   switch (s->kind) {
   case FG_TARGET_GAUSSIAN:
   case FG_TARGET_GMM9:
+  case FG_TARGET_GMM25:
+  case FG_TARGET_GMM40:
   case FG_TARGET_MIXTURE:
   case FG_TARGET_BLOBS:
     return fg_target_make_mixture(s, t, st);
@@ -53,6 +63,10 @@ static fg_code make(const fg_target_settings *s, fg_target *t, fg_status *st)
     return fg_target_make_checkerboard(s, t, st);
   case FG_TARGET_SAMPLES:
     return fg_target_make_samples(s, t, st);
+  case FG_TARGET_LOGISTIC:
+    return fg_target_make_logistic(s, t, st);
+  case FG_TARGET_PLUGIN:
+    return fg_target_make_plugin(s, t, st);
   }
   return FG_FAIL(st, FG_USAGE, "target kind number %d is unknown", (int)s->kind);
 }
@@ -64,6 +78,8 @@ static size_t fixed_dimension(fg_target_kind kind)
   case FG_TARGET_DOUBLE_WELL:
     return 1;
   case FG_TARGET_GMM9:
+  case FG_TARGET_GMM25:
+  case FG_TARGET_GMM40:
   case FG_TARGET_RINGS:
   case FG_TARGET_CIRCLES:
   case FG_TARGET_BLOBS:
@@ -74,6 +90,8 @@ static size_t fixed_dimension(fg_target_kind kind)
   case FG_TARGET_FUNNEL:
   case FG_TARGET_MANY_WELL:
   case FG_TARGET_SAMPLES:
+  case FG_TARGET_LOGISTIC:
+  case FG_TARGET_PLUGIN:
     break;
   }
   return 0;
@@ -82,14 +100,14 @@ static size_t fixed_dimension(fg_target_kind kind)
 fg_code fg_target_create(const fg_target_settings *settings, fg_target **target, fg_status *st)
 {
   *target = NULL;
-  if ((unsigned)settings->kind >= sizeof kind_names / sizeof *kind_names)
+  if ((unsigned)settings->kind >= FG_TARGET_KINDS)
     return FG_FAIL(st, FG_USAGE, "target kind number %d is unknown", (int)settings->kind);
   const char *name = kind_names[settings->kind];
   size_t fixed = fixed_dimension(settings->kind);
   if (fixed && settings->dimension != fixed)
     return FG_FAIL(st, FG_USAGE, "target.dimension is %zu: %s lives in %zu dimension%s", settings->dimension,
                    name, fixed, fixed == 1 ? "" : "s");
-  if (settings->kind != FG_TARGET_SAMPLES && (settings->dimension < 1 || settings->dimension > 100000))
+  if (!from_file(settings->kind) && (settings->dimension < 1 || settings->dimension > 100000))
     return FG_FAIL(st, FG_USAGE, "target.dimension is %zu: give 1 to 100000", settings->dimension);
   fg_target *t = calloc(1, sizeof *t);
   if (!t) return FG_FAIL(st, FG_MEMORY, "no memory for a target");

@@ -7,6 +7,9 @@
 #include "formula/random.h"
 #include "target/density.h"
 
+enum { FG_TARGET_KINDS = FG_TARGET_PLUGIN + 1 };
+
+/* sample, log_z and moments may be NULL when the target lacks the ability. */
 typedef struct fg_target_ops {
   /* log rho at x [d]; score [d] or NULL. */
   double (*log_density)(const fg_target *target, const double *x, double *score, double *scratch);
@@ -35,6 +38,8 @@ fg_code fg_target_make_well(const fg_target_settings *s, fg_target *target, fg_s
 fg_code fg_target_make_rings(const fg_target_settings *s, fg_target *target, fg_status *st);
 fg_code fg_target_make_checkerboard(const fg_target_settings *s, fg_target *target, fg_status *st);
 fg_code fg_target_make_samples(const fg_target_settings *s, fg_target *target, fg_status *st);
+fg_code fg_target_make_logistic(const fg_target_settings *s, fg_target *target, fg_status *st);
+fg_code fg_target_make_plugin(const fg_target_settings *s, fg_target *target, fg_status *st);
 
 const char *fg_target_kind_name(fg_target_kind kind);
 

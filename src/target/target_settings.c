@@ -10,7 +10,7 @@ static fg_code find_kind(const fg_settings *settings, fg_target_kind *kind, bool
   const char *name;
   FG_TRY(fg_settings_text(settings, "target.kind", &name, st));
   *none = strcmp(name, "none") == 0;
-  for (int k = 0; k <= FG_TARGET_SAMPLES; k++)
+  for (int k = 0; k < FG_TARGET_KINDS; k++)
     if (strcmp(fg_target_kind_name((fg_target_kind)k), name) == 0) {
       *kind = (fg_target_kind)k;
       return FG_OK;
@@ -135,6 +135,13 @@ static fg_code take_file(const fg_settings *settings, fg_target_settings *s, cha
   return FG_OK;
 }
 
+static fg_code take_logistic(const fg_settings *settings, fg_target_settings *s, fg_status *st)
+{
+  FG_TRY(fg_settings_real(settings, "target.prior_sd", &s->prior_sd, st));
+  FG_TRY(fg_settings_flag(settings, "target.intercept", &s->intercept, st));
+  return fg_settings_flag(settings, "target.standardise", &s->standardise, st);
+}
+
 fg_code fg_target_from_settings(const fg_settings *settings, fg_target **target, fg_status *st)
 {
   fg_target_kind kind = FG_TARGET_GAUSSIAN;
@@ -151,7 +158,9 @@ fg_code fg_target_from_settings(const fg_settings *settings, fg_target **target,
   FG_TRY(take_numbers(settings, &s, st));
   if (kind == FG_TARGET_RINGS) FG_TRY(take_rings(settings, &s, st));
   if (kind == FG_TARGET_MIXTURE) FG_GO(take_mixture(settings, &s, &covariances, st), done);
-  if (kind == FG_TARGET_SAMPLES) FG_GO(take_file(settings, &s, &path, st), done);
+  if (kind == FG_TARGET_SAMPLES || kind == FG_TARGET_LOGISTIC || kind == FG_TARGET_PLUGIN)
+    FG_GO(take_file(settings, &s, &path, st), done);
+  if (kind == FG_TARGET_LOGISTIC) FG_GO(take_logistic(settings, &s, st), done);
   rc = fg_target_create(&s, target, st);
 done:
   free(covariances);

@@ -1,53 +1,8 @@
 #!/usr/bin/env bash
 # Bad input: message and exit status of the command. Arguments: build folder, source folder.
 set -u
-flowgap=$(realpath "$1")/flowgap
-source=$(realpath "$2")
-[ -x "$flowgap" ] || { echo "no $flowgap: the command was not built"; exit 77; }
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-bad=0
-cases=0
-
-# expect STATUS TEXT WORDS...: standard error holds TEXT, and begins with "flowgap: ".
-expect() {
-  local status=$1 text=$2
-  shift 2
-  "$flowgap" "$@" >out.txt 2>err.txt
-  check $? "$status" "$text" "$*"
-}
-
-check() {
-  cases=$((cases + 1))
-  if [ "$1" != "$2" ] || ! grep -qF -- "$3" err.txt || ! grep -q '^flowgap: ' err.txt; then
-    echo "FAILED: flowgap $4"
-    echo "  status $1, expected $2; expected text: $3"
-    sed 's/^/  /' err.txt
-    bad=$((bad + 1))
-  fi
-}
-
-# good WORDS...: status 0 and nothing on standard error.
-good() {
-  "$flowgap" "$@" >out.txt 2>err.txt
-  local got=$?
-  cases=$((cases + 1))
-  if [ $got != 0 ] || [ -s err.txt ]; then
-    echo "FAILED: flowgap $*: status $got"
-    sed 's/^/  /' err.txt
-    bad=$((bad + 1))
-  fi
-}
-
-# holds TEXT: the last output holds it.
-holds() {
-  cases=$((cases + 1))
-  if ! grep -qF -- "$1" out.txt; then
-    echo "FAILED: not in the output: $1"
-    bad=$((bad + 1))
-  fi
-}
+# shellcheck source=tests/e2e/expect.sh
+. "$(dirname "$0")/expect.sh"
 
 printf 't,x1,x2\n0.5,1,2\n1,-0.5,0.25\n' >points.csv
 
@@ -185,5 +140,4 @@ good sample exact:gmm9 --flow sde --count 20 --noise-time 2 --out x.h5 --quiet
 good distance x.csv x.h5:x --estimator gaussian --json
 holds '"gaussian"'
 
-echo "$cases cases, $bad failed"
-[ $bad = 0 ]
+finish

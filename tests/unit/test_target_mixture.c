@@ -1,5 +1,5 @@
 /* needs: target */
-/* Gaussian mixtures: gaussian, gmm9, mixture, blobs. */
+/* Gaussian mixtures: gaussian, gmm9, gmm25, gmm40, mixture, blobs. */
 #include "unit/target_check.h"
 
 #include <gsl/gsl_linalg.h>
@@ -261,11 +261,51 @@ static void messages(void **state)
   target_refused(&s, FG_USAGE, "target.dimension is 0");
 }
 
+static void grid_of_25(void **state)
+{
+  (void)state;
+  double x[2] = {5, -10}, c[4], mean[2];
+  fg_target *t = target_default(FG_TARGET_GMM25);
+  /* At a mode the 24 others, at least 5 away, add exp(-25 / 0.6) = 1e-18 each. */
+  assert_true(fabs(target_at(t, x, NULL) + log(25 * 2 * acos(-1.0) * 0.3)) <= 1e-14);
+  assert_int_equal(fg_target_moments(t, mean, c, NULL), FG_OK);
+  assert_true(fabs(c[0] - 50.3) <= 1e-12 && fabs(c[3] - 50.3) <= 1e-12 && fabs(mean[0]) <= 1e-14 &&
+              c[1] == 0);
+  target_check_split(t, 5);
+  fg_target_destroy(&t);
+}
+
+/* Against PyTorch in float64: MixtureSameFamily of 40 MultivariateNormal whose means come from manual_seed(0). */
+static void forty_modes(void **state)
+{
+  (void)state;
+  static const double truth[4][3] = {{0, 0, -23.31634794918143},
+                                     {10, -20, -23.8355148728596},
+                                     {-30, -30, -8.638466340353762},
+                                     {36, -37, -6.089002594945354}};
+  double mean[2], x[40];
+  fg_target *t = target_default(FG_TARGET_GMM40);
+  for (int i = 0; i < 4; i++) /* the values have 16 digits */
+    assert_true(fabs(target_at(t, truth[i], NULL) - truth[i][2]) <= 1e-14 * 24);
+  assert_int_equal(fg_target_moments(t, mean, NULL, NULL), FG_OK);
+  assert_true(fabs(mean[0] + 2.1405129432678223) <= 1e-14 && fabs(mean[1] - 1.2400382995605468) <= 1e-14);
+  assert_int_equal(fg_target_sample(t, 8, 0, 20, x, NULL), FG_OK);
+  target_check_score(t, 20, x, 1e-3, 1e-8);
+  target_check_moments(t, 200000, 3);
+  fg_target_destroy(&t);
+}
+
 int main(void)
 {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(full_covariances), cmocka_unit_test(forms_agree), cmocka_unit_test(grid_of_nine),
-      cmocka_unit_test(picks_by_weight),  cmocka_unit_test(blobs),       cmocka_unit_test(gaussian),
-      cmocka_unit_test(far_away),         cmocka_unit_test(messages)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(full_covariances),
+                                     cmocka_unit_test(forms_agree),
+                                     cmocka_unit_test(grid_of_nine),
+                                     cmocka_unit_test(grid_of_25),
+                                     cmocka_unit_test(forty_modes),
+                                     cmocka_unit_test(picks_by_weight),
+                                     cmocka_unit_test(blobs),
+                                     cmocka_unit_test(gaussian),
+                                     cmocka_unit_test(far_away),
+                                     cmocka_unit_test(messages)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

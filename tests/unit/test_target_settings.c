@@ -34,10 +34,10 @@ static void bad(const char *text, const char *expected)
 static void defaults_of_kinds(void **state)
 {
   (void)state;
-  const char *names[] = {"gaussian", "gmm9",    "funnel", "double_well", "many_well",
-                         "rings",    "circles", "blobs",  "checkerboard"};
-  const size_t dimensions[] = {2, 2, 10, 1, 5, 2, 2, 2, 2};
-  for (int k = 0; k < 9; k++) {
+  const char *names[] = {"gaussian", "gmm9",  "funnel",       "double_well", "many_well", "rings",
+                         "circles",  "blobs", "checkerboard", "gmm25",       "gmm40"};
+  const size_t dimensions[] = {2, 2, 10, 1, 5, 2, 2, 2, 2, 2, 2};
+  for (int k = 0; k < 11; k++) {
     char text[64];
     snprintf(text, sizeof text, "target: {kind: %s}\n", names[k]);
     fg_target *t = good(text);
