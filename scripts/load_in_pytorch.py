@@ -134,7 +134,8 @@ def mixture_score(means, variance, weights=None):
         mu = torch.tensor(means, dtype=x.dtype)
         log_weights = torch.tensor(weights, dtype=x.dtype).log() if weights else 0
         away = mu - x[:, None, :]
-        return (torch.softmax(log_weights - away.square().sum(2) / (2 * variance), 1)[..., None] * away).sum(1) / variance
+        share = torch.softmax(log_weights - away.square().sum(2) / (2 * variance), 1)
+        return (share[..., None] * away).sum(1) / variance
 
     return score
 
@@ -218,7 +219,8 @@ class Control(nn.Module):
         if kind in ("ou", "bm", "pinned"):
             return torch.full_like(t, self.number("process.diff"))
         if kind == "ve":
-            low, rate = self.number("process.sigma_min"), math.log(self.number("process.sigma_max") / self.number("process.sigma_min"))
+            low, high = self.number("process.sigma_min"), self.number("process.sigma_max")
+            rate = math.log(high / low)
             return low * torch.exp(rate * t / self.horizon) * math.sqrt(2 * rate / self.horizon)
         raise LoadError(f"process.kind is {kind}: ou, vp, ve, bm and pinned are known")
 

@@ -317,10 +317,11 @@ static fg_code make_many(const fg_target_settings *s, fg_mixture_source *source,
   bool grid = s->kind == FG_TARGET_GMM25;
   source->k = grid ? 25 : 40;
   if (!grid) source->variance = 1.7246562599032103; /* log(1 + e)^2 */
-  for (int i = 0; i < 25 && grid; i++) {
-    means[2 * i] = 5 * (i / 5) - 10;
-    means[2 * i + 1] = 5 * (i % 5) - 10;
-  }
+  for (int i = 0; i < 5 && grid; i++)
+    for (int j = 0; j < 5; j++) {
+      means[2 * (5 * i + j)] = 5 * i - 10;
+      means[2 * (5 * i + j) + 1] = 5 * j - 10;
+    }
   for (int i = 0; i < 80 && !grid; i++) means[i] = modes40[i];
   source->means = means;
   return finish(source, target, st);

@@ -28,7 +28,8 @@ train.txt holds one line per item: `kind name key=value key=value ...`, keys in 
                The normals are those of the engines: coordinate j of path i at step k is normal j of
                (seed, stream, first + i, k), kernels/formula/random.h.
   adam A       50 steps of Adam on 40 numbers from w_j = sin(0.7 j), with the gradient at step k = 0, 1, ..
-                   g_i = scale_k ( sum_j A_ij w_j + sin(0.5 (k + 1) + 0.2 i) ),  A_ij = 0.5 [i = j] + 0.1 cos(0.3 (i+1) (j+1)),
+                   g_i = scale_k ( sum_j A_ij w_j + sin(0.5 (k + 1) + 0.2 i) ),
+                   A_ij = 0.5 [i = j] + 0.1 cos(0.3 (i + 1) (j + 1)),  i and j from 0,
                    scale_k = 0.01 if k is odd, else 1        (so that clipping is at work in half of the steps)
                clipped to norm max_norm by clip_grad_norm_ (it divides by norm + 1e-6), weight decay, betas 0.9 0.999,
                epsilon 1e-8, rates by schedule: constant | step: rate factor^floor(k / every) | exponential:
@@ -66,7 +67,8 @@ def philox(seed, stream, particle, step, block):
     k0, k1 = seed & 0xFFFFFFFF, seed >> 32
     for _ in range(10):
         p0, p1 = np.uint64(0xD2511F53) * c[0], np.uint64(0xCD9E8D57) * c[2]
-        c = [(p1 >> np.uint64(32)) ^ c[1] ^ np.uint64(k0), p1 & low, (p0 >> np.uint64(32)) ^ c[3] ^ np.uint64(k1), p0 & low]
+        high0, high1 = p0 >> np.uint64(32), p1 >> np.uint64(32)
+        c = [high1 ^ c[1] ^ np.uint64(k0), p1 & low, high0 ^ c[3] ^ np.uint64(k1), p0 & low]
         k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
     return c
 
@@ -128,8 +130,8 @@ class Network:
         return self.chain(["f0", "f1", "f2", "f3"], waves)
 
     def line(self):
-        return (f"weights {self.name} d={self.d} outputs={self.outputs} width={WIDTH} layers=4 frequencies={FREQUENCIES} "
-                f"embedding_width={EMBEDDING_WIDTH} factor_layers=4 factor_width={FACTOR_WIDTH} "
+        return (f"weights {self.name} d={self.d} outputs={self.outputs} width={WIDTH} layers=4 "
+                f"frequencies={FREQUENCIES} embedding_width={EMBEDDING_WIDTH} factor_layers=4 factor_width={FACTOR_WIDTH} "
                 f"factor_frequencies={FACTOR_FREQUENCIES}\n")
 
 
@@ -357,10 +359,10 @@ class Case:
 
     def line(self):
         p = self.process
-        return (f"case {self.name} weights={self.network.name} method={self.method} process={p.name} horizon={p.horizon!r} "
-                f"beta_min={p.beta_min!r} beta_max={p.beta_max!r} scale={p.scale!r} diff={p.diff!r} pin={p.pin!r} "
-                f"prior_variance={self.prior!r} integrator={self.integrator} form={self.form} objective={self.objective} "
-                f"field={'potential' if self.potential else 'vector'} score={self.score} clip={self.clip!r} "
+        return (f"case {self.name} weights={self.network.name} method={self.method} process={p.name} "
+                f"horizon={p.horizon!r} beta_min={p.beta_min!r} beta_max={p.beta_max!r} scale={p.scale!r} diff={p.diff!r} pin={p.pin!r} "
+                f"prior_variance={self.prior!r} integrator={self.integrator} form={self.form} "
+                f"objective={self.objective} field={'potential' if self.potential else 'vector'} score={self.score} clip={self.clip!r} "
                 f"detach_score={self.detach} group={self.group} target={self.target} d={self.d} n={PATHS} "
                 f"steps={len(self.times) - 1} seed={self.seed} stream={self.stream} first={self.first}\n")
 
@@ -380,20 +382,25 @@ def cases(nets):
     yield Case("dis_lvt_none", v2, "dis", slow, "log_variance_trajectory", "discrete", score="none", group=4, prior=1.0)
     yield Case("dis_potential_kl", p2, "dis", vp, "kl", "continuous", prior=1.0)
     yield Case("dis_potential_kl_detach", p2, "dis", vp, "kl_ito", "discrete", "exponential", detach=1, prior=1.0)
-    yield Case("dis_potential_lv_none", p2, "dis", slow, "log_variance", "continuous", score="none", prior=1.0, times=quadratic)
+    yield Case("dis_potential_lv_none", p2, "dis", slow, "log_variance", "continuous", score="none", prior=1.0,
+               times=quadratic)
     yield Case("pis_kl", v2, "pis", wide, "kl", "continuous", score="target")
     yield Case("pis_lv_discrete", v2, "pis", wide, "log_variance", "discrete", score="target", clip=1.1, first=1 << 33)
     yield Case("pis_point_kl_discrete", v2, "pis", point, "kl_ito", "discrete", score="target", prior=0)
-    yield Case("pis_point_lvt", v2, "pis", point, "log_variance_trajectory", "continuous", score="target", group=8, prior=0)
+    yield Case("pis_point_lvt", v2, "pis", point, "log_variance_trajectory", "continuous", score="target",
+               group=8, prior=0)
     yield Case("pis_potential_kl_discrete", p2, "pis", wide, "kl", "discrete", score="target")
     yield Case("dds_kl", v2, "dds", scaled, "kl", "continuous", "exponential", "target", prior=1.69)
     yield Case("dds_kl_discrete", v2, "dds", slow, "kl", "discrete", score="target", detach=1, prior=1.0)
     yield Case("dds_lvt", v2, "dds", scaled, "log_variance_trajectory", "continuous", "exponential", "target", small,
                group=4, prior=1.4)
     yield Case("dds_potential_lv", p2, "dds", scaled, "log_variance", "discrete", "exponential", "target", prior=1.69)
-    yield Case("wells_dis_kl", v5, "dis", vp, "kl", "continuous", "exponential", clip=5.0, prior=1.0, target="many_well")
-    yield Case("wells_pis_lv", v5, "pis", point, "log_variance", "discrete", score="target", clip=5.0, prior=0, target="many_well")
-    yield Case("wells_dds_kl", v5, "dds", vp, "kl_ito", "discrete", score="target", clip=5.0, prior=1.0, target="many_well")
+    yield Case("wells_dis_kl", v5, "dis", vp, "kl", "continuous", "exponential", clip=5.0, prior=1.0,
+               target="many_well")
+    yield Case("wells_pis_lv", v5, "pis", point, "log_variance", "discrete", score="target", clip=5.0, prior=0,
+               target="many_well")
+    yield Case("wells_dds_kl", v5, "dds", vp, "kl_ito", "discrete", score="target", clip=5.0, prior=1.0,
+               target="many_well")
 
 
 # ---- the optimiser -------------------------------------------------------------------------------
@@ -406,7 +413,8 @@ def adam(name, schedule, rate, decay=1e-7, max_norm=1.0, ema=0.9, factor=1.0, ev
     w = torch.nn.Parameter(torch.sin(0.7 * j))
     average, rows = w.detach().clone(), {"weights": [], "average": [], "norm": [], "rate": []}
     optimiser = torch.optim.Adam([w], lr=rate, weight_decay=decay)
-    shape = {"constant": lambda k: 1.0, "step": lambda k: factor ** (k // every), "exponential": lambda k: end_ratio ** (k / steps),
+    shape = {"constant": lambda k: 1.0, "step": lambda k: factor ** (k // every),
+             "exponential": lambda k: end_ratio ** (k / steps),
              "cosine": lambda k: end_ratio + (1 - end_ratio) * (1 + math.cos(math.pi * k / steps)) / 2}[schedule]
     for k in range(steps):
         optimiser.param_groups[0]["lr"] = rate * shape(k)
@@ -420,8 +428,8 @@ def adam(name, schedule, rate, decay=1e-7, max_norm=1.0, ema=0.9, factor=1.0, ev
             rows["average"].append(average)
     norm = torch.stack(rows["norm"])
     assert 5 < (norm > max_norm).sum() < 45
-    line = (f"adam {name} schedule={schedule} rate={rate!r} decay={decay!r} max_norm={max_norm!r} ema={ema!r} factor={factor!r} "
-            f"every={every} end_ratio={end_ratio!r} steps={steps}\n")
+    line = (f"adam {name} schedule={schedule} rate={rate!r} decay={decay!r} max_norm={max_norm!r} ema={ema!r} "
+            f"factor={factor!r} every={every} end_ratio={end_ratio!r} steps={steps}\n")
     return line, {f"{name}@{key}": torch.stack(value) for key, value in rows.items()}
 
 

@@ -39,7 +39,8 @@ def write(path, state, meta):
     header, body = {"__metadata__": meta}, b""
     for name, tensor in state.items():
         block = tensor.float().contiguous().numpy().tobytes()
-        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [len(body), len(body) + len(block)]}
+        header[name] = {"dtype": "F32", "shape": list(tensor.shape),
+                        "data_offsets": [len(body), len(body) + len(block)]}
         body += block
     text = json.dumps(header).encode()
     with open(path, "wb") as file:
@@ -67,8 +68,8 @@ for line in open(f"{fixtures}/train.txt"):
         sys.exit(f"{case}: u differs by {(got - want).abs().max():.1e}")
     count += 1
 assert count == 21, count
-printed = subprocess.run([sys.executable, script, f"{folder}/wells_dds_kl.safetensors", "--check", f"{folder}/points.csv"],
-                         check=True, capture_output=True, text=True).stdout
+command = [sys.executable, script, f"{folder}/wells_dds_kl.safetensors", "--check", f"{folder}/points.csv"]
+printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
 assert printed == out.getvalue(), printed
 
 # g and S at a time other than T: u = sum of its parts

@@ -22,3 +22,5 @@ PKG_CONFIG_PATH=$(dirname "$(find "$scratch/prefix" -name flowgap.pc)")
 ${CC:-cc} -std=c11 "$scratch/program/gap.c" -o "$scratch/gap" $(pkg-config --cflags --libs flowgap) -lm
 LD_LIBRARY_PATH=$(pkg-config --variable=libdir flowgap) "$scratch/gap" | grep -q "W2"
 LD_LIBRARY_PATH='' "$scratch/prefix/bin/flowgap" --version | grep -q flowgap
+"$scratch/prefix/bin/flowgap" target build "$2/examples/banana.c" --out "$scratch/banana.so" | grep -q checked
+[ -f "$scratch/prefix/include/flowgap/plugin.h" ]
