@@ -123,8 +123,8 @@ static void test_exact_control(void **state)
       below[g] = -d->log_z_elbo;
     }
     double slopes[3] = {slope(GRIDS, grids, bias), slope(GRIDS, grids, spread), slope(GRIDS, grids, below)};
-    print_message("integrator %d: bias N^%.3f, variance N^%.3f, ELBO N^%.3f\n", integrator, slopes[0], slopes[1],
-                  slopes[2]);
+    print_message("integrator %d: bias N^%.3f, variance N^%.3f, ELBO N^%.3f\n", integrator, slopes[0],
+                  slopes[1], slopes[2]);
     for (int k = 0; k < 3; k++) assert_true(fabs(slopes[k] + 1) < 0.15);
     assert_true(spread[GRIDS - 1] < 0.07);
   }
