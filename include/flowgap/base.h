@@ -89,6 +89,8 @@ FG_CHECKED FG_API fg_code fg_settings_words(const fg_settings *settings, const c
 /* Does the value differ from the default? A key that is given as its default does not count as given:
  * so a config.yaml, which gives every key, repeats the run that wrote it. */
 FG_API bool fg_settings_given(const fg_settings *settings, const char *key);
+/* Have both the same value there, to the bit? */
+FG_API bool fg_settings_same(const fg_settings *a, const fg_settings *b, const char *key);
 /* FG_USAGE when a key of `group` ("process", "prior", "target", "model", "flow.ode", "train") is given that its kind
  * does not use, such as process.beta_max with ou; fg_*_from_settings ask it of what they read. */
 FG_CHECKED FG_API fg_code fg_settings_check(const fg_settings *settings, const char *group, fg_status *st);

@@ -321,6 +321,12 @@ bool fg_settings_given(const fg_settings *settings, const char *key)
   return row != FG_SETTINGS_NONE && !fg_value_equal(&settings->values[row], &settings->defaults[row]);
 }
 
+bool fg_settings_same(const fg_settings *a, const fg_settings *b, const char *key)
+{
+  int row = fg_settings_row(a, key);
+  return row != FG_SETTINGS_NONE && fg_value_equal(&a->values[row], &b->values[row]);
+}
+
 const char *fg_settings_folder(const fg_settings *settings, const char *key)
 {
   int row = fg_settings_row(settings, key);

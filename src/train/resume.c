@@ -5,7 +5,6 @@
 
 #include "base/file.h"
 #include "base/run_directory.h"
-#include "base/settings_impl.h"
 #include "train/run_impl.h"
 
 /* What may change without changing a bit of the training. */
@@ -32,9 +31,11 @@ static bool steps_may_differ(const fg_train_settings *s)
 static fg_code compare(const char *folder, const fg_settings *then, const fg_settings *now,
                        const fg_train_settings *train, fg_status *st)
 {
-  for (size_t i = 0; i < now->rows; i++) {
-    const char *key = now->table[i].key;
-    if (may_differ(key) || fg_value_equal(&then->values[i], &now->values[i])) continue;
+  size_t rows;
+  const fg_setting *table = fg_settings_table(&rows);
+  for (size_t i = 0; i < rows; i++) {
+    const char *key = table[i].key;
+    if (may_differ(key) || fg_settings_same(then, now, key)) continue;
     if (strcmp(key, "train.steps") == 0 && steps_may_differ(train)) continue;
     return FG_FAIL(
         st, FG_USAGE,
