@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -103,6 +104,22 @@ static fg_code fg_compare_estimators(fg_comparison *c, fg_status *st)
   return FG_OK;
 }
 
+/* A training keeps its settings and results. */
+static fg_code fg_compare_folder(const char *run_directory, fg_status *st)
+{
+  struct stat about;
+  char *path = fg_path_join(run_directory, "checkpoint.h5");
+  if (!path) return FG_FAIL(st, FG_MEMORY, "no memory for the path %s", run_directory);
+  bool training = stat(path, &about) == 0;
+  free(path);
+  if (!training) return FG_OK;
+  return FG_FAIL(
+      st, FG_USAGE,
+      "%s holds a training (checkpoint.h5), whose settings and results would be replaced: choose another "
+      "folder with --out",
+      run_directory);
+}
+
 static void fg_comparison_clear(fg_comparison *c)
 {
   if (c->log) fclose(c->log);
@@ -131,6 +148,7 @@ fg_code fg_compare_run(fg_engine *engine, const fg_settings *settings, const cha
   fg_comparison c = {.engine = engine, .settings = settings, .progress = progress};
   fg_code rc;
   c.seconds = fg_seconds();
+  FG_GO(fg_compare_folder(run_directory, st), done);
   FG_GO(fg_compare_counts(&c, st), done);
   FG_GO(fg_compare_models(&c, st), done);
   FG_GO(fg_compare_flows(&c, st), done);
@@ -138,6 +156,8 @@ fg_code fg_compare_run(fg_engine *engine, const fg_settings *settings, const cha
   FG_GO(fg_run_directory_open(run_directory, settings, &c.log, st), done);
   fg_compare_log(&c, "flowgap %s, engine %s (%s), seed %llu", fg_version(), fg_engine_name(engine),
                  fg_engine_isa(engine), (unsigned long long)c.seed);
+  fg_compare_log(&c, "the flows start at t = %.9g, where v = %.6g", fg_process_horizon(c.process),
+                 fg_process_v(c.process, fg_process_horizon(c.process)));
   FG_GO(fg_compare_draw(&c, st), done);
   FG_GO(fg_compare_residual(&c, st), done);
   FG_GO(fg_compare_estimate(&c, st), done);

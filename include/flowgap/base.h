@@ -62,6 +62,12 @@ FG_CHECKED FG_API fg_code fg_settings_assign(fg_settings *settings, const char *
  * checkpoint.h5 of a training run becomes model.file), or a YAML file. */
 FG_CHECKED FG_API fg_code fg_settings_load(fg_settings *settings, const char *model, fg_status *st);
 
+/* A sampler of a pinned process with pin = horizon is trained from a point, where no flow can start. For such a
+ * network: process.pin stays, process.horizon becomes FG_PIN_PART of it, and a point prior becomes gaussian, with the
+ * variance v of that time. *moved: it was so. */
+#define FG_PIN_PART 0.999
+FG_CHECKED FG_API fg_code fg_settings_leave_pin(fg_settings *settings, bool *moved, fg_status *st);
+
 /* Typed access; the key must be a row of the table with that type, else FG_FAILED. Numbers left at
  * `auto` (their default depends on another setting) read as NaN, integers as 0. */
 FG_CHECKED FG_API fg_code fg_settings_real(const fg_settings *settings, const char *key, double *value,
@@ -83,7 +89,7 @@ FG_CHECKED FG_API fg_code fg_settings_words(const fg_settings *settings, const c
 /* Does the value differ from the default? A key that is given as its default does not count as given:
  * so a config.yaml, which gives every key, repeats the run that wrote it. */
 FG_API bool fg_settings_given(const fg_settings *settings, const char *key);
-/* FG_USAGE when a key of `group` ("process", "prior", "target", "model" or "flow.ode") is given that its kind
+/* FG_USAGE when a key of `group` ("process", "prior", "target", "model", "flow.ode", "train") is given that its kind
  * does not use, such as process.beta_max with ou; fg_*_from_settings ask it of what they read. */
 FG_CHECKED FG_API fg_code fg_settings_check(const fg_settings *settings, const char *group, fg_status *st);
 /* Folder of the file that gave the key, so that relative paths work; "" if none. Borrowed. */

@@ -10,5 +10,6 @@
 #include "flowgap/sde.h"
 #include "flowgap/status.h"
 #include "flowgap/target.h"
+#include "flowgap/train.h"
 
 #endif

@@ -60,6 +60,15 @@ TILE_FN void fg_objective_weights(const fg_path_walk *w, const double *weight, f
   TILE_SYNC();
 }
 
+/* A path of weight 0 rests at the origin: on its way to infinity it would have slopes that 0 times them is NaN. */
+TILE_FN void fg_objective_rest(fg_path_walk *w, const fg_real *__restrict__ c)
+{
+  const int p = w->p;
+  TILE_EACH(i, p) w->alive[i] = c[i] != 0 ? w->alive[i] : 0;
+  for (int j = 0; j < w->d; j++) TILE_EACH(i, p) w->x[j * p + i] = c[i] != 0 ? w->x[j * p + i] : 0;
+  TILE_SYNC();
+}
+
 /* psi [d][p] = c_i scale z */
 TILE_FN void fg_objective_noise(const fg_path_walk *w, const fg_real *__restrict__ c, fg_real scale,
                                 fg_real *__restrict__ psi)
@@ -79,6 +88,7 @@ TILE_FN int fg_objective_variance_tile(const fg_field *f, const fg_objective_req
   fg_real *psi = fg_cut(&scratch, vector), *c = fg_cut(&scratch, (size_t)p);
   fg_path_begin(&w, f, &r->paths, rows, first, count, p, scratch);
   fg_objective_weights(&w, weight, c);
+  fg_objective_rest(&w, c);
   for (size_t k = 0; k < r->paths.steps; k++) {
     const fg_path_step *s = &r->paths.step[k];
     const fg_gradient to = fg_objective_at(&w, block, k);
@@ -113,6 +123,19 @@ TILE_FN int fg_objective_forward(fg_path_walk *w, fg_real *path)
   }
   fg_path_finish(w, 1);
   return 0;
+}
+
+/* The same for the path that was kept. */
+TILE_FN void fg_objective_rest_path(const fg_path_walk *w, const fg_real *__restrict__ c,
+                                    fg_real *__restrict__ path)
+{
+  const int p = w->p;
+  const size_t place = fg_whole_lanes((size_t)(w->d * p));
+  for (size_t k = 0; k < w->request->steps; k++) {
+    fg_real *__restrict__ x = path + 2 * k * place;
+    for (int j = 0; j < w->d; j++) TILE_EACH(i, p) x[j * p + i] = c[i] != 0 ? x[j * p + i] : 0;
+  }
+  TILE_SYNC();
 }
 
 /* One step back: l [d][p] at X' becomes l at X = x. */
@@ -174,6 +197,7 @@ TILE_FN int fg_objective_kl_tile(const fg_field *f, const fg_objective_request *
   for (int j = 0; j < w.d; j++) TILE_EACH(i, p)
   l[j * p + i] = c[i] > 0 ? -w.next[j * p + i] - precision * w.x[j * p + i] : 0;
   TILE_SYNC();
+  fg_objective_rest_path(&w, c, path);
   for (size_t k = r->paths.steps; k-- > 0;) {
     const fg_gradient to = fg_objective_at(&w, block, k);
     const fg_real *x = path + 2 * k * place, *z = path + (2 * k + 1) * place;

@@ -39,6 +39,10 @@ void *fg_cpu_address(const fg_cpu *cpu, fg_buf buf);
 void fg_cpu_resolve(const fg_cpu *cpu, fg_buf *buf);
 void fg_cpu_resolve_density(const fg_cpu *cpu, fg_density *density); /* the buffers of its kind */
 
+/* kernels/cpu/optimise.c */
+fg_code fg_cpu_optimise(fg_engine *e, fg_threads *threads, const fg_field *field,
+                        fg_optimise_request *request, fg_status *st);
+
 /* The field as kernels see it. */
 fg_field fg_cpu_field(const fg_cpu *cpu, const fg_field *field);
 

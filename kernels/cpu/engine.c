@@ -212,6 +212,7 @@ static const fg_engine_ops fg_cpu_ops = {
     .vec_map = fg_cpu_vec_map,
     .vec_reduce = fg_cpu_vec_reduce,
     .vec_particle_norm = fg_cpu_vec_particle_norm,
+    .optimise = fg_cpu_optimise,
     .paths = fg_cpu_paths,
     .objective = fg_cpu_objective,
 };

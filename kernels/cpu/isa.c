@@ -6,6 +6,7 @@
 #include "body/evaluate.h"
 #include "body/objective.h"
 #include "body/ode.h"
+#include "body/optimise.h"
 #include "body/simulate.h"
 #include "body/time_reverse.h"
 #include "body/vector.h"
@@ -146,6 +147,11 @@ static void ode(const fg_field *f, const fg_ode_request *r, int jvp, void *scrat
   fg_ode_run(f, r, jvp, 0, FG_ODE_TILE, scratch);
 }
 
+static double gradient_norm(const fg_field *f, void *gradient)
+{
+  return fg_gradient_norm(f, gradient);
+}
+
 const fg_cpu_table FG_TABLE = {FG_TEXT(FG_ISA),
                                tile_size,
                                rows_bytes,
@@ -169,4 +175,6 @@ const fg_cpu_table FG_TABLE = {FG_TEXT(FG_ISA),
                                ode,
                                fg_vector_map,
                                fg_vector_reduce,
-                               fg_vector_particle_norm};
+                               fg_vector_particle_norm,
+                               gradient_norm,
+                               fg_optimise};

@@ -45,6 +45,8 @@ typedef struct fg_cpu_table {
   void (*vec_map)(fg_vec_map op, size_t n, double a, const double *x, double b, const double *y, double *z);
   double (*vec_reduce)(fg_vec_reduce op, size_t n, const double *x, const double *y);
   double (*vec_particle_norm)(size_t n, size_t d, int tail, const double *x, const double *w);
+  double (*gradient_norm)(const fg_field *f, void *gradient);
+  void (*optimise)(const fg_field *f, const fg_optimise_request *r);
 } fg_cpu_table;
 
 extern const fg_cpu_table fg_cpu_table_baseline_double, fg_cpu_table_baseline_single;

@@ -43,6 +43,12 @@ FG_HD double fg_vp_beta_integral(double beta_min, double beta_max, double horizo
   return t * (beta_min + 0.5 * (beta_max - beta_min) * (t / horizon));
 }
 
+/* The same over to..from, without the cancellation of a difference. */
+FG_HD double fg_vp_beta_between(double beta_min, double beta_max, double horizon, double to, double from)
+{
+  return (from - to) * (beta_min + 0.5 * (beta_max - beta_min) * ((from + to) / horizon));
+}
+
 FG_HD double fg_vp_m(double beta_integral)
 {
   return exp(-0.5 * beta_integral);
@@ -64,6 +70,13 @@ FG_HD double fg_ve_g2(double sigma_min, double log_ratio, double horizon, double
 FG_HD double fg_ve_v(double sigma_min, double log_ratio, double horizon, double t)
 {
   return sigma_min * sigma_min * expm1(2.0 * log_ratio * (t / horizon));
+}
+
+/* sigma(from)^2 - sigma(to)^2. */
+FG_HD double fg_ve_v_between(double sigma_min, double log_ratio, double horizon, double to, double from)
+{
+  double sigma = sigma_min * exp(log_ratio * (to / horizon));
+  return sigma * sigma * expm1(2.0 * log_ratio * ((from - to) / horizon));
 }
 
 /* bm: a = 0, g = diff. */

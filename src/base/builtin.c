@@ -1,9 +1,10 @@
 /* Models that need no file, and what a user may name as MODEL. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "flowgap/base.h"
+#include "base/settings_impl.h"
 
 typedef struct preset {
   const char *name, *yaml;
@@ -85,4 +86,32 @@ fg_code fg_settings_load(fg_settings *settings, const char *model, fg_status *st
                    model);
   FG_TRY(fg_settings_read(settings, path, st));
   return add_checkpoint(settings, model, st);
+}
+
+static fg_code assign_real(fg_settings *settings, const char *key, double value, fg_status *st)
+{
+  char text[FG_REAL_TEXT], assignment[FG_REAL_TEXT + 64];
+  fg_format_real(value, text);
+  snprintf(assignment, sizeof assignment, "%s=%s", key, text);
+  return fg_settings_assign(settings, assignment, st);
+}
+
+fg_code fg_settings_leave_pin(fg_settings *settings, bool *moved, fg_status *st)
+{
+  const char *process, *model, *prior;
+  double pin, horizon;
+  *moved = false;
+  FG_TRY(fg_settings_text(settings, "process.kind", &process, st));
+  FG_TRY(fg_settings_text(settings, "model.kind", &model, st));
+  FG_TRY(fg_settings_text(settings, "prior.kind", &prior, st));
+  FG_TRY(fg_settings_real(settings, "process.horizon", &horizon, st));
+  FG_TRY(fg_settings_real(settings, "process.pin", &pin, st));
+  if (isnan(horizon)) horizon = 1; /* its default */
+  if (isnan(pin)) pin = horizon;
+  if (strcmp(process, "pinned") != 0 || strcmp(model, "network") != 0 || pin != horizon) return FG_OK;
+  if (strcmp(prior, "point") == 0) FG_TRY(fg_settings_assign(settings, "prior.kind=gaussian", st));
+  FG_TRY(assign_real(settings, "process.pin", pin, st));
+  FG_TRY(assign_real(settings, "process.horizon", FG_PIN_PART * horizon, st));
+  *moved = true;
+  return FG_OK;
 }

@@ -82,7 +82,8 @@ static fg_code fg_remove_results(const char *path, fg_status *st)
   return rc;
 }
 
-fg_code fg_run_directory_open(const char *path, const fg_settings *settings, FILE **log, fg_status *st)
+static fg_code fg_open_run(const char *path, const fg_settings *settings, const char *mode, FILE **log,
+                           fg_status *st)
 {
   FG_TRY(fg_make_folders(path, st));
   FG_TRY(fg_check_folder(path, st));
@@ -95,7 +96,7 @@ fg_code fg_run_directory_open(const char *path, const fg_settings *settings, FIL
   FG_GO(fg_settings_yaml(settings, &yaml, st), done);
   FG_GO(fg_remove_results(path, st), done);
   FG_GO(fg_file_write(config, yaml, strlen(yaml), st), done);
-  *log = fopen(journal, "w");
+  *log = fopen(journal, mode);
   if (!*log) {
     char why[128];
     int error = errno;
@@ -106,4 +107,14 @@ done:
   free(config);
   free(journal);
   return rc;
+}
+
+fg_code fg_run_directory_open(const char *path, const fg_settings *settings, FILE **log, fg_status *st)
+{
+  return fg_open_run(path, settings, "w", log, st);
+}
+
+fg_code fg_run_directory_continue(const char *path, const fg_settings *settings, FILE **log, fg_status *st)
+{
+  return fg_open_run(path, settings, "a", log, st);
 }

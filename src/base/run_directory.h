@@ -13,6 +13,10 @@
 FG_CHECKED fg_code fg_run_directory_open(const char *path, const fg_settings *settings, FILE **log,
                                          fg_status *st);
 
+/* The same for a run that goes on: log.txt is kept and grows. */
+FG_CHECKED fg_code fg_run_directory_continue(const char *path, const fg_settings *settings, FILE **log,
+                                             fg_status *st);
+
 /* path/name, allocated; NULL when memory is short. */
 char *fg_path_join(const char *path, const char *name);
 

@@ -277,11 +277,17 @@ static fg_code put_all(fg_file *file, const char *header, const fg_tensor_source
   return FG_OK;
 }
 
-fg_code fg_safetensors_write(const char *path, const fg_tensor_source *sources, size_t count, fg_status *st)
+fg_code fg_safetensors_write_noted(const char *path, const fg_tensor_source *sources, size_t count,
+                                   const fg_tensor_note *notes, size_t note_count, fg_status *st)
 {
   fg_file *file = NULL;
-  json_t *root = header_json(sources, count);
-  char *header = root ? json_dumps(root, JSON_COMPACT) : NULL;
+  json_t *root = header_json(sources, count), *metadata = json_object();
+  bool good = root && metadata;
+  for (size_t k = 0; good && k < note_count; ++k)
+    good = !json_object_set_new(metadata, notes[k].key, json_string(notes[k].text));
+  if (good && note_count) good = !json_object_set(root, "__metadata__", metadata);
+  json_decref(metadata);
+  char *header = good ? json_dumps(root, JSON_COMPACT) : NULL;
   json_decref(root);
   if (!header) return FG_FAIL(st, FG_MEMORY, "%s: the header cannot be made; are all names UTF-8?", path);
   fg_code rc = fg_file_begin(path, &file, st);
@@ -290,4 +296,9 @@ fg_code fg_safetensors_write(const char *path, const fg_tensor_source *sources, 
   if (rc == FG_OK) return fg_file_commit(&file, st);
   fg_file_discard(&file);
   return rc;
+}
+
+fg_code fg_safetensors_write(const char *path, const fg_tensor_source *sources, size_t count, fg_status *st)
+{
+  return fg_safetensors_write_noted(path, sources, count, NULL, 0, st);
 }

@@ -47,7 +47,14 @@ typedef struct fg_tensor_source {
   bool single;
 } fg_tensor_source;
 
+/* A pair of the header's __metadata__. */
+typedef struct fg_tensor_note {
+  const char *key, *text;
+} fg_tensor_note;
+
 FG_CHECKED fg_code fg_safetensors_write(const char *path, const fg_tensor_source *sources, size_t count,
                                         fg_status *st);
+FG_CHECKED fg_code fg_safetensors_write_noted(const char *path, const fg_tensor_source *sources, size_t count,
+                                              const fg_tensor_note *notes, size_t note_count, fg_status *st);
 
 #endif

@@ -63,6 +63,13 @@ static const fg_kind_rule fg_kind_rules[] = {
     {"flow.ode.grid", "flow.ode.method", "euler heun"},
     {"flow.ode.spacing", "flow.ode.method", "euler heun"},
     {"flow.ode.steps", "flow.ode.method", "euler heun"},
+    {"train.time_factor", "train.score", "auto interpolated target"},
+    {"train.detach_score", "train.objective", "kl kl_ito"},
+    {"train.group", "train.objective", "log_variance_trajectory"},
+    {"train.rate_end", "train.schedule", "cosine exponential"},
+    {"train.rate_every", "train.schedule", "step"},
+    {"train.rate_factor", "train.schedule", "step"},
+    {"train.clip", "train.control", "vector"},
 };
 
 static bool fg_is_among(const char *word, const char *words)

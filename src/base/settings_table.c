@@ -29,9 +29,10 @@
   {                                                                                                          \
     key, FG_SETTING_CHOICE, fallback, 0, 0, choices, "", help                                                \
   }
-#define ARRAY(key, low, high, unit, help)                                                                    \
+#define ARRAY(key, low, high, unit, help) NUMBERS(key, "[]", low, high, unit, help)
+#define NUMBERS(key, fallback, low, high, unit, help)                                                        \
   {                                                                                                          \
-    key, FG_SETTING_ARRAY, "[]", low, high, NULL, unit, help                                                 \
+    key, FG_SETTING_ARRAY, fallback, low, high, NULL, unit, help                                             \
   }
 #define WORDS(key, fallback, choices, help)                                                                  \
   {                                                                                                          \
@@ -189,6 +190,63 @@ static const fg_setting fg_table[] = {
     INTEGER("compare.residual_points", "10000", 0, 1e8, "",
             "Points per time for the Fokker-Planck residual; 0: none."),
     FLAG("compare.same_starts", "true", "Start both laws from the same particles."),
+
+    /* ---- training of samplers ---- */
+    CHOICE("train.method", "dis", "dis pis dds",
+           "Sampler: dis (any process but pinned), pis (process pinned) or dds (process vp or ou)."),
+    CHOICE("train.objective", "log_variance", "kl kl_ito log_variance log_variance_trajectory",
+           "Loss: mean of rnd without or with its Ito term, or its variance over the batch or over the "
+           "paths from each start."),
+    CHOICE("train.form", "continuous", "continuous discrete",
+           "Form of rnd that is trained on; evaluation shows both."),
+    CHOICE("train.integrator", "euler", "euler exponential",
+           "Step of the SDE: Euler-Maruyama, or exact in its linear part."),
+    CHOICE("train.control", "vector", "vector potential",
+           "What the network returns: the control, or a potential whose gradient gives it."),
+    CHOICE("train.score", "auto", "auto interpolated target none",
+           "Score information in the control: between prior and target, the target's, or none (auto: "
+           "interpolated for dis, else target)."),
+    FLAG("train.time_factor", "true", "Multiply the score information by a learned function of time."),
+    FLAG("train.detach_score", "false", "kl: let no gradient through the score of the target."),
+    NUMBERS("train.hidden", "[64, 64, 64]", 1, 65536, "", "Widths of the hidden layers."),
+    CHOICE("train.activation", "gelu", "softplus gelu silu tanh sine", "Activation of the network."),
+    INTEGER("train.frequencies", "64", 1, 65536, "", "Frequencies of the time embedding, from 0.1 to 100."),
+    INTEGER("train.embedding_width", "64", 1, 65536, "", "Width of the time embedding's hidden layers."),
+    INTEGER("train.steps", "2000", 1, 1e9, "", "Steps of the optimiser."),
+    INTEGER("train.batch", "2048", 2, 1e8, "paths", "Paths of one step."),
+    INTEGER("train.group", "auto", 1, 1e6, "paths",
+            "Paths per start (auto: 16 for log_variance_trajectory, else 1)."),
+    NUMBERS("train.time_steps", "[100, 200, 400, 800]", 1, 1e8, "",
+            "Steps of the time grid: one number, a list whose entries share the training equally, or "
+            "[[grid steps, optimiser steps], ...]."),
+    CHOICE("train.spacing", "uniform", "uniform quadratic cosine", "Spacing of the time grid from T to 0."),
+    REAL("train.rate", "0.005", 0, BIG, "", "Learning rate of Adam."),
+    CHOICE("train.schedule", "constant", "constant step cosine exponential",
+           "How the rate falls: step multiplies it by rate_factor every rate_every steps, the others end at "
+           "rate_end times the rate."),
+    REAL("train.rate_end", "0.02", TINY, 1, "", "Last rate of cosine and exponential over the first."),
+    INTEGER("train.rate_every", "1000", 1, 1e9, "", "Steps between the drops of step."),
+    REAL("train.rate_factor", "0.5", TINY, 1, "", "Factor of each drop of step."),
+    REAL("train.decay", "1e-7", 0, BIG, "", "Weight decay, added to the gradient."),
+    REAL("train.clip_norm", "1", 0, BIG, "", "Largest l2 norm of the gradient; 0: not clipped."),
+    REAL("train.ema", "0", 0, 0.999999, "",
+         "Decay of the moving average of the weights that is evaluated and kept; 0: the weights themselves."),
+    NUMBERS("train.clip", "[[0, 10], [200, 50], [400, 250]]", 0, BIG, "",
+            "Bound of network, score information and time factor in each component, as [from step, bound]; "
+            "empty: none."),
+    CHOICE("train.precision", "single", "single double", "Arithmetic of the training."),
+    INTEGER("train.tile", "64", 1, 65536, "particles", "Paths carried together."),
+    INTEGER("train.log_every", "10", 1, 1e9, "", "Steps between lines of metrics.jsonl."),
+    INTEGER("train.evaluate_every", "auto", 1, 1e9, "",
+            "Steps between evaluations (auto: a tenth of the training)."),
+    INTEGER("train.evaluate_paths", "6000", 2, 1e8, "paths", "Paths of an evaluation."),
+    INTEGER("train.evaluate_steps", "auto", 1, 1e8, "",
+            "Steps of the time grid in evaluations (auto: those of the last stage of train.time_steps)."),
+    INTEGER("train.checkpoint_every", "auto", 1, 1e9, "",
+            "Steps between checkpoints (auto: a tenth of the training)."),
+    REAL("train.path_limit", "0", 0, BIG, "length",
+         "A path with a larger coordinate counts as lost; 0: only one that is not finite."),
+    REAL("train.lost_most", "0.01", 0, 1, "", "Training stops when a larger share of a batch is lost."),
 };
 
 const fg_setting *fg_settings_table(size_t *rows)

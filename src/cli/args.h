@@ -23,6 +23,8 @@ typedef enum fg_option_id {
   FG_OPTION_LOG_DENSITY,
   FG_OPTION_NOISE_TIME,
   FG_OPTION_ESTIMATOR,
+  FG_OPTION_RESUME,
+  FG_OPTION_SEEDS,
   FG_OPTION_MAN,
   FG_OPTION_MARKDOWN,
   FG_OPTIONS
@@ -69,6 +71,8 @@ FG_CHECKED fg_code fg_args_integer(const fg_args *args, fg_option_id option, lon
                                    long long fallback, long long *value, fg_status *st);
 
 fg_code fg_run_compare(const fg_args *args, fg_status *st);
+fg_code fg_run_train(const fg_args *args, fg_status *st);
+fg_code fg_run_export(const fg_args *args, fg_status *st);
 fg_code fg_run_sample(const fg_args *args, fg_status *st);
 fg_code fg_run_evaluate(const fg_args *args, fg_status *st);
 fg_code fg_run_distance(const fg_args *args, fg_status *st);

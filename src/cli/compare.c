@@ -3,27 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/session.h"
-
-enum { PATH_ROOM = 4096 };
-
-/* runs/<name>: circles for dir/circles.yaml, exact-gmm9 for exact:gmm9, the name of a run directory. */
-static void default_run(const char *model, char path[PATH_ROOM])
-{
-  char name[256];
-  size_t length = strlen(model);
-  while (length > 1 && model[length - 1] == '/') length--;
-  size_t start = length;
-  while (start > 0 && model[start - 1] != '/') start--;
-  snprintf(name, sizeof name, "%.*s", (int)(length - start < 200 ? length - start : 200), model + start);
-  char *dot = strrchr(name, '.');
-  if (dot && dot != name && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0)) *dot = '\0';
-  for (char *at = name; *at; at++)
-    if (*at == ':') *at = '-';
-  bool plain = name[0] && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
-  snprintf(path, PATH_ROOM, "runs/%s", plain ? name : "model");
-}
 
 /* ---- the table ---------------------------------------------------------------------------- */
 
@@ -87,7 +69,7 @@ static void put_counts(const json_t *root)
 
 static fg_code show(const fg_args *args, const char *run, fg_status *st)
 {
-  char path[PATH_ROOM + 32], a[32], b[32];
+  char path[FG_PATH_ROOM + 32], a[32], b[32];
   json_error_t error;
   snprintf(path, sizeof path, "%s/results.json", run);
   json_t *root = json_load_file(path, 0, &error);
@@ -106,19 +88,27 @@ static fg_code show(const fg_args *args, const char *run, fg_status *st)
   return FG_OK;
 }
 
+/* A training keeps its folder: its comparison goes beside it. */
+static fg_code choose_run(const fg_args *args, char run[FG_PATH_ROOM], fg_status *st)
+{
+  char path[FG_PATH_ROOM];
+  struct stat about;
+  FG_TRY(fg_session_run(args, run, st));
+  int used = snprintf(path, sizeof path, "%s/checkpoint.h5", args->argument[0]);
+  bool training = used > 0 && (size_t)used < sizeof path && stat(path, &about) == 0;
+  size_t length = strlen(run);
+  if (training && !args->value[FG_OPTION_OUT]) snprintf(run + length, FG_PATH_ROOM - length, "-compare");
+  return FG_OK;
+}
+
 fg_code fg_run_compare(const fg_args *args, fg_status *st)
 {
   fg_session session;
-  char run[PATH_ROOM];
+  char run[FG_PATH_ROOM];
   fg_code rc;
-  const char *out = args->value[FG_OPTION_OUT];
-  if (out && strlen(out) >= PATH_ROOM)
-    return FG_FAIL(st, FG_USAGE, "--out is %zu bytes long: give a path below %d", strlen(out), PATH_ROOM);
-  if (out)
-    snprintf(run, sizeof run, "%s", out);
-  else
-    default_run(args->argument[0], run);
+  FG_TRY(choose_run(args, run, st));
   FG_GO(fg_session_open(&session, args, args->argument[0], st), done);
+  FG_GO(fg_session_leave_pin(&session, st), done);
   FG_GO(fg_session_engine(&session, st), done);
   FG_GO(fg_compare_run(session.engine, session.settings, run, &session.progress, st), done);
   fg_terminal_close(&session.terminal);

@@ -158,6 +158,7 @@ fg_code fg_run_sample(const fg_args *args, fg_status *st)
   job j = {.session = &session};
   fg_code rc;
   FG_GO(fg_session_open(&session, args, args->argument[0], st), done);
+  FG_GO(fg_session_leave_pin(&session, st), done);
   FG_GO(read_job(&j, st), done);
   FG_GO(fg_session_engine(&session, st), done);
   FG_GO(fg_session_model(&session, st), done);

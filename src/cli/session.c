@@ -62,6 +62,22 @@ fg_code fg_session_open(fg_session *session, const fg_args *args, const char *mo
   return check_grids(session, st);
 }
 
+fg_code fg_session_leave_pin(fg_session *session, fg_status *st)
+{
+  bool moved;
+  double pin, horizon;
+  FG_TRY(fg_settings_leave_pin(session->settings, &moved, st));
+  if (!moved || session->args->value[FG_OPTION_QUIET]) return FG_OK;
+  FG_TRY(fg_settings_real(session->settings, "process.pin", &pin, st));
+  FG_TRY(fg_settings_real(session->settings, "process.horizon", &horizon, st));
+  fprintf(stderr,
+          "flowgap: the sampler starts in a point at t = %g, where no ODE can: both flows start at t = %g, "
+          "from the "
+          "Gaussian that it reaches without control\n",
+          pin, horizon);
+  return FG_OK;
+}
+
 fg_code fg_open_engine(const fg_args *args, fg_engine **engine, fg_status *st)
 {
   const char *name = args->value[FG_OPTION_ENGINE];
@@ -105,4 +121,33 @@ void fg_session_close(fg_session *session)
   fg_process_destroy(&session->process);
   fg_engine_close(&session->engine);
   fg_settings_destroy(&session->settings);
+}
+
+/* runs/<name>: circles for dir/circles.yaml, exact-gmm9 for exact:gmm9, the name of a run directory. */
+static void default_run(const char *model, char path[FG_PATH_ROOM])
+{
+  char name[256];
+  size_t length = strlen(model);
+  while (length > 1 && model[length - 1] == '/') length--;
+  size_t start = length;
+  while (start > 0 && model[start - 1] != '/') start--;
+  snprintf(name, sizeof name, "%.*s", (int)(length - start < 200 ? length - start : 200), model + start);
+  char *dot = strrchr(name, '.');
+  if (dot && dot != name && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0)) *dot = '\0';
+  for (char *at = name; *at; at++)
+    if (*at == ':') *at = '-';
+  bool plain = name[0] && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+  snprintf(path, FG_PATH_ROOM, "runs/%s", plain ? name : "model");
+}
+
+fg_code fg_session_run(const fg_args *args, char path[FG_PATH_ROOM], fg_status *st)
+{
+  const char *out = args->value[FG_OPTION_OUT];
+  if (out && strlen(out) >= FG_PATH_ROOM)
+    return FG_FAIL(st, FG_USAGE, "--out is %zu bytes long: give a path below %d", strlen(out), FG_PATH_ROOM);
+  if (out)
+    snprintf(path, FG_PATH_ROOM, "%s", out);
+  else
+    default_run(args->argument[0], path);
+  return FG_OK;
 }

@@ -23,10 +23,16 @@ typedef struct fg_session {
 FG_CHECKED fg_code fg_session_open(fg_session *session, const fg_args *args, const char *model,
                                    fg_status *st);
 FG_CHECKED fg_code fg_session_engine(fg_session *session, fg_status *st);
+/* For verbs that run flows, before the rest: fg_settings_leave_pin, and a word on standard error. */
+FG_CHECKED fg_code fg_session_leave_pin(fg_session *session, fg_status *st);
 /* Process, target and model; needs the engine. */
 FG_CHECKED fg_code fg_session_model(fg_session *session, fg_status *st);
 FG_CHECKED fg_code fg_session_prior(fg_session *session, fg_status *st);
 void fg_session_close(fg_session *session);
+
+/* The run directory: --out, or runs/ and the name of the first argument. */
+enum { FG_PATH_ROOM = 4096 };
+FG_CHECKED fg_code fg_session_run(const fg_args *args, char path[FG_PATH_ROOM], fg_status *st);
 
 /* --engine or "cpu"; "auto" is cuda where it can be opened. */
 FG_CHECKED fg_code fg_open_engine(const fg_args *args, fg_engine **engine, fg_status *st);

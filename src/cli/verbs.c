@@ -9,13 +9,33 @@ static const fg_verb verbs[] = {
      "when it can be sampled; estimates the W2 distances with noise floor, confidence\n"
      "interval and p-value; measures the Fokker-Planck residual; writes a run directory\n"
      "with config.yaml, results.json, samples.h5, log.txt and report.html. Without --out\n"
-     "it is runs/NAME, named after MODEL; an earlier run there is replaced.\n"
+     "it is runs/NAME, named after MODEL; an earlier run there is replaced. A training is left\n"
+     "alone: its comparison goes to runs/NAME-compare.\n"
      "\n"
      "MODEL is a YAML file, a run directory, or a built-in name: exact: or perturbed:\n"
      "and then gaussian, gmm9 or blobs. --json prints results.json.\n"
      "\n"
      "Example: flowgap compare exact:gmm9 --set compare.particles=5000 --out runs/first\n",
      1, 1, fg_run_compare},
+    {"train", "CONFIG [options]", "a sampler of an unnormalised density (DIS, PIS, DDS)",
+     "Learns the control of a diffusion whose end is the target, as the settings train.*\n"
+     "say, and writes a run directory with config.yaml, metrics.jsonl, checkpoint.h5,\n"
+     "results.json and log.txt, which compare, sample and evaluate take as MODEL. Without\n"
+     "--out it is runs/NAME, named after CONFIG; a finished run there is replaced.\n"
+     "\n"
+     "Ctrl-C ends it with a checkpoint; the same command with --resume goes on and ends in\n"
+     "the same bits as a run that was never stopped. --seeds N trains with the seeds seed\n"
+     "to seed + N - 1 in seed-1 to seed-N of the run directory and gives mean and spread.\n"
+     "--json prints results.json.\n"
+     "\n"
+     "Example: flowgap train examples/dis-gmm9-short.yaml --out runs/dis\n",
+     1, 1, fg_run_train},
+    {"export", "RUN --out FILE [options]", "weights of a trained sampler for PyTorch",
+     "Writes the network of a run directory of `train` as safetensors (FILE ends in\n"
+     ".safetensors) with the tensor names of the PyTorch reference.\n"
+     "\n"
+     "Example: flowgap export runs/dis --out weights.safetensors\n",
+     1, 1, fg_run_export},
     {"sample", "MODEL --out FILE [options]", "particles from the ODE or the SDE, with log-densities",
      "Draws --count particles from the law that --flow names and writes them to FILE,\n"
      "whose ending chooses the kind: .h5, .npy or .csv. Particle i is the same as in\n"
@@ -61,7 +81,7 @@ static const fg_option options[FG_OPTIONS] = {
     [FG_OPTION_SET] = {"set", "KEY=VALUE", "-report target info help",
                        "override a setting; may be repeated, the last one wins"},
     [FG_OPTION_OUT] = {"out", "PATH", "-distance report info help",
-                       "run directory (compare) or file (sample, evaluate, target) to write"},
+                       "run directory (compare, train) or file (sample, evaluate, export, target) to write"},
     [FG_OPTION_THREADS] = {"threads", "N", "-report target info help",
                            "worker threads; default: all cores. Never changes results"},
     [FG_OPTION_ENGINE] = {"engine", "NAME", "-report target info help",
@@ -80,6 +100,8 @@ static const fg_option options[FG_OPTIONS] = {
                               "stop at this noising time (for the SDE: a time of its grid)"},
     [FG_OPTION_ESTIMATOR] = {"estimator", "LIST", "distance",
                              "exact, grid, gaussian; default: all that the dimension allows"},
+    [FG_OPTION_RESUME] = {"resume", NULL, "train", "go on from the checkpoint of the run directory"},
+    [FG_OPTION_SEEDS] = {"seeds", "N", "train", "train with N seeds"},
     [FG_OPTION_MAN] = {"man", NULL, "help", "print the man page"},
     [FG_OPTION_MARKDOWN] = {"markdown", NULL, "help", "print the table of settings as Markdown"},
 };

@@ -115,6 +115,11 @@ static fg_code add_density(fg_model *model, const fg_target *target, fg_status *
   size_t count = 0;
   FG_TRY(fg_target_density(target, model->engine, &model->field.guide.density, buffers, &count, st));
   for (size_t i = 0; i < count; i++) model->buffer[model->buffers++] = buffers[i];
+  if (model->field.guide.density.kind == FG_DENSITY_PLUGIN && strncmp(model->engine->name, "cpu", 3) != 0)
+    return FG_FAIL(
+        st, FG_UNSUPPORTED,
+        "target %s is computed by functions of the host, which engine %s cannot call: use --engine cpu",
+        fg_target_name(target), model->engine->name);
   return FG_OK;
 }
 

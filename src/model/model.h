@@ -7,5 +7,7 @@
 
 const fg_field *fg_model_field(const fg_model *model);
 fg_engine *fg_model_engine(const fg_model *model);
+/* Description and weights of a network or control, borrowed; NULL for other models. */
+const fg_network_settings *fg_model_network_settings(const fg_model *model);
 
 #endif

@@ -275,3 +275,9 @@ fg_code fg_model_network(fg_engine *engine, const fg_network_settings *settings,
     return FG_FAIL(st, FG_USAGE, "network: it has a guide, which needs a target: use fg_model_control");
   return fg_network_create("network", engine, settings, process, model, st);
 }
+
+const fg_network_settings *fg_model_network_settings(const fg_model *model)
+{
+  const fg_network_store *store = model->field.kind == FG_FIELD_NETWORK ? model->settings : NULL;
+  return store ? &store->settings : NULL;
+}

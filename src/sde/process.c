@@ -205,3 +205,38 @@ fg_coeff fg_process_coeff(const fg_process *process, double t)
   }
   return c;
 }
+
+fg_stretch fg_process_stretch(const fg_process *process, double from, double to)
+{
+  const fg_process_settings *s = &process->s;
+  fg_stretch p = {0, 0, 0, (double)NAN};
+  switch (s->kind) {
+  case FG_PROCESS_OU:
+    p.decay = s->rate * (from - to);
+    p.stationary = s->diff * s->diff / (2 * s->rate);
+    break;
+  case FG_PROCESS_VP:
+    p.decay = 0.5 * fg_vp_beta_between(s->beta_min, s->beta_max, s->horizon, to, from);
+    p.stationary = s->scale * s->scale;
+    break;
+  case FG_PROCESS_VE:
+    p.variance = fg_ve_v_between(s->sigma_min, process->log_ratio, s->horizon, to, from);
+    break;
+  case FG_PROCESS_BM:
+    p.variance = fg_bm_v(s->diff, from - to);
+    break;
+  case FG_PROCESS_PINNED:
+    p.back = (s->pin - from) / (s->pin - to);
+    p.variance = fg_bm_v(s->diff, from - to) * p.back;
+    p.decay = -log(p.back);
+    return p;
+  }
+  p.back = exp(-p.decay);
+  if (!isnan(p.stationary)) p.variance = -p.stationary * expm1(-2 * p.decay);
+  return p;
+}
+
+const fg_process_settings *fg_process_look(const fg_process *process)
+{
+  return &process->s;
+}

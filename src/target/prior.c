@@ -5,6 +5,7 @@
 #include <gsl/gsl_cdf.h>
 
 #include "target/mixture.h"
+#include "target/prior.h"
 #include "target/quiet.h"
 #include "target/target_impl.h"
 
@@ -118,6 +119,11 @@ fg_code fg_prior_create(const fg_prior_settings *settings, size_t dimension, con
   }
   *prior = p;
   return FG_OK;
+}
+
+fg_prior_view fg_prior_look(const fg_prior *prior)
+{
+  return (fg_prior_view){prior->kind, prior->variance, prior->log_norm};
 }
 
 void fg_prior_destroy(fg_prior **prior)

@@ -156,11 +156,12 @@ typedef struct field_case {
   fg_time_input time;
   fg_network_output output;
   size_t layers, width[3]; /* hidden widths */
+  fg_density_kind guide;   /* network: a control of this density, MIXTURE with `components`, or WELLS */
 } field_case;
 
 typedef struct held_field {
   fg_field field;
-  guarded parts[4];
+  guarded parts[6];
   int count;
 } held_field;
 
@@ -170,9 +171,8 @@ static inline fg_buf held(held_field *h, guarded g)
   return g.inner;
 }
 
-static inline void mixture_open(fg_engine *e, const field_case *c, held_field *h)
+static inline void mixture_open(fg_engine *e, const field_case *c, held_field *h, fg_field_mixture *m)
 {
-  fg_field_mixture *m = &h->field.as.mixture;
   const size_t k = (size_t)c->components, d = (size_t)c->d;
   double *spectrum = draws(k * d, 0.4), *basis = malloc(k * d * d * sizeof *basis);
   assert_non_null(basis);
@@ -196,6 +196,47 @@ static inline void mixture_open(fg_engine *e, const field_case *c, held_field *h
   m->decay = 1;
   free(spectrum);
   free(basis);
+}
+
+/* A clip that some numbers reach and some do not, and each reference in turn. */
+static inline void guide_open(fg_engine *e, const field_case *c, held_field *h)
+{
+  fg_field_guide *guide = &h->field.guide;
+  h->field.guided = 1;
+  guide->density.kind = c->guide;
+  guide->density.d = c->d;
+  guide->interpolated = c->guide == FG_DENSITY_MIXTURE;
+  guide->prior_variance = 1.5;
+  guide->clip = 0.8;
+  guide->reference = c->guide == FG_DENSITY_MIXTURE ? FG_REFERENCE_STATIONARY : FG_REFERENCE_PINNED;
+  guide->variance = 1.2;
+  guide->pin = 2;
+  if (c->guide == FG_DENSITY_MIXTURE) {
+    mixture_open(e, c, h, &guide->density.as.mixture);
+    return;
+  }
+  guide->density.as.wells.wells = 1;
+  guide->density.as.wells.separation = 1.5;
+  guide->density.as.wells.shift = 0.2;
+}
+
+/* Time factor of two maps, for the settings and the field alike. */
+static inline void factor_open(fg_network_settings *s, fg_field_network *n, double *numbers[5])
+{
+  enum { WAVES = 4, WIDTH = 21 };
+  const size_t sizes[5] = {2 * WAVES * WIDTH, WIDTH, WIDTH, 1, WAVES};
+  for (int k = 0; k < 5; k++) numbers[k] = draws(sizes[k], 1);
+  n->factor_layers = 2;
+  n->factor_width = WIDTH;
+  n->factor_frequencies = WAVES;
+  s->factor_layers = 2;
+  s->factor_width = WIDTH;
+  s->factor_frequencies = WAVES;
+  s->factor_frequency = s->factor_phase = numbers[4];
+  for (int l = 0; l < 2; l++) {
+    s->factor_weights[l] = numbers[2 * l];
+    s->factor_biases[l] = numbers[2 * l + 1];
+  }
 }
 
 static inline void network_open(fg_engine *e, const field_case *c, held_field *h)
@@ -240,6 +281,11 @@ static inline void network_open(fg_engine *e, const field_case *c, held_field *h
     s.embedding_weights[k] = embedding[k];
     s.embedding_biases[k] = embedding[k + 2];
   }
+  double *factor[5] = {NULL, NULL, NULL, NULL, NULL};
+  if (c->guide) {
+    guide_open(e, c, h);
+    factor_open(&s, n, factor);
+  }
   const size_t size = fg_network_pack_size(&h->field);
   double *wide = malloc(size * sizeof *wide);
   float *narrow = malloc(size * sizeof *narrow);
@@ -254,6 +300,7 @@ static inline void network_open(fg_engine *e, const field_case *c, held_field *h
     free(biases[l]);
   }
   for (int k = 0; k < 4; k++) free(embedding[k]);
+  for (int k = 0; k < 5; k++) free(factor[k]);
   free(frequency);
   free(phase);
   free(wide);
@@ -271,7 +318,7 @@ static inline held_field field_open(fg_engine *e, const field_case *c)
   if (c->network)
     network_open(e, c, &h);
   else
-    mixture_open(e, c, &h);
+    mixture_open(e, c, &h, &h.field.as.mixture);
   return h;
 }
 

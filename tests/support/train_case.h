@@ -64,6 +64,7 @@ static double *train_stored(const char *name, const char *quantity, size_t *coun
   char key[160];
   snprintf(key, sizeof key, "%.60s@%.60s", name, quantity);
   const fg_tensor *t = fg_tensors_find(&train_tensors, key);
+  *count = 0;
   if (!t) return NULL;
   double *values = malloc(t->count * sizeof *values);
   assert_non_null(values);
@@ -282,7 +283,7 @@ static void train_steps(train_case *c)
   free(steps);
 }
 
-static void train_case_open(train_case *c, const char *line, fg_engine *engine, fg_precision precision)
+static inline void train_case_open(train_case *c, const char *line, fg_engine *engine, fg_precision precision)
 {
   memset(c, 0, sizeof *c);
   snprintf(c->line, sizeof c->line, "%s", line);
@@ -299,14 +300,14 @@ static void train_case_open(train_case *c, const char *line, fg_engine *engine, 
   train_steps(c);
 }
 
-static fg_path_ends train_ends(const double *v)
+static inline fg_path_ends train_ends(const double *v)
 {
   fg_path_ends ends = {v[0], v[1], v[2], v[3]};
   return ends;
 }
 
 /* Everything of the case as a request; two tiles, so that blocks are added up. */
-static void train_case_request(train_case *c, fg_objective_request *r)
+static inline void train_case_request(train_case *c, fg_objective_request *r)
 {
   size_t count, real = c->precision == FG_SINGLE ? sizeof(float) : sizeof(double);
   double *ends = train_stored(c->name, "ends", &count), *x0 = train_stored(c->name, "x0", &count);
@@ -341,7 +342,7 @@ static void train_case_request(train_case *c, fg_objective_request *r)
 }
 
 /* The gradient of a request that was carried out, tensor by tensor. */
-static void train_case_gradient(train_case *c, const fg_objective_request *r, train_weights *gradient)
+static inline void train_case_gradient(train_case *c, const fg_objective_request *r, train_weights *gradient)
 {
   fg_status st = {0};
   size_t bytes = r->gradient.bytes;
@@ -356,7 +357,7 @@ static void train_case_gradient(train_case *c, const fg_objective_request *r, tr
   free(packed);
 }
 
-static void train_case_close(train_case *c)
+static inline void train_case_close(train_case *c)
 {
   for (size_t i = 0; i < c->buffers; i++) c->engine->ops->free(c->engine, &c->buffer[i]);
   fg_target_destroy(&c->target);

@@ -1,0 +1,156 @@
+/* flowgap train CONFIG: run the training, then a short table from its results.json. */
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/session.h"
+
+/* ---- while it runs ------------------------------------------------------------------------ */
+
+static void on_step(void *user, const fg_train_step *step, uint64_t steps)
+{
+  fg_session *session = user;
+  snprintf(session->terminal.note, sizeof session->terminal.note, "  loss %.4g  rate %.2g", step->loss,
+           step->rate);
+  fg_progress_report(&session->progress, "train", (double)step->number, (double)steps);
+}
+
+/* With the settings compare.* of the exact estimator. */
+static fg_code measure(void *user, size_t n, size_t m, size_t d, const double *x, const double *y,
+                       fg_train_distance *result, fg_status *st)
+{
+  fg_session *session = user;
+  const fg_settings *s = session->settings;
+  fg_estimate_settings estimate;
+  fg_estimate e;
+  int64_t points, replicates, seed;
+  fg_estimate_defaults(FG_W2_EXACT, &estimate);
+  FG_TRY(fg_settings_integer(s, "compare.exact_points", &points, st));
+  FG_TRY(fg_settings_integer(s, "compare.replicates", &replicates, st));
+  FG_TRY(fg_settings_real(s, "compare.confidence", &estimate.confidence, st));
+  FG_TRY(fg_settings_integer(s, "seed", &seed, st));
+  estimate.exact_points = (size_t)points;
+  estimate.replicates = (size_t)replicates;
+  estimate.permutations = 0;
+  estimate.seed = (uint64_t)seed;
+  session->terminal.note[0] = '\0';
+  FG_TRY(fg_estimate_w2(fg_engine_threads(session->engine), &estimate, n, m, d, x, NULL, y, NULL,
+                        &session->progress, &e, st));
+  *result = (fg_train_distance){e.value, e.floor, e.ci_low, e.ci_high, e.used_x, e.used_y};
+  return FG_OK;
+}
+
+/* ---- the table ---------------------------------------------------------------------------- */
+
+static const char *cell(const json_t *object, const char *key, char text[32])
+{
+  const json_t *value = json_object_get(object, key);
+  if (json_is_number(value))
+    snprintf(text, 32, json_is_integer(value) ? "%.0f" : "%.4g", json_number_value(value));
+  else
+    snprintf(text, 32, "-");
+  return text;
+}
+
+static void put_form(const char *name, const json_t *form)
+{
+  char elbo[32], is[32], se[32], ess[32];
+  printf("  %-11s log Z >= %-10s importance sampling %s +- %s   ESS %s\n", name,
+         cell(form, "log_z_elbo", elbo), cell(form, "log_z_is", is), cell(form, "log_z_is_se", se),
+         cell(form, "ess", ess));
+}
+
+static void put_run(const json_t *root)
+{
+  char a[32], b[32], c[32];
+  const json_t *s = json_object_get(root, "sampler"), *train = json_object_get(root, "train");
+  const json_t *moments = json_object_get(s, "moments"), *modes = json_object_get(s, "modes");
+  const json_t *w2 = json_object_get(s, "w2"), *warnings = json_object_get(root, "warnings");
+  printf("%s steps, %s s; %s paths\n", cell(train, "steps", a), cell(train, "seconds", b),
+         cell(s, "paths", c));
+  put_form("discrete", s);
+  put_form("continuous", json_object_get(s, "continuous"));
+  if (json_is_number(json_object_get(s, "log_z"))) printf("  truth       log Z = %s\n", cell(s, "log_z", a));
+  if (json_is_number(json_object_get(moments, "mean_error")))
+    printf("  moments: mean off by %s, standard deviation by %s\n", cell(moments, "mean_error", a),
+           cell(moments, "sd_error", b));
+  if (json_is_object(modes))
+    printf("  modes: %s, the smallest share is %s\n", cell(modes, "count", a), cell(modes, "least_share", b));
+  if (json_is_object(w2)) printf("  W2 to the target: %s (floor %s)\n", cell(w2, "value", a), cell(w2, "floor", b));
+  for (size_t i = 0; i < json_array_size(warnings); i++)
+    printf("  warning: %s\n", json_string_value(json_array_get(warnings, i)));
+}
+
+static void put_seeds(const json_t *root)
+{
+  char mean[32], sd[32], count[32];
+  const char *name;
+  json_t *one;
+  printf("%s trainings, %s failed\n", cell(root, "seeds", mean), cell(root, "failed", sd));
+  json_object_foreach(json_object_get(root, "summary"), name, one)
+  {
+    if (json_integer_value(json_object_get(one, "count")) > 0)
+      printf("  %-22s %-10s +- %-10s (%s)\n", name, cell(one, "mean", mean), cell(one, "sd", sd),
+             cell(one, "count", count));
+  }
+}
+
+static fg_code show(const fg_args *args, const char *run, fg_status *st)
+{
+  char path[FG_PATH_ROOM + 32];
+  json_error_t error;
+  snprintf(path, sizeof path, "%s/results.json", run);
+  json_t *root = json_load_file(path, 0, &error);
+  if (!root) return FG_FAIL(st, FG_IO, "%s, line %d: %s", path, error.line, error.text);
+  if (args->value[FG_OPTION_JSON]) {
+    json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+    putchar('\n');
+  } else if (!args->value[FG_OPTION_QUIET]) {
+    printf("%s: ", run);
+    if (json_object_get(root, "seeds"))
+      put_seeds(root);
+    else
+      put_run(root);
+  }
+  json_decref(root);
+  return FG_OK;
+}
+
+/* `flowgap train RUN --resume` goes on in RUN. */
+static fg_code choose_run(const fg_args *args, char run[FG_PATH_ROOM], fg_status *st)
+{
+  struct stat about;
+  const char *config = args->argument[0];
+  bool folder = stat(config, &about) == 0 && S_ISDIR(about.st_mode);
+  if (!args->value[FG_OPTION_RESUME] || args->value[FG_OPTION_OUT] || !folder || strlen(config) >= FG_PATH_ROOM)
+    return fg_session_run(args, run, st);
+  snprintf(run, FG_PATH_ROOM, "%s", config);
+  return FG_OK;
+}
+
+fg_code fg_run_train(const fg_args *args, fg_status *st)
+{
+  fg_session session;
+  char run[FG_PATH_ROOM];
+  long long seeds;
+  fg_code rc;
+  FG_TRY(choose_run(args, run, st));
+  FG_TRY(fg_args_integer(args, FG_OPTION_SEEDS, 1, 10000, 0, &seeds, st));
+  FG_GO(fg_session_open(&session, args, args->argument[0], st), done);
+  FG_GO(fg_session_engine(&session, st), done);
+  fg_train_options options = {.resume = args->value[FG_OPTION_RESUME] != NULL,
+                              .progress = &session.progress,
+                              .report = on_step,
+                              .distance = measure,
+                              .user = &session};
+  rc = seeds ? fg_train_seeds(session.engine, session.settings, run, (size_t)seeds, &options, st)
+             : fg_train_run(session.engine, session.settings, run, &options, st);
+  fg_terminal_close(&session.terminal);
+  if (rc == FG_OK) rc = show(args, run, st);
+done:
+  fg_session_close(&session);
+  return rc;
+}

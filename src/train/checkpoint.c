@@ -1,0 +1,153 @@
+/* checkpoint.h5: the network as src/model reads it and, in the group `train`, the state of the training. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hdf5.h"
+#include "model/checkpoint.h"
+#include "network_pack.h"
+#include "train/trainer_impl.h"
+
+typedef struct fg_state_part {
+  const char *name;
+  fg_buf buf;
+} fg_state_part;
+
+enum { FG_STATE_PARTS = 4 };
+
+/* Their packed numbers, as doubles; the average only where there is one. */
+static int state_parts(const fg_trainer *t, fg_state_part parts[FG_STATE_PARTS])
+{
+  parts[0] = (fg_state_part){"train/weights", t->weights};
+  parts[1] = (fg_state_part){"train/first", t->first};
+  parts[2] = (fg_state_part){"train/second", t->second};
+  parts[3] = (fg_state_part){"train/average", t->average};
+  return t->average.device ? 4 : 3;
+}
+
+/* Packed numbers [packed] between an engine buffer and doubles. */
+static fg_code download_packed(const fg_trainer *t, fg_buf buf, double *wide, fg_status *st)
+{
+  fg_engine *e = t->engine;
+  if (t->settings.precision == FG_DOUBLE)
+    return e->ops->download(e, wide, buf, 0, t->packed * sizeof *wide, st);
+  float *narrow = malloc(t->packed * sizeof *narrow);
+  if (!narrow) return FG_FAIL(st, FG_MEMORY, "no memory for the weights of a network");
+  fg_code rc = e->ops->download(e, narrow, buf, 0, t->packed * sizeof *narrow, st);
+  for (size_t k = 0; rc == FG_OK && k < t->packed; k++) wide[k] = (double)narrow[k];
+  free(narrow);
+  return rc;
+}
+
+static fg_code upload_packed(const fg_trainer *t, fg_buf buf, const double *wide, fg_status *st)
+{
+  fg_engine *e = t->engine;
+  if (t->settings.precision == FG_DOUBLE)
+    return e->ops->upload(e, buf, 0, wide, t->packed * sizeof *wide, st);
+  float *narrow = malloc(t->packed * sizeof *narrow);
+  if (!narrow) return FG_FAIL(st, FG_MEMORY, "no memory for the weights of a network");
+  for (size_t k = 0; k < t->packed; k++) narrow[k] = (float)wide[k];
+  fg_code rc = e->ops->upload(e, buf, 0, narrow, t->packed * sizeof *narrow, st);
+  free(narrow);
+  return rc;
+}
+
+/* The weights that are evaluated, into the arrays of t->network, which is the trainer's own. */
+static fg_code put_model(const fg_trainer *t, fg_h5 *file, double *wide, fg_status *st)
+{
+  fg_network_settings network = t->network.settings;
+  fg_guide_settings guide = t->network.guide;
+  guide.clip = fg_train_clip_at(&t->settings, t->done);
+  network.guide = &guide;
+  FG_TRY(download_packed(t, fg_trainer_weights(t), wide, st));
+  fg_network_unpack(&t->field, wide, &network);
+  return fg_network_put(file, &network, st);
+}
+
+static fg_code put_state(const fg_trainer *t, fg_h5 *file, double *wide, fg_status *st)
+{
+  fg_state_part parts[FG_STATE_PARTS];
+  int count = state_parts(t, parts);
+  int64_t done = (int64_t)t->done, lost = (int64_t)t->lost;
+  FG_TRY(fg_h5_write_integer(file, "train/step", 0, NULL, &done, st));
+  FG_TRY(fg_h5_write_integer(file, "train/lost", 0, NULL, &lost, st));
+  FG_TRY(fg_h5_write_real(file, "train/seconds", 0, NULL, &t->seconds, st));
+  for (int k = 0; k < count; k++) {
+    FG_TRY(download_packed(t, parts[k].buf, wide, st));
+    FG_TRY(fg_h5_write_real(file, parts[k].name, 1, &t->packed, wide, st));
+  }
+  return FG_OK;
+}
+
+fg_code fg_trainer_save(const fg_trainer *t, const char *path, fg_status *st)
+{
+  fg_h5 *file = NULL;
+  fg_code rc;
+  double *wide = malloc(t->packed * sizeof *wide);
+  if (!wide) return FG_FAIL(st, FG_MEMORY, "no memory for the weights of a network");
+  FG_GO(fg_h5_create(path, &file, st), done);
+  FG_GO(put_model(t, file, wide, st), done);
+  FG_GO(put_state(t, file, wide, st), done);
+  rc = fg_h5_commit(&file, st);
+done:
+  fg_h5_close(&file);
+  free(wide);
+  return rc;
+}
+
+static fg_code get_state(const fg_trainer *t, fg_h5 *file, const char *path, const fg_state_part *part,
+                         fg_status *st)
+{
+  int rank;
+  size_t shape[FG_H5_RANK_MAX];
+  double *wide;
+  FG_TRY(fg_h5_read_real(file, part->name, &rank, shape, &wide, st));
+  fg_code rc = FG_OK;
+  if (rank != 1 || shape[0] != t->packed)
+    rc = FG_FAIL(st, FG_IO,
+                 "%s: %s holds %zu numbers, the network of the settings has %zu: the file is of another "
+                 "training",
+                 path, part->name, shape[0], t->packed);
+  if (rc == FG_OK) rc = upload_packed(t, part->buf, wide, st);
+  free(wide);
+  return rc;
+}
+
+static fg_code get_progress(fg_trainer *t, fg_h5 *file, const char *path, fg_status *st)
+{
+  int rank;
+  size_t shape[FG_H5_RANK_MAX];
+  int64_t *step = NULL, *lost = NULL;
+  double *seconds = NULL;
+  fg_code rc;
+  FG_GO(fg_h5_read_integer(file, "train/step", &rank, shape, &step, st), done);
+  FG_GO(fg_h5_read_integer(file, "train/lost", &rank, shape, &lost, st), done);
+  FG_GO(fg_h5_read_real(file, "train/seconds", &rank, shape, &seconds, st), done);
+  if (*step < 0 || (uint64_t)*step > t->settings.steps) {
+    rc = FG_FAIL(st, FG_IO, "%s: it was saved after step %lld of %llu: the file is of another training", path,
+                 (long long)*step, (unsigned long long)t->settings.steps);
+  } else {
+    t->done = (uint64_t)*step;
+    t->lost = (uint64_t)*lost;
+    t->seconds = *seconds;
+  }
+done:
+  free(step);
+  free(lost);
+  free(seconds);
+  return rc;
+}
+
+fg_code fg_trainer_load(fg_trainer *t, const char *path, fg_status *st)
+{
+  fg_state_part parts[FG_STATE_PARTS];
+  int count = state_parts(t, parts);
+  fg_h5 *file;
+  fg_code rc = FG_OK;
+  FG_TRY(fg_h5_open(path, &file, st));
+  if (!fg_h5_has(file, "train/step"))
+    rc = FG_FAIL(st, FG_IO, "%s: a network, but no state of a training to go on from", path);
+  for (int k = 0; rc == FG_OK && k < count; k++) rc = get_state(t, file, path, &parts[k], st);
+  if (rc == FG_OK) rc = get_progress(t, file, path, st);
+  fg_h5_close(&file);
+  return rc;
+}

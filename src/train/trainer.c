@@ -1,0 +1,303 @@
+/* A sampler in training: its engine memory, and one step of the optimiser. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "formula/random.h"
+#include "model/model.h"
+#include "network_pack.h"
+#include "train/trainer_impl.h"
+
+/* Adam's constants, PyTorch's defaults. */
+static const double fg_beta1 = 0.9, fg_beta2 = 0.999, fg_epsilon = 1e-8;
+
+/* ---- buffers ------------------------------------------------------------------------------ */
+
+fg_code fg_path_room_create(const fg_trainer *t, size_t n, fg_path_room *room, fg_status *st)
+{
+  fg_engine *e = t->engine;
+  memset(room, 0, sizeof *room);
+  room->n = n;
+  if (n > SIZE_MAX / sizeof(double) / t->d) return FG_FAIL(st, FG_USAGE, "%zu paths are too many", n);
+  room->start = malloc(n * t->d * sizeof *room->start);
+  room->step = malloc(n * sizeof *room->step);
+  for (int form = 0; form < FG_TRAIN_FORMS; form++) {
+    room->value[form] = malloc(n * sizeof *room->value[form]);
+    if (!room->value[form]) return FG_FAIL(st, FG_MEMORY, "no memory for %zu paths", n);
+    FG_TRY(e->ops->alloc(e, n * sizeof(double), &room->rnd[form], st));
+  }
+  if (!room->start || !room->step) return FG_FAIL(st, FG_MEMORY, "no memory for %zu paths", n);
+  FG_TRY(e->ops->alloc(e, n * t->d * sizeof(double), &room->x, st));
+  return e->ops->alloc(e, n * sizeof(int32_t), &room->lost, st);
+}
+
+void fg_path_room_release(const fg_trainer *t, fg_path_room *room)
+{
+  fg_engine *e = t->engine;
+  for (int form = 0; form < FG_TRAIN_FORMS; form++) {
+    free(room->value[form]);
+    e->ops->free(e, &room->rnd[form]);
+  }
+  free(room->start);
+  free(room->step);
+  e->ops->free(e, &room->x);
+  e->ops->free(e, &room->lost);
+  memset(room, 0, sizeof *room);
+}
+
+fg_code fg_trainer_start(const fg_trainer *t, uint64_t seed, uint64_t first, size_t group, fg_path_room *room,
+                         fg_status *st)
+{
+  size_t d = t->d, starts = room->n / group;
+  double *x = room->start;
+  FG_TRY(fg_prior_sample(t->prior, seed, first / group, starts, x, st));
+  for (size_t i = room->n; group > 1 && i-- > 0;) /* from the end: what is read is not yet written over */
+    memmove(x + i * d, x + i / group * d, d * sizeof *x);
+  return t->engine->ops->upload(t->engine, room->x, 0, x, room->n * d * sizeof *x, st);
+}
+
+fg_paths_request fg_trainer_request(const fg_trainer *t, const fg_path_grid *grid, const fg_path_room *room,
+                                    uint64_t seed, uint64_t first, const fg_progress *progress)
+{
+  fg_paths_request r = {.precision = t->settings.precision,
+                        .n = room->n,
+                        .tile = t->settings.tile,
+                        .seed = seed,
+                        .first = first,
+                        .stream = FG_STREAM_NOISE,
+                        .steps = grid->steps,
+                        .coeff = grid->coeff,
+                        .step = grid->step,
+                        .continuous = t->ends[FG_TRAIN_CONTINUOUS],
+                        .discrete = t->ends[FG_TRAIN_DISCRETE],
+                        .target = t->density,
+                        .limit = t->settings.path_limit,
+                        .x = room->x,
+                        .lost_step = room->lost,
+                        .progress = progress};
+  r.rnd[FG_FORM_CONTINUOUS] = room->rnd[FG_TRAIN_CONTINUOUS];
+  r.rnd[FG_FORM_DISCRETE] = room->rnd[FG_TRAIN_DISCRETE];
+  return r;
+}
+
+fg_field fg_trainer_field(const fg_trainer *t, fg_buf weights, uint64_t k)
+{
+  fg_field field = t->field;
+  field.guide.clip = fg_train_clip_at(&t->settings, k);
+  if (t->settings.precision == FG_SINGLE)
+    field.as.network.packed_single = weights;
+  else
+    field.as.network.packed_double = weights;
+  return field;
+}
+
+fg_buf fg_trainer_weights(const fg_trainer *t)
+{
+  return t->settings.ema > 0 ? t->average : t->weights;
+}
+
+/* ---- creation ----------------------------------------------------------------------------- */
+
+static fg_code check(const fg_trainer *t, fg_status *st)
+{
+  const fg_engine_ops *ops = t->engine->ops;
+  const double most = 281474976710656.0; /* 2^48: numbers of paths */
+  if (!ops->paths) return fg_engine_lacks(t->engine, "simulate paths", st);
+  if (!ops->objective) return fg_engine_lacks(t->engine, "take gradients", st);
+  if (!ops->optimise) return fg_engine_lacks(t->engine, "optimise", st);
+  if ((double)t->settings.steps * (double)t->settings.batch >= most)
+    return FG_FAIL(st, FG_USAGE, "train.steps times train.batch is %g: give less than 2^48 paths",
+                   (double)t->settings.steps * (double)t->settings.batch);
+  return fg_sampler_check(t->settings.method, t->process, &t->start, st);
+}
+
+/* Seeds of their own, so that training and evaluation never share noise. */
+static uint64_t derived_seed(uint64_t seed, uint64_t number)
+{
+  fg_words words = fg_philox(seed, FG_STREAM_TRAIN, number, 0, 0);
+  return (uint64_t)words.w[0] << 32 | words.w[1];
+}
+
+static size_t real_bytes(const fg_trainer *t)
+{
+  return t->packed * (t->settings.precision == FG_SINGLE ? sizeof(float) : sizeof(double));
+}
+
+static fg_code upload_weights(fg_trainer *t, fg_status *st)
+{
+  fg_engine *e = t->engine;
+  const fg_network_settings *network = &t->network.settings;
+  void *host = malloc(real_bytes(t));
+  if (!host) return FG_FAIL(st, FG_MEMORY, "no memory for the weights of a network");
+  if (t->settings.precision == FG_SINGLE)
+    fg_network_pack_single(&t->field, network, host);
+  else
+    fg_network_pack(&t->field, network, host);
+  fg_code rc = e->ops->upload(e, t->weights, 0, host, real_bytes(t), st);
+  if (rc == FG_OK && t->average.device) rc = e->ops->upload(e, t->average, 0, host, real_bytes(t), st);
+  free(host);
+  return rc;
+}
+
+static fg_code create_network(fg_trainer *t, fg_status *st)
+{
+  fg_engine *e = t->engine;
+  FG_TRY(fg_train_network_create(&t->settings, t->process, t->prior, t->d, &t->network, st));
+  FG_TRY(fg_model_control(e, &t->network.settings, t->target, t->process, &t->model, st));
+  t->field = *fg_model_field(t->model);
+  t->packed = fg_network_pack_size(&t->field);
+  fg_buf *bufs[] = {&t->weights, &t->gradient, &t->first, &t->second, &t->average};
+  size_t count = t->settings.ema > 0 ? 5 : 4;
+  for (size_t i = 0; i < count; i++) {
+    FG_TRY(e->ops->alloc(e, real_bytes(t), bufs[i], st));
+    FG_TRY(e->ops->zero(e, *bufs[i], st));
+  }
+  return upload_weights(t, st);
+}
+
+static fg_code create(fg_trainer *t, fg_status *st)
+{
+  const fg_train_settings *s = &t->settings;
+  FG_TRY(check(t, st));
+  FG_TRY(fg_target_density(t->target, t->engine, &t->density, t->density_buffer, &t->density_buffers, st));
+  FG_TRY(create_network(t, st));
+  for (int form = 0; form < FG_TRAIN_FORMS; form++)
+    t->ends[form] = fg_path_ends_of(t->process, &t->start, s->method, (fg_train_form)form, t->d);
+  FG_TRY(fg_path_grid_create(t->process, s, t->d, s->evaluate_steps, &t->evaluation_grid, st));
+  FG_TRY(fg_path_room_create(t, s->batch, &t->batch, st));
+  return fg_path_room_create(t, s->evaluate_paths, &t->evaluation, st);
+}
+
+fg_code fg_trainer_create(fg_engine *engine, const fg_train_settings *settings, const fg_process *process,
+                          const fg_target *target, const fg_prior *prior, fg_trainer **trainer, fg_status *st)
+{
+  *trainer = NULL;
+  fg_trainer *t = calloc(1, sizeof *t);
+  if (!t) return FG_FAIL(st, FG_MEMORY, "no memory for a trainer");
+  t->engine = engine;
+  t->process = process;
+  t->target = target;
+  t->prior = prior;
+  t->settings = *settings;
+  t->start = fg_prior_look(prior);
+  t->d = fg_target_dimension(target);
+  t->seed = derived_seed(settings->seed, 0);
+  t->held_out = derived_seed(settings->seed, 1);
+  fg_code rc = create(t, st);
+  if (rc != FG_OK) fg_trainer_destroy(&t);
+  *trainer = t;
+  return rc;
+}
+
+void fg_trainer_destroy(fg_trainer **trainer)
+{
+  fg_trainer *t = *trainer;
+  if (!t) return;
+  fg_engine *e = t->engine;
+  fg_buf *bufs[] = {&t->weights, &t->gradient, &t->first, &t->second, &t->average};
+  for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++) e->ops->free(e, bufs[i]);
+  for (size_t i = 0; i < t->density_buffers; i++) e->ops->free(e, &t->density_buffer[i]);
+  fg_path_room_release(t, &t->batch);
+  fg_path_room_release(t, &t->evaluation);
+  fg_path_grid_clear(&t->grid);
+  fg_path_grid_clear(&t->evaluation_grid);
+  fg_model_destroy(&t->model);
+  fg_train_network_clear(&t->network);
+  free(t->moments);
+  free(t);
+  *trainer = NULL;
+}
+
+uint64_t fg_trainer_steps_done(const fg_trainer *trainer)
+{
+  return trainer->done;
+}
+
+/* ---- one step ----------------------------------------------------------------------------- */
+
+static fg_code fit_grid(fg_trainer *t, fg_status *st)
+{
+  size_t steps = fg_train_grid_steps(&t->settings, t->done);
+  if (t->grid.steps == steps) return FG_OK;
+  fg_path_grid_clear(&t->grid);
+  return fg_path_grid_create(t->process, &t->settings, t->d, steps, &t->grid, st);
+}
+
+static const char advice[] = "lower train.rate, or clip more (train.clip, train.clip_norm)";
+
+/* Too many lost paths, or a loss that is no number. */
+static fg_code check_loss(const fg_trainer *t, const fg_objective_request *r, fg_status *st)
+{
+  unsigned long long number = (unsigned long long)t->done + 1;
+  size_t n = r->paths.n, path = r->lost_first;
+  if ((double)r->lost > t->settings.lost_most * (double)n)
+    return FG_FAIL(st, FG_NUMERICS,
+                   "step %llu of the training: %zu of %zu paths are lost, more than train.lost_most allows; the "
+                   "first is path %zu of the batch, in tile %zu: %s",
+                   number, r->lost, n, path, path / r->paths.tile, advice);
+  if (!isfinite(r->loss))
+    return FG_FAIL(st, FG_NUMERICS, "step %llu of the training: the loss is %g: %s", number, r->loss, advice);
+  return FG_OK;
+}
+
+static fg_code take_gradient(fg_trainer *t, const fg_progress *progress, fg_train_step *step, fg_status *st)
+{
+  const fg_train_settings *s = &t->settings;
+  fg_engine *e = t->engine;
+  uint64_t first = t->done * (uint64_t)s->batch;
+  fg_field field = fg_trainer_field(t, t->weights, t->done);
+  FG_TRY(fit_grid(t, st));
+  FG_TRY(fg_trainer_start(t, t->seed, first, s->group, &t->batch, st));
+  fg_objective_request r = {.paths = fg_trainer_request(t, &t->grid, &t->batch, t->seed, first, progress),
+                            .objective = (fg_objective)s->objective,
+                            .form = s->form == FG_TRAIN_DISCRETE ? FG_FORM_DISCRETE : FG_FORM_CONTINUOUS,
+                            .group = s->group,
+                            .detach_score = s->detach_score,
+                            .gradient = t->gradient};
+  FG_TRY(e->ops->objective(e, e->threads, &field, &r, st));
+  step->loss = r.loss;
+  step->mean = r.mean;
+  step->lost = r.lost;
+  step->grid_steps = t->grid.steps;
+  step->clip = field.guide.clip;
+  return check_loss(t, &r, st);
+}
+
+static fg_code optimise(fg_trainer *t, fg_train_step *step, fg_status *st)
+{
+  const fg_train_settings *s = &t->settings;
+  fg_engine *e = t->engine;
+  fg_optimise_request r = {.precision = s->precision,
+                           .weights = t->weights,
+                           .gradient = t->gradient,
+                           .first = t->first,
+                           .second = t->second,
+                           .average = t->average,
+                           .rate = fg_train_rate(s, t->done),
+                           .beta1 = fg_beta1,
+                           .beta2 = fg_beta2,
+                           .epsilon = fg_epsilon,
+                           .decay = s->decay,
+                           .ema = s->ema,
+                           .max_norm = s->clip_norm,
+                           .number = t->done + 1};
+  FG_TRY(e->ops->optimise(e, e->threads, &t->field, &r, st));
+  step->rate = r.rate;
+  step->norm = r.norm;
+  return FG_OK;
+}
+
+fg_code fg_trainer_step(fg_trainer *t, const fg_progress *progress, fg_train_step *step, fg_status *st)
+{
+  fg_progress quiet = {NULL, NULL, progress ? progress->cancel : NULL};
+  double begin = fg_seconds();
+  memset(step, 0, sizeof *step);
+  if (fg_progress_cancelled(progress)) return FG_FAIL(st, FG_INTERRUPTED, "the training was stopped");
+  FG_TRY(take_gradient(t, &quiet, step, st));
+  FG_TRY(optimise(t, step, st));
+  step->number = ++t->done;
+  step->lost_total = t->lost += step->lost;
+  step->seconds = t->seconds += fg_seconds() - begin;
+  return FG_OK;
+}

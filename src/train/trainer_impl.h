@@ -1,0 +1,63 @@
+/* The inside of a trainer; private to src/train/. */
+#ifndef FG_TRAINER_IMPL_H
+#define FG_TRAINER_IMPL_H
+
+#include "engine.h"
+#include "flowgap/train.h"
+#include "target/density.h"
+#include "train/network.h"
+#include "train/steps.h"
+
+/* Buffers of a batch of paths and what comes back of them. */
+typedef struct fg_path_room {
+  size_t n;
+  fg_buf x, rnd[FG_TRAIN_FORMS], lost;
+  double *start;                /* [n, d] */
+  double *value[FG_TRAIN_FORMS]; /* [n], rnd */
+  int32_t *step;                /* [n], of loss */
+} fg_path_room;
+
+struct fg_trainer {
+  fg_engine *engine;         /* borrowed, as the next three */
+  const fg_process *process;
+  const fg_target *target;
+  const fg_prior *prior;
+  fg_train_settings settings;
+  fg_prior_view start;
+  size_t d;
+  uint64_t seed, held_out; /* of training and of evaluation */
+  fg_train_network network; /* its weights are those of the last save */
+  fg_model *model;          /* keeps the density that `field` points to */
+  fg_field field;
+  fg_density density; /* of the target */
+  fg_buf density_buffer[FG_DENSITY_BUFFERS];
+  size_t density_buffers;
+  fg_path_ends ends[FG_TRAIN_FORMS];
+  size_t packed;                                    /* numbers in a pack */
+  fg_buf weights, gradient, first, second, average; /* average: only with settings.ema */
+  fg_path_grid grid, evaluation_grid;
+  fg_path_room batch, evaluation;
+  double *moments; /* of the evaluation and the target, shares of modes */
+  uint64_t done, lost; /* steps; paths that were lost in them */
+  double seconds;      /* that steps and evaluations took */
+};
+
+/* Buffers and arrays for n paths; release in any case. */
+FG_CHECKED fg_code fg_path_room_create(const fg_trainer *trainer, size_t n, fg_path_room *room, fg_status *st);
+void fg_path_room_release(const fg_trainer *trainer, fg_path_room *room);
+
+/* Starts number first / group .. of `seed`, each `group` times, into room->x. */
+FG_CHECKED fg_code fg_trainer_start(const fg_trainer *trainer, uint64_t seed, uint64_t first, size_t group,
+                                    fg_path_room *room, fg_status *st);
+
+fg_paths_request fg_trainer_request(const fg_trainer *trainer, const fg_path_grid *grid,
+                                    const fg_path_room *room, uint64_t seed, uint64_t first,
+                                    const fg_progress *progress);
+
+/* The field with these weights and the clip of step k. */
+fg_field fg_trainer_field(const fg_trainer *trainer, fg_buf weights, uint64_t k);
+
+/* Those that are evaluated and kept. */
+fg_buf fg_trainer_weights(const fg_trainer *trainer);
+
+#endif

@@ -1,0 +1,173 @@
+/* needs: train */
+/* E[w] = Z for the discrete form, whatever the number of steps, method, integrator and control; the bias of the
+ * continuous form falls like 1/N; a control that is exact has weights that are all alike. */
+#include "support/sampler_case.h"
+
+static const char *const methods[] = {"dis", "pis", "dds"};
+
+/* Two modes, and the double well, whose Z is not 1; its score grows like x^3, which fewer than 100 steps do not
+ * follow: their weights are so uneven that a standard error says nothing. */
+static fg_target *target_of(int well)
+{
+  static const double means[2] = {-1.2, 1.5}, weights[2] = {0.3, 0.7};
+  fg_target_settings s;
+  fg_target *target;
+  if (well) return sampler_target(FG_TARGET_DOUBLE_WELL, 0, 0);
+  fg_target_defaults(FG_TARGET_MIXTURE, &s);
+  s.dimension = 1;
+  s.components = 2;
+  s.means = means;
+  s.weights = weights;
+  s.variance = 0.6;
+  SAMPLER_OK(fg_target_create(&s, &target, &sampler_status));
+  return target;
+}
+
+/* Three methods, two integrators, six and three grids, two controls are 108 checks, one of which lies beyond four
+ * standard errors with a chance of 0.7 %. */
+static double check_unbiased(int method, int integrator, size_t steps, int trained, int well)
+{
+  sampler_case c;
+  fg_train_evaluation e;
+  sampler_open(&c, (fg_train_method)method, target_of(well), 2);
+  c.settings.integrator = (fg_train_integrator)integrator;
+  c.settings.control = steps % 50 == 0 ? FG_POTENTIAL : FG_VECTOR;
+  c.settings.evaluate_steps = steps;
+  c.settings.seed = steps;
+  if (well) c.settings.stages[0].grid_steps = 100;
+  sampler_start(&c, trained ? 20 : 0);
+  SAMPLER_OK(fg_trainer_evaluate(c.trainer, NULL, &e, &sampler_status));
+  const fg_train_figures *f = &e.form[FG_TRAIN_DISCRETE];
+  double off = (f->log_z_is - e.log_z) / f->log_z_is_se;
+  print_message("%s %d %zu %d %d: %.2f, ESS %.3f\n", methods[method], integrator, steps, trained, well, off, f->ess);
+  assert_true(f->log_z_elbo < e.log_z + 4 * f->log_z_elbo_se);
+  sampler_close(&c);
+  return fabs(off);
+}
+
+static void test_unbiased(void **state)
+{
+  (void)state;
+  static const size_t grids[] = {10, 20, 50, 100, 200, 400};
+  double worst = 0;
+  for (int method = 0; method < 3; method++)
+    for (int integrator = 0; integrator < 2; integrator++)
+      for (size_t g = 0; g < 6; g++)
+        for (int trained = 0; trained < 2; trained++)
+          for (int well = 0; well < 1 + (grids[g] >= 100); well++)
+            worst = fmax(worst, check_unbiased(method, integrator, grids[g], trained, well));
+  print_message("at most %.2f standard errors\n", worst);
+}
+
+/* DIS with target and prior N(0, I) under vp: untrained, u = g S is the exact control. */
+static void exact(size_t steps, fg_train_integrator integrator, fg_train_evaluation *e)
+{
+  sampler_case c;
+  sampler_open(&c, FG_TRAIN_DIS, sampler_target(FG_TARGET_GAUSSIAN, 2, 1), 2);
+  c.settings.clip_count = 0;
+  c.settings.integrator = integrator;
+  c.settings.precision = FG_DOUBLE;
+  c.settings.evaluate_steps = steps;
+  c.settings.evaluate_paths = 20000;
+  sampler_start(&c, 0);
+  SAMPLER_OK(fg_trainer_evaluate(c.trainer, NULL, e, &sampler_status));
+  sampler_close(&c);
+}
+
+/* Slope of log y against log x, least squares. */
+static double slope(int n, const double *x, const double *y)
+{
+  double mx = 0, my = 0, xy = 0, xx = 0;
+  for (int i = 0; i < n; i++) {
+    mx += log(x[i]) / n;
+    my += log(y[i]) / n;
+  }
+  for (int i = 0; i < n; i++) {
+    xy += (log(x[i]) - mx) * (log(y[i]) - my);
+    xx += (log(x[i]) - mx) * (log(x[i]) - mx);
+  }
+  return xy / xx;
+}
+
+/* The variance of rnd, 1/ESS - 1 while it is small, falls like 1/N, and so does the bias of the continuous form;
+ * the terms beyond bend both by less than 0.15 over these grids. */
+static void test_exact_control(void **state)
+{
+  (void)state;
+  enum { GRIDS = 5 };
+  static const double grids[GRIDS] = {40, 80, 160, 320, 640};
+  for (int integrator = 0; integrator < 2; integrator++) {
+    double bias[GRIDS], spread[GRIDS];
+    for (int g = 0; g < GRIDS; g++) {
+      fg_train_evaluation e;
+      exact((size_t)grids[g], (fg_train_integrator)integrator, &e);
+      const fg_train_figures *d = &e.form[FG_TRAIN_DISCRETE], *f = &e.form[FG_TRAIN_CONTINUOUS];
+      bias[g] = fabs(f->log_z_is);
+      spread[g] = 1 / f->ess - 1;
+      assert_true(bias[g] > 6 * f->log_z_is_se); /* so that the slope is that of the bias */
+      assert_true(fabs(d->log_z_is) < 4 * d->log_z_is_se);
+      assert_true(1 / d->ess - 1 < 20 / grids[g]);
+      assert_true(fabs(d->log_z_elbo) < 10 / grids[g]);
+    }
+    double of_bias = slope(GRIDS, grids, bias), of_spread = slope(GRIDS, grids, spread);
+    print_message("integrator %d: bias N^%.3f, variance N^%.3f\n", integrator, of_bias, of_spread);
+    assert_true(fabs(of_bias + 1) < 0.15);
+    assert_true(fabs(of_spread + 1) < 0.15);
+  }
+}
+
+/* Where the reference ends in the target, no control is the exact one, and rnd = 0 on every path: for PIS on any
+ * grid in both forms; for DDS the discrete form needs the exponential step, whose kernel is the process's. */
+static void test_reference_is_target(void **state)
+{
+  (void)state;
+  for (int method = FG_TRAIN_PIS; method <= FG_TRAIN_DDS; method++) {
+    sampler_case c;
+    fg_train_evaluation e;
+    sampler_open(&c, (fg_train_method)method,
+                 sampler_target(FG_TARGET_GAUSSIAN, 3, method == FG_TRAIN_PIS ? 2 : 1), 1);
+    c.settings.score = FG_GUIDE_NONE;
+    c.settings.integrator = FG_TRAIN_EXPONENTIAL;
+    c.settings.precision = FG_DOUBLE;
+    c.settings.evaluate_steps = 17;
+    c.settings.evaluate_paths = 500;
+    sampler_start(&c, 0);
+    SAMPLER_OK(fg_trainer_evaluate(c.trainer, NULL, &e, &sampler_status));
+    for (int form = 0; form < FG_TRAIN_FORMS; form++) {
+      assert_true(fabs(e.form[form].log_z_elbo) < 1e-13); /* sums of 17 terms of order 1 */
+      assert_true(e.form[form].log_z_elbo_se < 1e-14);
+      assert_true(fabs(e.form[form].ess - 1) < 1e-13);
+    }
+    sampler_close(&c);
+  }
+}
+
+/* A narrow limit loses paths: they are counted, and weigh nothing. */
+static void test_lost(void **state)
+{
+  (void)state;
+  sampler_case c;
+  fg_train_evaluation e;
+  fg_train_step step;
+  sampler_open(&c, FG_TRAIN_DIS, sampler_target(FG_TARGET_GAUSSIAN, 2, 1), 2);
+  c.settings.path_limit = 2.5;
+  sampler_start(&c, 0);
+  SAMPLER_OK(fg_trainer_evaluate(c.trainer, NULL, &e, &sampler_status));
+  assert_true(e.lost > 40 && e.lost < 1500);
+  assert_int_equal(e.points + e.lost, e.n);
+  for (size_t i = 0; i < 2 * e.points; i++) assert_true(fabs(e.x[i]) <= 2.5);
+  /* Z is that of the paths that stay inside, less than 1 by about their share. */
+  double share = (double)e.points / (double)e.n;
+  assert_true(fabs(e.form[FG_TRAIN_DISCRETE].log_z_is - log(share)) < 0.1);
+  assert_int_equal(fg_trainer_step(c.trainer, NULL, &step, &sampler_status), FG_NUMERICS);
+  assert_non_null(strstr(sampler_status.message, "train.lost_most"));
+  assert_int_equal(fg_trainer_steps_done(c.trainer), 0);
+  sampler_close(&c);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_unbiased), cmocka_unit_test(test_exact_control),
+                                     cmocka_unit_test(test_reference_is_target), cmocka_unit_test(test_lost)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
