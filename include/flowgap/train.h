@@ -147,20 +147,20 @@ typedef struct fg_train_evaluation {
   size_t n, grid_steps;
   fg_train_figures form[FG_TRAIN_FORMS];
   uint64_t lost;
-  size_t lost_first;         /* its number, with lost > 0 */
-  double log_z;              /* of the target, NaN if not known */
-  double mean_error;         /* mean over coordinates of |mean - target's|, NaN if not known */
-  double sd_error;           /* of |sd - target's| */
-  double sd_error_weighted;  /* the same with the paths weighted by w of the discrete form */
-  size_t modes, least_mode;  /* components of a mixture target, else 0; the one with the smallest share */
-  double least_share;        /* of the points nearest to its mean */
+  size_t lost_first;        /* its number, with lost > 0 */
+  double log_z;             /* of the target, NaN if not known */
+  double mean_error;        /* mean over coordinates of |mean - target's|, NaN if not known */
+  double sd_error;          /* of |sd - target's| */
+  double sd_error_weighted; /* the same with the paths weighted by w of the discrete form */
+  size_t modes, least_mode; /* components of a mixture target, else 0; the one with the smallest share */
+  double least_share;       /* of the points nearest to its mean */
   double seconds;
   /* Borrowed until the next call; lost paths are left out. */
-  size_t points;             /* n - lost */
-  const double *x;           /* [points, d] */
-  const double *mean, *sd;   /* [d] */
+  size_t points;                         /* n - lost */
+  const double *x;                       /* [points, d] */
+  const double *mean, *sd;               /* [d] */
   const double *target_mean, *target_sd; /* [d], NULL if not known */
-  const double *share;       /* [modes] */
+  const double *share;                   /* [modes] */
 } fg_train_evaluation;
 
 /* Figures on noise that is held out from training and the same in every call. */

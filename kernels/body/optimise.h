@@ -70,8 +70,8 @@ FG_HD size_t fg_panel_place(int rows, int columns, int row, int column)
 
 FG_HD size_t fg_trained_place(const fg_trained *b, int row, int column)
 {
-  return b->from + (b->panels ? fg_panel_place(b->rows, b->columns, row, column)
-                              : (size_t)row * b->columns + column);
+  return b->from +
+         (b->panels ? fg_panel_place(b->rows, b->columns, row, column) : (size_t)row * b->columns + column);
 }
 
 /* What a gradient holds at padding would leave it nonzero. */
@@ -168,7 +168,8 @@ FG_HD void fg_optimise(const fg_field *f, const fg_optimise_request *r)
   const double scale = fg_clip_scale(r->norm, r->max_norm);
   for (int k = 0; k < count; k++) {
     const size_t from = list[k].from, size = (size_t)list[k].rows * list[k].columns;
-    fg_adam(r, scale, size, gradient + from, w + from, m + from, v + from, average ? average + from : average);
+    fg_adam(r, scale, size, gradient + from, w + from, m + from, v + from,
+            average ? average + from : average);
   }
   fg_network_refresh(&at, w);
   if (average) fg_network_refresh(&at, average);

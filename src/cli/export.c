@@ -21,8 +21,10 @@ fg_code fg_run_export(const fg_args *args, fg_status *st)
   FG_GO(fg_session_engine(&session, st), done);
   FG_GO(fg_session_model(&session, st), done);
   FG_GO(fg_session_prior(&session, st), done);
-  FG_GO(fg_train_export(session.model, session.prior, session.settings, args->value[FG_OPTION_OUT], st), done);
-  if (!args->value[FG_OPTION_QUIET]) printf("%s: the network of %s\n", args->value[FG_OPTION_OUT], args->argument[0]);
+  FG_GO(fg_train_export(session.model, session.prior, session.settings, args->value[FG_OPTION_OUT], st),
+        done);
+  if (!args->value[FG_OPTION_QUIET])
+    printf("%s: the network of %s\n", args->value[FG_OPTION_OUT], args->argument[0]);
 done:
   fg_session_close(&session);
   return rc;

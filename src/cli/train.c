@@ -79,7 +79,8 @@ static void put_run(const json_t *root)
            cell(moments, "sd_error", b));
   if (json_is_object(modes))
     printf("  modes: %s, the smallest share is %s\n", cell(modes, "count", a), cell(modes, "least_share", b));
-  if (json_is_object(w2)) printf("  W2 to the target: %s (floor %s)\n", cell(w2, "value", a), cell(w2, "floor", b));
+  if (json_is_object(w2))
+    printf("  W2 to the target: %s (floor %s)\n", cell(w2, "value", a), cell(w2, "floor", b));
   for (size_t i = 0; i < json_array_size(warnings); i++)
     printf("  warning: %s\n", json_string_value(json_array_get(warnings, i)));
 }
@@ -125,7 +126,8 @@ static fg_code choose_run(const fg_args *args, char run[FG_PATH_ROOM], fg_status
   struct stat about;
   const char *config = args->argument[0];
   bool folder = stat(config, &about) == 0 && S_ISDIR(about.st_mode);
-  if (!args->value[FG_OPTION_RESUME] || args->value[FG_OPTION_OUT] || !folder || strlen(config) >= FG_PATH_ROOM)
+  if (!args->value[FG_OPTION_RESUME] || args->value[FG_OPTION_OUT] || !folder ||
+      strlen(config) >= FG_PATH_ROOM)
     return fg_session_run(args, run, st);
   snprintf(run, FG_PATH_ROOM, "%s", config);
   return FG_OK;

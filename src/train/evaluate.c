@@ -185,10 +185,11 @@ fg_code fg_trainer_evaluate(fg_trainer *t, const fg_progress *progress, fg_train
       e->lost_first = i;
     }
   if (e->lost + 1 >= room->n)
-    return FG_FAIL(st, FG_NUMERICS,
-                   "evaluation after step %llu: %llu of %zu paths are lost, and a figure needs two: train with "
-                   "a lower train.rate",
-                   (unsigned long long)e->step, (unsigned long long)e->lost, e->n);
+    return FG_FAIL(
+        st, FG_NUMERICS,
+        "evaluation after step %llu: %llu of %zu paths are lost, and a figure needs two: train with "
+        "a lower train.rate",
+        (unsigned long long)e->step, (unsigned long long)e->lost, e->n);
   FG_TRY(judge(t, e, st));
   e->seconds = fg_seconds() - begin;
   t->seconds += e->seconds;

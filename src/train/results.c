@@ -215,7 +215,8 @@ static json_t *warnings_of(const fg_train_job *job)
   json_t *list = json_array();
   if (e->lost)
     warn(list,
-         "%llu of %zu paths of the evaluation are lost, the first is path %zu: they have weight 0 in log_z_is and "
+         "%llu of %zu paths of the evaluation are lost, the first is path %zu: they have weight 0 in "
+         "log_z_is and "
          "ess, and the other figures are without them.",
          (unsigned long long)e->lost, e->n, e->lost_first);
   if (t->lost)
@@ -223,9 +224,11 @@ static json_t *warnings_of(const fg_train_job *job)
          (unsigned long long)t->lost, (unsigned long long)t->done);
   if (effective < 30)
     warn(list,
-         "The weights are worth %.2g independent ones: log_z_is and its standard error are not to be relied on.",
+         "The weights are worth %.2g independent ones: log_z_is and its standard error are not to be relied "
+         "on.",
          effective);
-  if (e->modes && e->least_share == 0) warn(list, "No point lies near component %zu of the target.", e->least_mode);
+  if (e->modes && e->least_share == 0)
+    warn(list, "No point lies near component %zu of the target.", e->least_mode);
   return list;
 }
 

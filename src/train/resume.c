@@ -11,8 +11,9 @@
 /* What may change without changing a bit of the training. */
 static bool may_differ(const char *key)
 {
-  static const char *const keys[] = {"train.log_every",       "train.evaluate_every", "train.evaluate_paths",
-                                     "train.evaluate_steps",  "train.lost_most",      "train.checkpoint_every"};
+  static const char *const keys[] = {"train.log_every",      "train.evaluate_every",
+                                     "train.evaluate_paths", "train.evaluate_steps",
+                                     "train.lost_most",      "train.checkpoint_every"};
   static const char *const groups[] = {"process.", "prior.", "target.", "train."};
   if (strcmp(key, "seed") == 0) return false;
   for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
@@ -35,10 +36,11 @@ static fg_code compare(const char *folder, const fg_settings *then, const fg_set
     const char *key = now->table[i].key;
     if (may_differ(key) || fg_value_equal(&then->values[i], &now->values[i])) continue;
     if (strcmp(key, "train.steps") == 0 && steps_may_differ(train)) continue;
-    return FG_FAIL(st, FG_USAGE,
-                   "--resume: %s is not what it is in %s/config.yaml, so the run could not go on as it began: give "
-                   "its value there, or train anew with another --out",
-                   key, folder);
+    return FG_FAIL(
+        st, FG_USAGE,
+        "--resume: %s is not what it is in %s/config.yaml, so the run could not go on as it began: give "
+        "its value there, or train anew with another --out",
+        key, folder);
   }
   return FG_OK;
 }

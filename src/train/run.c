@@ -55,7 +55,8 @@ static fg_code make_parts(fg_train_job *job, fg_status *st)
     return FG_FAIL(st, FG_USAGE, "target.kind is none: name the density that the sampler is to learn");
   FG_TRY(fg_prior_from_settings(job->settings, fg_target_dimension(job->target), job->process, job->target,
                                 &job->prior, st));
-  return fg_trainer_create(job->engine, &job->train, job->process, job->target, job->prior, &job->trainer, st);
+  return fg_trainer_create(job->engine, &job->train, job->process, job->target, job->prior, &job->trainer,
+                           st);
 }
 
 static fg_code remove_old(const char *path, fg_status *st)
@@ -91,7 +92,8 @@ static fg_code open_anew(fg_train_job *job, fg_status *st)
 static fg_code open_again(fg_train_job *job, fg_status *st)
 {
   if (!exists(job->checkpoint))
-    return FG_FAIL(st, FG_USAGE, "--resume: there is no %s to go on from; leave --resume out", job->checkpoint);
+    return FG_FAIL(st, FG_USAGE, "--resume: there is no %s to go on from; leave --resume out",
+                   job->checkpoint);
   FG_TRY(fg_resume_check(job->folder, job->settings, &job->train, st));
   FG_TRY(fg_trainer_load(job->trainer, job->checkpoint, st));
   job->saved = job->trainer->done;
@@ -174,8 +176,8 @@ static fg_code stopped(fg_train_job *job, fg_code rc, fg_status *st)
     note(job, "stopped after step %llu", done);
     if (done == 0) return FG_FAIL(st, FG_INTERRUPTED, "stopped before the first step of the training");
     return FG_FAIL(st, FG_INTERRUPTED,
-                   "stopped after step %llu of %llu; %s holds it: the same command with --resume goes on", done,
-                   (unsigned long long)job->train.steps, job->checkpoint);
+                   "stopped after step %llu of %llu; %s holds it: the same command with --resume goes on",
+                   done, (unsigned long long)job->train.steps, job->checkpoint);
   }
   if (st && rc == FG_NUMERICS && strlen(st->message) + 100 < sizeof st->message) {
     size_t used = strlen(st->message);

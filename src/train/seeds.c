@@ -153,8 +153,8 @@ static fg_code write_summary(const fg_seed_runs *all, double began, fg_status *s
                  all->count, all->folder);
 }
 
-fg_code fg_train_seeds(fg_engine *engine, const fg_settings *settings, const char *run_directory, size_t seeds,
-                       const fg_train_options *options, fg_status *st)
+fg_code fg_train_seeds(fg_engine *engine, const fg_settings *settings, const char *run_directory,
+                       size_t seeds, const fg_train_options *options, fg_status *st)
 {
   static const fg_train_options none = {.resume = false};
   fg_seed_runs all = {engine, settings, run_directory, options ? options : &none, seeds, 0, NULL};

@@ -219,10 +219,11 @@ static fg_code get_stages(const fg_settings *settings, fg_train_settings *s, fg_
   }
   s->stage_count = count;
   if (columns == 2 && from != (double)s->steps)
-    return FG_FAIL(st, FG_USAGE,
-                   "train.time_steps: its stages last %.0f optimiser steps together, train.steps is %llu: they "
-                   "must agree",
-                   from, (unsigned long long)s->steps);
+    return FG_FAIL(
+        st, FG_USAGE,
+        "train.time_steps: its stages last %.0f optimiser steps together, train.steps is %llu: they "
+        "must agree",
+        from, (unsigned long long)s->steps);
   return FG_OK;
 }
 
@@ -241,8 +242,8 @@ static fg_code get_clips(const fg_settings *settings, fg_train_settings *s, fg_s
     bool later = i == 0 || from > list[2 * i - 2];
     if (!whole(from) || !(clip > 0) || !later)
       return FG_FAIL(st, FG_USAGE,
-                     "train.clip, entry %zu, [%g, %g]: give steps that grow, as integers, and bounds > 0", i + 1,
-                     from, clip);
+                     "train.clip, entry %zu, [%g, %g]: give steps that grow, as integers, and bounds > 0",
+                     i + 1, from, clip);
     s->clips[i] = (fg_train_clip){(uint64_t)from, clip};
   }
   return FG_OK;

@@ -126,8 +126,7 @@ fg_code fg_path_grid_create(const fg_process *process, const fg_train_settings *
   }
   for (size_t k = 0; k <= steps; k++) g.coeff[k] = fg_process_coeff(process, t[k]);
   for (size_t k = 0; k < steps; k++)
-    g.step[k] =
-        fg_path_step_between(process, settings->method, settings->integrator, d, t[k], t[k + 1]);
+    g.step[k] = fg_path_step_between(process, settings->method, settings->integrator, d, t[k], t[k + 1]);
   fg_grid_destroy(&grid);
   *out = g;
   return FG_OK;

@@ -224,7 +224,11 @@ static fg_code fit_grid(fg_trainer *t, fg_status *st)
   return fg_path_grid_create(t->process, &t->settings, t->d, steps, &t->grid, st);
 }
 
-static const char advice[] = "lower train.rate, or clip more (train.clip, train.clip_norm)";
+static const char *advice(const fg_trainer *t)
+{
+  return t->settings.control == FG_VECTOR ? "lower train.rate, or clip more (train.clip, train.clip_norm)"
+                                          : "lower train.rate or train.clip_norm";
+}
 
 /* Too many lost paths, or a loss that is no number. */
 static fg_code check_loss(const fg_trainer *t, const fg_objective_request *r, fg_status *st)
@@ -232,12 +236,14 @@ static fg_code check_loss(const fg_trainer *t, const fg_objective_request *r, fg
   unsigned long long number = (unsigned long long)t->done + 1;
   size_t n = r->paths.n, path = r->lost_first;
   if ((double)r->lost > t->settings.lost_most * (double)n)
-    return FG_FAIL(st, FG_NUMERICS,
-                   "step %llu of the training: %zu of %zu paths are lost, more than train.lost_most allows; the "
-                   "first is path %zu of the batch, in tile %zu: %s",
-                   number, r->lost, n, path, path / r->paths.tile, advice);
+    return FG_FAIL(
+        st, FG_NUMERICS,
+        "step %llu of the training: %zu of %zu paths are lost, more than train.lost_most allows; the "
+        "first is path %zu of the batch, in tile %zu: %s",
+        number, r->lost, n, path, path / r->paths.tile, advice(t));
   if (!isfinite(r->loss))
-    return FG_FAIL(st, FG_NUMERICS, "step %llu of the training: the loss is %g: %s", number, r->loss, advice);
+    return FG_FAIL(st, FG_NUMERICS, "step %llu of the training: the loss is %g: %s", number, r->loss,
+                   advice(t));
   return FG_OK;
 }
 

@@ -12,20 +12,20 @@
 typedef struct fg_path_room {
   size_t n;
   fg_buf x, rnd[FG_TRAIN_FORMS], lost;
-  double *start;                /* [n, d] */
+  double *start;                 /* [n, d] */
   double *value[FG_TRAIN_FORMS]; /* [n], rnd */
-  int32_t *step;                /* [n], of loss */
+  int32_t *step;                 /* [n], of loss */
 } fg_path_room;
 
 struct fg_trainer {
-  fg_engine *engine;         /* borrowed, as the next three */
+  fg_engine *engine; /* borrowed, as the next three */
   const fg_process *process;
   const fg_target *target;
   const fg_prior *prior;
   fg_train_settings settings;
   fg_prior_view start;
   size_t d;
-  uint64_t seed, held_out; /* of training and of evaluation */
+  uint64_t seed, held_out;  /* of training and of evaluation */
   fg_train_network network; /* its weights are those of the last save */
   fg_model *model;          /* keeps the density that `field` points to */
   fg_field field;
@@ -37,13 +37,14 @@ struct fg_trainer {
   fg_buf weights, gradient, first, second, average; /* average: only with settings.ema */
   fg_path_grid grid, evaluation_grid;
   fg_path_room batch, evaluation;
-  double *moments; /* of the evaluation and the target, shares of modes */
+  double *moments;     /* of the evaluation and the target, shares of modes */
   uint64_t done, lost; /* steps; paths that were lost in them */
   double seconds;      /* that steps and evaluations took */
 };
 
 /* Buffers and arrays for n paths; release in any case. */
-FG_CHECKED fg_code fg_path_room_create(const fg_trainer *trainer, size_t n, fg_path_room *room, fg_status *st);
+FG_CHECKED fg_code fg_path_room_create(const fg_trainer *trainer, size_t n, fg_path_room *room,
+                                       fg_status *st);
 void fg_path_room_release(const fg_trainer *trainer, fg_path_room *room);
 
 /* Starts number first / group .. of `seed`, each `group` times, into room->x. */

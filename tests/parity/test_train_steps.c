@@ -68,8 +68,8 @@ static void check_steps(const char *name, const char *line, const fg_process *pr
   fg_train_integrator integrator =
       train_is(line, "integrator", "exponential") ? FG_TRAIN_EXPONENTIAL : FG_TRAIN_EULER;
   for (size_t k = 0; k < count / 8; k++) {
-    fg_path_step s = fg_path_step_between(process, method_of(line), integrator, (size_t)train_number(line, "d"),
-                                          times[k], times[k + 1]);
+    fg_path_step s = fg_path_step_between(process, method_of(line), integrator,
+                                          (size_t)train_number(line, "d"), times[k], times[k + 1]);
     const double got[8] = {s.keep, s.push, s.spread, s.time, s.root, s.drift, s.back, s.back_variance};
     for (size_t i = 0; i < 8; i++) expect(name, "number", 8 * k + i, got[i], stored[8 * k + i]);
   }
@@ -88,7 +88,8 @@ static void check_ends(const char *name, const char *line, const fg_process *pro
     fg_path_ends e = fg_path_ends_of(process, &view, method_of(line), (fg_train_form)form,
                                      (size_t)train_number(line, "d"));
     const double got[4] = {e.start, e.start_precision, e.end, e.end_precision};
-    for (size_t i = 0; i < 4; i++) expect(name, "end", 4 * (size_t)form + i, got[i], stored[4 * form + (int)i]);
+    for (size_t i = 0; i < 4; i++)
+      expect(name, "end", 4 * (size_t)form + i, got[i], stored[4 * form + (int)i]);
   }
   fg_prior_destroy(&prior);
   free(stored);
@@ -283,7 +284,8 @@ static double run_adam(const char *line, fg_engine *engine, fg_precision precisi
                              .max_norm = train_number(line, "max_norm"),
                              .number = (uint64_t)k + 1};
     adam_gradient(&c, k);
-    if (engine->ops->optimise(engine, engine->threads, &c.field, &r, &st) != FG_OK) fail_msg("%s", st.message);
+    if (engine->ops->optimise(engine, engine->threads, &c.field, &r, &st) != FG_OK)
+      fail_msg("%s", st.message);
     adam_download(&c, c.buffer[0], &c.now);
     c.error = fmax(c.error, fabs(r.norm / norms[k] - 1));
     assert_true(fabs(r.rate / rates[k] - 1) < 1e-14);

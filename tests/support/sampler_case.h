@@ -42,7 +42,8 @@ static inline void sampler_open(sampler_case *c, fg_train_method method, fg_targ
   if (method == FG_TRAIN_PIS) p.horizon = 2;
   SAMPLER_OK(fg_engine_open("cpu", threads, &c->engine, &sampler_status));
   SAMPLER_OK(fg_process_create(&p, &c->process, &sampler_status));
-  SAMPLER_OK(fg_prior_create(&prior, fg_target_dimension(target), c->process, target, &c->prior, &sampler_status));
+  SAMPLER_OK(
+      fg_prior_create(&prior, fg_target_dimension(target), c->process, target, &c->prior, &sampler_status));
   fg_train_settings *s = &c->settings;
   fg_train_defaults(method, s);
   s->hidden_count = 2;
