@@ -10,6 +10,8 @@
 #include "base/run_directory.h"
 #include "train/run_impl.h"
 
+enum { FG_DISTANCE_LEAST = 4 }; /* points that an estimate of W2 needs */
+
 static void note(const fg_train_job *job, const char *format, ...) FG_PRINTF(2, 3);
 static void note(const fg_train_job *job, const char *format, ...)
 {
@@ -194,8 +196,9 @@ static fg_code measure(fg_train_job *job, fg_status *st)
   const fg_train_evaluation *e = &job->evaluation;
   const fg_train_options *o = job->options;
   size_t n = e->points, d = job->trainer->d, rows = fg_target_rows(job->target);
-  if (!o->distance || !(fg_target_abilities(job->target) & FG_TARGET_SAMPLE)) return FG_OK;
   size_t m = rows && rows < n ? rows : n;
+  if (!o->distance || m < FG_DISTANCE_LEAST || !(fg_target_abilities(job->target) & FG_TARGET_SAMPLE))
+    return FG_OK;
   double *y = malloc(m * d * sizeof *y);
   if (!y) return FG_FAIL(st, FG_MEMORY, "no memory for %zu points of the target", m);
   fg_code rc = fg_target_sample(job->target, job->train.seed, 0, m, y, st);
