@@ -267,7 +267,7 @@ typedef struct fg_engine_ops {
   /* Largest over n particles of sqrt( sum_j (x_j w_j)^2 / (d + tail) ); vectors hold [n, d] and then,
    * with tail 1, [n], as fg_ode_request does. HUGE_VAL when a sum is not finite. */
   double (*vec_particle_norm)(fg_engine *e, size_t n, size_t d, int tail, fg_buf x, fg_buf w);
-  /* samplers: fields of kind NETWORK with a guide */
+  /* Samplers. paths takes any field (u = g s without a guide), objective and optimise those with a guide. */
   fg_code (*paths)(fg_engine *e, fg_threads *threads, const fg_field *field, const fg_paths_request *request,
                    fg_status *st);
   fg_code (*objective)(fg_engine *e, fg_threads *threads, const fg_field *field,

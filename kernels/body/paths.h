@@ -1,10 +1,12 @@
-/* Paths of a sampler on a tile, with the log Radon-Nikodym derivative rnd = -log w in both forms (engine.h). */
+/* Paths of a sampler on a tile, with the log Radon-Nikodym derivative rnd = -log w in both forms (engine.h). A field
+ * without a guide is a score model like any other: then u = g s. */
 #ifndef FG_BODY_PATHS_H
 #define FG_BODY_PATHS_H
 
 #include <float.h>
 
 #include "body/control.h"
+#include "body/field.h"
 #include "body/noise.h"
 #include "formula/path.h"
 
@@ -17,7 +19,8 @@ typedef struct fg_path_walk {
   int row_size;
   size_t first; /* path of the request */
   int count, p, d;
-  fg_control control;
+  fg_control control;    /* only u and one where the field has no guide */
+  fg_tile tile;          /* of such a field */
   fg_real *x, *next, *z; /* [d][p] */
   fg_real *alive;        /* [p]: 1, or 0 once a path is lost; such a path goes on from the origin, unused */
   double *rnd[2], *ito;  /* [p]; ito: the sum of u.z root */
@@ -39,7 +42,11 @@ FG_HD size_t fg_path_carve(fg_path_walk *w, const fg_field *f, const fg_paths_re
   w->log_rho = fg_control_plane(base, &used, (size_t)p);
   w->target_row = fg_control_plane(base, &used, (size_t)fg_density_row_size(&r->target));
   w->target_scratch = fg_control_plane(base, &used, fg_density_scratch(&r->target, p));
-  return used + fg_control_carve(&w->control, f, p, base ? base + used : 0);
+  if (f->guided) return used + fg_control_carve(&w->control, f, p, base ? base + used : 0);
+  w->control.u = fg_control_plane(base, &used, vector);
+  w->control.one = fg_control_plane(base, &used, (size_t)p);
+  w->tile.scratch = fg_control_plane(base, &used, fg_field_scratch(f, p, FG_SCORE));
+  return used;
 }
 
 FG_HD size_t fg_paths_scratch(const fg_field *f, const fg_paths_request *r, int p)
@@ -65,13 +72,13 @@ TILE_FN void fg_path_begin(fg_path_walk *w, const fg_field *f, const fg_paths_re
   w->field = f;
   w->request = r;
   w->rows = rows;
-  w->row_size = (int)fg_whole_lanes((size_t)fg_network_row_size(f));
+  w->row_size = (int)fg_whole_lanes((size_t)fg_field_row_size(f));
   w->first = first;
   w->count = count;
   w->p = p;
   w->d = f->d;
   fg_path_carve(w, f, r, p, scratch);
-  fg_density_row(&f->guide.density, w->control.density_row);
+  if (f->guided) fg_density_row(&f->guide.density, w->control.density_row);
   fg_density_row(&r->target, w->target_row);
   fg_tile_load((const double *)r->x.device + first * (size_t)f->d, count, f->d, p, w->x);
   TILE_EACH(i, p)
@@ -137,11 +144,33 @@ FG_HD const fg_real *fg_path_row(const fg_path_walk *w, size_t k)
   return w->rows + k * (size_t)w->row_size;
 }
 
+/* u = g s of a field without guide. */
+TILE_FN void fg_path_score(fg_path_walk *w, size_t k)
+{
+  const fg_real g = (fg_real)sqrt(w->request->coeff[k].g2);
+  const int vector = w->d * w->p;
+  fg_real *__restrict__ u = w->control.u;
+  w->tile.p = w->p;
+  w->tile.want = FG_SCORE;
+  w->tile.x = w->x;
+  w->tile.v = 0;
+  w->tile.row = fg_path_row(w, k);
+  w->tile.row_stride = 0;
+  w->tile.score = u;
+  w->tile.phi = w->tile.phi_t = w->tile.divergence = w->tile.jvp = 0;
+  fg_field_tile(w->field, &w->tile);
+  TILE_EACH(i, vector) u[i] *= g;
+  TILE_SYNC();
+}
+
 /* Control and noise of step k at w->x; with `slopes` a reverse may follow. */
 TILE_FN void fg_path_look(fg_path_walk *w, size_t k, int slopes)
 {
   const fg_paths_request *r = w->request;
-  fg_control_value(&w->control, w->x, fg_path_row(w, k), slopes);
+  if (w->field->guided)
+    fg_control_value(&w->control, w->x, fg_path_row(w, k), slopes);
+  else
+    fg_path_score(w, k);
   fg_tile_normals(r->seed, r->stream, r->first + w->first, (uint32_t)k, w->d, w->p, w->z);
 }
 

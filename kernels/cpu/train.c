@@ -164,10 +164,8 @@ static fg_code fg_train_begin(fg_engine *e, fg_threads *threads, const fg_field 
 
 static fg_code fg_train_check(const fg_field *field, const fg_paths_request *r, fg_status *st)
 {
-  if (field->kind != FG_FIELD_NETWORK || !field->guided || field->as.network.layers < 2)
-    return FG_FAIL(st, FG_UNSUPPORTED, "paths of a sampler need a guided network with a hidden layer");
-  if (field->as.network.form == FG_VECTOR && field->as.network.output != FG_OUTPUT_CONTROL)
-    return FG_FAIL(st, FG_UNSUPPORTED, "paths of a sampler need a network that gives a control");
+  if (field->guided && (field->kind != FG_FIELD_NETWORK || field->as.network.layers < 2))
+    return FG_FAIL(st, FG_UNSUPPORTED, "the control of a sampler is a network with a hidden layer");
   if (r->tile < 1 || r->tile > 65536)
     return FG_FAIL(st, FG_USAGE, "tile is %zu paths: give 1 to 65536", r->tile);
   if (r->n < 1 || r->steps < 1 || r->steps > INT32_MAX)
@@ -229,6 +227,8 @@ static fg_batch_value fg_objective_mean(fg_threads *threads, fg_train_job *job)
 static fg_code fg_objective_check(const fg_field *field, const fg_objective_request *r, fg_status *st)
 {
   FG_TRY(fg_train_check(field, &r->paths, st));
+  if (!field->guided)
+    return FG_FAIL(st, FG_UNSUPPORTED, "only the control of a sampler can be trained: this model has none");
   if (r->objective == FG_OBJECTIVE_LOG_VARIANCE_TRAJECTORY && (r->group < 2 || r->paths.n % r->group))
     return FG_FAIL(st, FG_USAGE, "%zu paths in groups of %zu: give groups of at least 2 that divide them",
                    r->paths.n, r->group);

@@ -72,8 +72,7 @@ fg_code fg_session_leave_pin(fg_session *session, fg_status *st)
   FG_TRY(fg_settings_real(session->settings, "process.horizon", &horizon, st));
   fprintf(stderr,
           "flowgap: the sampler starts in a point at t = %g, where no ODE can: both flows start at t = %g, "
-          "from the "
-          "Gaussian that it reaches without control\n",
+          "from the Gaussian that it reaches without control\n",
           pin, horizon);
   return FG_OK;
 }
