@@ -196,7 +196,7 @@ void fg_trainer_destroy(fg_trainer **trainer)
   if (!t) return;
   fg_engine *e = t->engine;
   fg_buf *bufs[] = {&t->weights, &t->gradient, &t->first, &t->second, &t->average};
-  for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++) e->ops->free(e, bufs[i]);
+  for (size_t i = 0; i < 5; i++) e->ops->free(e, bufs[i]);
   for (size_t i = 0; i < t->density_buffers; i++) e->ops->free(e, &t->density_buffer[i]);
   fg_path_room_release(t, &t->batch);
   fg_path_room_release(t, &t->evaluation);
