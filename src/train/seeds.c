@@ -161,6 +161,9 @@ fg_code fg_train_seeds(fg_engine *engine, const fg_settings *settings, const cha
   double began = fg_seconds();
   FILE *log = NULL;
   FG_TRY(fg_settings_integer(settings, "seed", &all.first, st));
+  if (has_file(run_directory, "checkpoint.h5"))
+    return FG_FAIL(st, FG_USAGE, "%s holds one training: choose another folder for several with --out",
+                   run_directory);
   FG_TRY(all.options->resume ? fg_run_directory_continue(run_directory, settings, &log, st)
                              : fg_run_directory_open(run_directory, settings, &log, st));
   fprintf(log, "flowgap %s: %zu trainings, in seed-1 to seed-%zu\n", fg_version(), seeds, seeds);

@@ -125,6 +125,8 @@ holds seeds/seed-2/config.yaml 'seed: 2'
 good train tiny.yaml --out seeds --seeds 3 --resume
 holds out.txt '3 trainings, 0 failed'
 
+expect 2 'run holds one training' train tiny.yaml --out run --seeds 2
+
 # ---- what cannot be trained
 expect 2 'train.steps is 0' train tiny.yaml --out x --set train.steps=0
 expect 2 'train.batch is 64, which 3 paths per start' train tiny.yaml --out x --set train.objective=log_variance_trajectory --set train.group=3
