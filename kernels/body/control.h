@@ -13,7 +13,8 @@
 #include "body/network_row.h"
 #include "body/network_tile.h"
 
-/* Where a tile adds its share of the gradient. */
+/* Where a tile adds its share of the gradient. That of the last layer, whose outputs are few, lies in its `rows`;
+ * the others in `forward`. */
 typedef struct fg_gradient {
   fg_real *core; /* packed weights without those of time */
   fg_real *row;  /* [out_0]: of the row of this step */
@@ -67,9 +68,8 @@ FG_HD size_t fg_control_carve(fg_control *c, const fg_field *f, int p, fg_real *
     c->below[l] = fg_control_plane(base, &used, second);
     c->tangent[l] = fg_control_plane(base, &used, second);
   }
-  const size_t last = (size_t)fg_panel_padded(f->d) * p, widest = (size_t)p * at->widest;
-  c->down = fg_control_plane(base, &used, widest > last ? widest : last);
-  c->spare = fg_control_plane(base, &used, widest > last ? widest : last);
+  c->down = fg_control_plane(base, &used, (size_t)p * at->widest);
+  c->spare = fg_control_plane(base, &used, (size_t)p * at->widest);
   c->out = fg_control_plane(base, &used, vector);
   c->score = fg_control_plane(base, &used, vector);
   c->u = fg_control_plane(base, &used, vector);
@@ -188,25 +188,15 @@ TILE_FN void fg_control_reverse_score(fg_control *c, const fg_real *__restrict__
   TILE_SYNC();
 }
 
-/* y [p, n] = x [d][p], columns beyond d 0. */
-TILE_FN void fg_control_transpose(int p, int d, int n, const fg_real *__restrict__ x, fg_real *__restrict__ y)
-{
-  TILE_EACH(i, p)
-  for (int j = 0; j < n; j++) y[(size_t)i * n + j] = j < d ? x[(size_t)j * p + i] : 0;
-  TILE_SYNC();
-}
-
 /* Gradient of sum psi.net through the layers, psi within the clip. dx += its part, unless 0. */
 TILE_FN void fg_control_reverse_layers(fg_control *c, const fg_real *psi, const fg_gradient *to, fg_real *dx)
 {
   const fg_network_layout *at = &c->run.at;
   const int p = c->p, d = c->d, last = at->layers - 1;
   const fg_network_layer *out = &at->layer[last], *first = &at->layer[0];
-  fg_control_transpose(p, d, out->out_pad, psi, c->down);
-  tile_outer(p, out->out_pad, out->in, c->h[last - 1], out->in_pad, 1, c->down, to->core + out->forward);
-  tile_column_sum(p, out->out_pad, c->down, to->core + out->bias);
-  tile_matmul(p, out->in_pad, d, psi, 1, p, c->run.packed + out->backward, 0, 0, c->gate[last - 1], c->spare);
-  fg_network_swap(&c->down, &c->spare);
+  tile_outer(p, out->in_pad, d, psi, 1, p, c->h[last - 1], to->core + out->rows);
+  for (int j = 0; j < d; j++) to->core[out->bias + j] += tile_sum(p, psi + (size_t)j * p);
+  tile_matmul(p, out->in_pad, d, psi, 1, p, c->run.packed + out->backward, 0, 0, c->gate[last - 1], c->down);
   for (int l = last - 1; l > 0; l--) {
     const fg_network_layer *layer = &at->layer[l];
     tile_outer(p, layer->out_pad, layer->in, c->h[l - 1], layer->in_pad, 1, c->down,

@@ -68,12 +68,7 @@ TILE_FN void fg_control_tangents(fg_control *c, const fg_real *chi, const fg_gra
       tile_matmul(p, layer->out_pad, layer->in, c->spare, layer->in_pad, 1, w, 0, 0, 0, c->tangent[l]);
     fg_tile_product(p * layer->out_pad, c->tangent[l], c->gate[l], c->spare);
   }
-  /* the output layer has one column, and is stored with FG_PAD of them */
-  fg_real *__restrict__ one = c->down;
-  TILE_EACH(i, p)
-  for (int k = 0; k < FG_PAD; k++) one[(size_t)i * FG_PAD + k] = k == 0 ? (fg_real)1 : (fg_real)0;
-  TILE_SYNC();
-  tile_outer(p, out->out_pad, out->in, c->spare, out->in_pad, 1, c->down, to->core + out->forward);
+  tile_column_sum(p, out->in_pad, c->spare, to->core + out->rows);
 }
 
 /* As fg_control_reverse_layers, for psi of u = g grad net + ...; psi is overwritten. */

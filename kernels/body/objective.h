@@ -36,6 +36,20 @@ FG_HD fg_gradient fg_objective_at(const fg_path_walk *w, fg_real *block, size_t 
   return g;
 }
 
+/* The core of a block as a packed gradient: the last layer goes from its rows to its forward panels; what is no part
+ * of the core becomes 0. */
+FG_HD void fg_objective_take_core(const fg_field *f, const fg_real *block, fg_real *packed)
+{
+  fg_network_layout at;
+  fg_network_layout_of(f, &at);
+  const fg_network_layer *last = &at.layer[at.layers - 1];
+  for (size_t i = 0; i < at.size; i++) packed[i] = i < at.core ? block[i] : 0;
+  for (int j = 0; j < last->in; j++)
+    for (int k = 0; k < last->out; k++)
+      packed[last->forward + fg_panel_place(last->in, last->out_pad, j, k)] =
+          block[last->rows + (size_t)k * last->in_pad + j];
+}
+
 FG_HD int fg_objective_is_kl(const fg_objective_request *r)
 {
   return r->objective == FG_OBJECTIVE_KL || r->objective == FG_OBJECTIVE_KL_ITO;

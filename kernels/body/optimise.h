@@ -59,15 +59,6 @@ FG_HD int fg_trained_blocks(const fg_field *f, const fg_network_layout *at, fg_t
   return count;
 }
 
-/* Place of entry (row, column) of a matrix [rows, columns] in panels. */
-FG_HD size_t fg_panel_place(int rows, int columns, int row, int column)
-{
-  int q = fg_panels(columns) - 1;
-  while (fg_panel_start(columns, q) > column) q--;
-  const int start = fg_panel_start(columns, q), end = fg_panel_start(columns, q + 1);
-  return (size_t)rows * start + (size_t)row * (end - start) + (column - start);
-}
-
 FG_HD size_t fg_trained_place(const fg_trained *b, int row, int column)
 {
   return b->from +

@@ -28,4 +28,13 @@ FG_HD int fg_panel_start(int n, int q)
   return n / FG_PAD * q / fg_panels(n) * FG_PAD;
 }
 
+/* Place of entry (row, column) of a matrix [rows, columns] in panels. */
+FG_HD size_t fg_panel_place(int rows, int columns, int row, int column)
+{
+  int q = fg_panels(columns) - 1;
+  while (fg_panel_start(columns, q) > column) q--;
+  const int start = fg_panel_start(columns, q), end = fg_panel_start(columns, q + 1);
+  return (size_t)rows * start + (size_t)row * (end - start) + (column - start);
+}
+
 #endif

@@ -130,11 +130,7 @@ static void time_reverse(const fg_field *f, const fg_coeff *coeff, const void *t
 
 static void take_core(const fg_field *f, const void *block, void *packed)
 {
-  fg_network_layout at;
-  fg_network_layout_of(f, &at);
-  const fg_real *from = block;
-  fg_real *to = packed;
-  for (size_t i = 0; i < at.size; i++) to[i] = i < at.core ? from[i] : 0;
+  fg_objective_take_core(f, block, packed);
 }
 
 static size_t ode_scratch(const fg_field *f, const fg_ode_request *r, int jvp)
