@@ -13,8 +13,8 @@
 #include "body/network_row.h"
 #include "body/network_tile.h"
 
-/* Where a tile adds its share of the gradient. That of the last layer, whose outputs are few, lies in its `rows`;
- * the others in `forward`. */
+/* Where a tile adds its share of the gradient. That of the last layer, whose outputs are few, lies in its `rows`, as
+ * panels [out, in]; the others in `forward`. */
 typedef struct fg_gradient {
   fg_real *core; /* packed weights without those of time */
   fg_real *row;  /* [out_0]: of the row of this step */

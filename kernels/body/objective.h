@@ -36,8 +36,8 @@ FG_HD fg_gradient fg_objective_at(const fg_path_walk *w, fg_real *block, size_t 
   return g;
 }
 
-/* The core of a block as a packed gradient: the last layer goes from its rows to its forward panels; what is no part
- * of the core becomes 0. */
+/* The core of a block as a packed gradient: the last layer goes from its rows, which tile_outer fills in panels, to its
+ * forward panels; what is no part of the core becomes 0. */
 FG_HD void fg_objective_take_core(const fg_field *f, const fg_real *block, fg_real *packed)
 {
   fg_network_layout at;
@@ -47,7 +47,7 @@ FG_HD void fg_objective_take_core(const fg_field *f, const fg_real *block, fg_re
   for (int j = 0; j < last->in; j++)
     for (int k = 0; k < last->out; k++)
       packed[last->forward + fg_panel_place(last->in, last->out_pad, j, k)] =
-          block[last->rows + (size_t)k * last->in_pad + j];
+          block[last->rows + fg_panel_place(last->out, last->in_pad, k, j)];
 }
 
 FG_HD int fg_objective_is_kl(const fg_objective_request *r)
@@ -74,13 +74,35 @@ TILE_FN void fg_objective_weights(const fg_path_walk *w, const double *weight, f
   TILE_SYNC();
 }
 
-/* A path of weight 0 rests at the origin: on its way to infinity it would have slopes that 0 times them is NaN. */
-TILE_FN void fg_objective_rest(fg_path_walk *w, const fg_real *__restrict__ c)
+/* The first path with a weight, or -1. */
+TILE_FN int fg_objective_first(const fg_path_walk *w, const fg_real *__restrict__ c)
+{
+  int first = -1;
+  for (int i = w->p; i-- > 0;) first = c[i] != 0 ? i : first;
+  return first;
+}
+
+/* A path without weight takes the places of one that has some: where it went itself slopes may be infinite, and 0 times
+ * them is NaN. No fixed point will do, since a density may have a pole anywhere. */
+TILE_FN void fg_objective_borrow(const fg_path_walk *w, const fg_real *__restrict__ c, int from,
+                                 fg_real *__restrict__ x)
 {
   const int p = w->p;
-  TILE_EACH(i, p) w->alive[i] = c[i] != 0 ? w->alive[i] : 0;
-  for (int j = 0; j < w->d; j++) TILE_EACH(i, p) w->x[j * p + i] = c[i] != 0 ? w->x[j * p + i] : 0;
+  for (int j = 0; j < w->d; j++) {
+    const fg_real place = x[j * p + from];
+    TILE_EACH(i, p) x[j * p + i] = c[i] != 0 ? x[j * p + i] : place;
+  }
   TILE_SYNC();
+}
+
+/* Such paths stay there. Returns 0 if no path of the tile has a weight. */
+TILE_FN int fg_objective_rest(fg_path_walk *w, const fg_real *__restrict__ c)
+{
+  const int from = fg_objective_first(w, c), p = w->p;
+  if (from < 0) return 0;
+  TILE_EACH(i, p) w->alive[i] = c[i] != 0 ? w->alive[i] : 0;
+  fg_objective_borrow(w, c, from, w->x);
+  return 1;
 }
 
 /* psi [d][p] = c_i scale z */
@@ -102,7 +124,7 @@ TILE_FN int fg_objective_variance_tile(const fg_field *f, const fg_objective_req
   fg_real *psi = fg_cut(&scratch, vector), *c = fg_cut(&scratch, (size_t)p);
   fg_path_begin(&w, f, &r->paths, rows, first, count, p, scratch);
   fg_objective_weights(&w, weight, c);
-  fg_objective_rest(&w, c);
+  if (!fg_objective_rest(&w, c)) return 0;
   for (size_t k = 0; k < r->paths.steps; k++) {
     const fg_path_step *s = &r->paths.step[k];
     const fg_gradient to = fg_objective_at(&w, block, k);
@@ -137,19 +159,6 @@ TILE_FN int fg_objective_forward(fg_path_walk *w, fg_real *path)
   }
   fg_path_finish(w, 1);
   return 0;
-}
-
-/* The same for the path that was kept. */
-TILE_FN void fg_objective_rest_path(const fg_path_walk *w, const fg_real *__restrict__ c,
-                                    fg_real *__restrict__ path)
-{
-  const int p = w->p;
-  const size_t place = fg_whole_lanes((size_t)(w->d * p));
-  for (size_t k = 0; k < w->request->steps; k++) {
-    fg_real *__restrict__ x = path + 2 * k * place;
-    for (int j = 0; j < w->d; j++) TILE_EACH(i, p) x[j * p + i] = c[i] != 0 ? x[j * p + i] : 0;
-  }
-  TILE_SYNC();
 }
 
 /* One step back: l [d][p] at X' becomes l at X = x. */
@@ -211,11 +220,13 @@ TILE_FN int fg_objective_kl_tile(const fg_field *f, const fg_objective_request *
   for (int j = 0; j < w.d; j++) TILE_EACH(i, p)
   l[j * p + i] = c[i] > 0 ? -w.next[j * p + i] - precision * w.x[j * p + i] : 0;
   TILE_SYNC();
-  fg_objective_rest_path(&w, c, path);
+  const int from = fg_objective_first(&w, c);
+  if (from < 0) return 0;
   for (size_t k = r->paths.steps; k-- > 0;) {
     const fg_gradient to = fg_objective_at(&w, block, k);
-    const fg_real *x = path + 2 * k * place, *z = path + (2 * k + 1) * place;
+    fg_real *x = path + 2 * k * place, *z = x + place;
     if (fg_path_cancelled(&w, k)) return 1;
+    fg_objective_borrow(&w, c, from, x);
     fg_objective_back(&w, r, k, x, z, c, psi, l);
     fg_control_reverse(&w.control, psi, &to, k > 0 ? l : 0, r->detach_score);
   }

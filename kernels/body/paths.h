@@ -22,7 +22,7 @@ typedef struct fg_path_walk {
   fg_control control;    /* only u and one where the field has no guide */
   fg_tile tile;          /* of such a field */
   fg_real *x, *next, *z; /* [d][p] */
-  fg_real *alive;        /* [p]: 1, or 0 once a path is lost; such a path goes on from the origin, unused */
+  fg_real *alive;        /* [p]: 1, or 0 once a path is lost; such a path stays where it was, unused */
   double *rnd[2], *ito;  /* [p]; ito: the sum of u.z root */
   fg_real *target_row, *target_scratch, *log_rho;
 } fg_path_walk;
@@ -131,7 +131,7 @@ TILE_FN void fg_path_accept(fg_path_walk *w, size_t k)
   const int p = w->p;
   TILE_EACH(i, p) was[i] = alive[i];
   for (int j = 0; j < w->d; j++) TILE_EACH(i, p) alive[i] = fg_vabs(next[j * p + i]) <= limit ? alive[i] : 0;
-  for (int j = 0; j < w->d; j++) TILE_EACH(i, p) x[j * p + i] = alive[i] > 0 ? next[j * p + i] : 0;
+  for (int j = 0; j < w->d; j++) TILE_EACH(i, p) x[j * p + i] = alive[i] > 0 ? next[j * p + i] : x[j * p + i];
   TILE_EACH(i, w->count)
   {
     if (alive[i] < was[i]) lost[i] = (int32_t)k;
