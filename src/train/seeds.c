@@ -16,6 +16,7 @@ typedef struct fg_seed_runs {
   const fg_train_options *options;
   size_t count;
   int64_t first;
+  uint64_t steps;
   json_t *runs; /* one object per seed */
 } fg_seed_runs;
 
@@ -53,12 +54,22 @@ done:
   return rc;
 }
 
+/* Those of a seed that has come to the last step, else NULL. */
+static json_t *finished_results(const fg_seed_runs *all, const char *folder)
+{
+  json_t *results = all->options->resume ? read_results(folder) : NULL;
+  const json_t *steps = json_object_get(json_object_get(results, "train"), "steps");
+  if ((uint64_t)json_integer_value(steps) == all->steps) return results;
+  json_decref(results);
+  return NULL;
+}
+
 /* A run that failed on its numbers is kept as failed; the others go on. */
 static fg_code run_one(const fg_seed_runs *all, size_t i, const char *folder, fg_status *st)
 {
   fg_settings *settings = NULL;
   fg_train_options options = *all->options;
-  json_t *one = json_object(), *results = options.resume ? read_results(folder) : NULL;
+  json_t *one = json_object(), *results = finished_results(all, folder);
   fg_code rc = FG_OK;
   options.resume = options.resume && has_file(folder, "checkpoint.h5");
   if (!results) {
@@ -153,17 +164,28 @@ static fg_code write_summary(const fg_seed_runs *all, double began, fg_status *s
                  all->count, all->folder);
 }
 
+/* Going on, all seeds must be of the same training: the folder's settings say which. */
+static fg_code check_settings(fg_seed_runs *all, fg_status *st)
+{
+  fg_train_settings train;
+  FG_TRY(fg_settings_integer(all->settings, "seed", &all->first, st));
+  FG_TRY(fg_train_from_settings(all->settings, &train, st));
+  all->steps = train.steps;
+  if (has_file(all->folder, "checkpoint.h5"))
+    return FG_FAIL(st, FG_USAGE, "%s holds one training: choose another folder for several with --out",
+                   all->folder);
+  if (!all->options->resume || !has_file(all->folder, "config.yaml")) return FG_OK;
+  return fg_resume_check(all->folder, all->settings, &train, st);
+}
+
 fg_code fg_train_seeds(fg_engine *engine, const fg_settings *settings, const char *run_directory,
                        size_t seeds, const fg_train_options *options, fg_status *st)
 {
   static const fg_train_options none = {.resume = false};
-  fg_seed_runs all = {engine, settings, run_directory, options ? options : &none, seeds, 0, NULL};
+  fg_seed_runs all = {engine, settings, run_directory, options ? options : &none, seeds, 0, 0, NULL};
   double began = fg_seconds();
   FILE *log = NULL;
-  FG_TRY(fg_settings_integer(settings, "seed", &all.first, st));
-  if (has_file(run_directory, "checkpoint.h5"))
-    return FG_FAIL(st, FG_USAGE, "%s holds one training: choose another folder for several with --out",
-                   run_directory);
+  FG_TRY(check_settings(&all, st));
   FG_TRY(all.options->resume ? fg_run_directory_continue(run_directory, settings, &log, st)
                              : fg_run_directory_open(run_directory, settings, &log, st));
   fprintf(log, "flowgap %s: %zu trainings, in seed-1 to seed-%zu\n", fg_version(), seeds, seeds);

@@ -126,6 +126,12 @@ good train tiny.yaml --out seeds --seeds 3 --resume
 holds out.txt '3 trainings, 0 failed'
 
 expect 2 'run holds one training' train tiny.yaml --out run --seeds 2
+expect 2 'train.rate is not what it is in seeds/config.yaml' train tiny.yaml --out seeds --seeds 4 --resume --set train.rate=0.1
+[ -e seeds/seed-4 ] && fail 'a refused training made a folder'
+[ -s seeds/results.json ] || fail 'a refused training removed results'
+good train tiny.yaml --out longer --seeds 2 --set train.schedule=constant --set train.time_steps=10
+good train tiny.yaml --out longer --seeds 2 --set train.schedule=constant --set train.time_steps=10 --set train.steps=40 --resume
+holds longer/seed-2/results.json '"steps": 40'
 
 # ---- what cannot be trained
 expect 2 'train.steps is 0' train tiny.yaml --out x --set train.steps=0
