@@ -12,7 +12,7 @@ typedef struct fg_state_part {
   fg_buf buf;
 } fg_state_part;
 
-enum { FG_STATE_PARTS = 4 };
+enum { FG_STATE_PARTS = 4, FG_STATE_LAST = 7 };
 
 /* Their packed numbers, as doubles; the average only where there is one. */
 static int state_parts(const fg_trainer *t, fg_state_part parts[FG_STATE_PARTS])
@@ -63,14 +63,40 @@ static fg_code put_model(const fg_trainer *t, fg_h5 *file, double *wide, fg_stat
   return fg_network_put(file, &network, st);
 }
 
+/* What metrics.jsonl says of the last step beside its number, the paths lost so far and the seconds. */
+static void last_numbers(const fg_train_step *s, double numbers[FG_STATE_LAST])
+{
+  const double all[FG_STATE_LAST] = {
+      s->loss, s->mean, s->norm, s->rate, s->clip, (double)s->grid_steps, (double)s->lost};
+  memcpy(numbers, all, sizeof all);
+}
+
+static fg_train_step last_step(const fg_trainer *t, const double numbers[FG_STATE_LAST])
+{
+  return (fg_train_step){.number = t->done,
+                         .loss = numbers[0],
+                         .mean = numbers[1],
+                         .norm = numbers[2],
+                         .rate = numbers[3],
+                         .clip = numbers[4],
+                         .grid_steps = (size_t)numbers[5],
+                         .lost = (size_t)numbers[6],
+                         .lost_total = t->lost,
+                         .seconds = t->seconds};
+}
+
 static fg_code put_state(const fg_trainer *t, fg_h5 *file, double *wide, fg_status *st)
 {
+  const size_t numbers = FG_STATE_LAST;
+  double last[FG_STATE_LAST];
   fg_state_part parts[FG_STATE_PARTS];
   int count = state_parts(t, parts);
   int64_t done = (int64_t)t->done, lost = (int64_t)t->lost;
   FG_TRY(fg_h5_write_integer(file, "train/step", 0, NULL, &done, st));
   FG_TRY(fg_h5_write_integer(file, "train/lost", 0, NULL, &lost, st));
   FG_TRY(fg_h5_write_real(file, "train/seconds", 0, NULL, &t->seconds, st));
+  last_numbers(&t->last, last);
+  FG_TRY(fg_h5_write_real(file, "train/last", 1, &numbers, last, st));
   for (int k = 0; k < count; k++) {
     FG_TRY(download_packed(t, parts[k].buf, wide, st));
     FG_TRY(fg_h5_write_real(file, parts[k].name, 1, &t->packed, wide, st));
@@ -117,23 +143,29 @@ static fg_code get_progress(fg_trainer *t, fg_h5 *file, const char *path, fg_sta
   int rank;
   size_t shape[FG_H5_RANK_MAX];
   int64_t *step = NULL, *lost = NULL;
-  double *seconds = NULL;
+  double *seconds = NULL, *last = NULL;
   fg_code rc;
   FG_GO(fg_h5_read_integer(file, "train/step", &rank, shape, &step, st), done);
   FG_GO(fg_h5_read_integer(file, "train/lost", &rank, shape, &lost, st), done);
   FG_GO(fg_h5_read_real(file, "train/seconds", &rank, shape, &seconds, st), done);
-  if (*step < 0 || (uint64_t)*step > t->settings.steps) {
+  FG_GO(fg_h5_read_real(file, "train/last", &rank, shape, &last, st), done);
+  if (rank != 1 || shape[0] != FG_STATE_LAST) {
+    rc = FG_FAIL(st, FG_IO, "%s: train/last does not hold %d numbers: the file is damaged", path,
+                 FG_STATE_LAST);
+  } else if (*step < 0 || (uint64_t)*step > t->settings.steps) {
     rc = FG_FAIL(st, FG_IO, "%s: it was saved after step %lld of %llu: the file is of another training", path,
                  (long long)*step, (unsigned long long)t->settings.steps);
   } else {
     t->done = (uint64_t)*step;
     t->lost = (uint64_t)*lost;
     t->seconds = *seconds;
+    t->last = last_step(t, last);
   }
 done:
   free(step);
   free(lost);
   free(seconds);
+  free(last);
   return rc;
 }
 

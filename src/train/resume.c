@@ -68,14 +68,14 @@ done:
   return rc;
 }
 
-/* Does the line say a step up to `step`? A line that was cut off does not. */
-static bool holds(const char *line, size_t length, uint64_t step)
+/* The step that the line says, UINT64_MAX if it was cut off. */
+static uint64_t step_of(const char *line, size_t length)
 {
   json_t *read = json_loadb(line, length, 0, NULL);
   const json_t *number = json_object_get(read, "step");
-  bool kept = json_is_integer(number) && (uint64_t)json_integer_value(number) <= step;
+  uint64_t step = json_is_integer(number) ? (uint64_t)json_integer_value(number) : UINT64_MAX;
   json_decref(read);
-  return kept;
+  return step;
 }
 
 fg_code fg_metrics_trim(const char *path, uint64_t step, fg_status *st)
@@ -87,7 +87,7 @@ fg_code fg_metrics_trim(const char *path, uint64_t step, fg_status *st)
   for (size_t at = 0; at < size;) {
     const char *end = memchr(text + at, '\n', size - at);
     size_t length = end ? (size_t)(end - text) - at + 1 : size - at;
-    if (end && holds(text + at, length, step)) {
+    if (end && step_of(text + at, length) <= step) {
       memmove(text + kept, text + at, length);
       kept += length;
     }
@@ -96,4 +96,20 @@ fg_code fg_metrics_trim(const char *path, uint64_t step, fg_status *st)
   fg_code rc = fg_file_write(path, text, kept, st);
   free(bytes);
   return rc;
+}
+
+fg_code fg_metrics_hold(const char *path, uint64_t step, bool *held, fg_status *st)
+{
+  unsigned char *bytes;
+  size_t size;
+  FG_TRY(fg_file_read(path, &bytes, &size, st));
+  const char *text = (const char *)bytes;
+  *held = false;
+  for (size_t at = 0, length; at < size && !*held; at += length) {
+    const char *end = memchr(text + at, '\n', size - at);
+    length = end ? (size_t)(end - text) - at + 1 : size - at;
+    *held = end && step_of(text + at, length) == step;
+  }
+  free(bytes);
+  return FG_OK;
 }

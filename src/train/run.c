@@ -154,6 +154,28 @@ static fg_code evaluate(fg_train_job *job, fg_status *st)
   return FG_OK;
 }
 
+/* The line of metrics.jsonl for the step that was made, if there is to be one. */
+static fg_code record(fg_train_job *job, fg_status *st)
+{
+  const fg_train_settings *s = &job->train;
+  uint64_t done = job->step.number;
+  bool judged = done == s->steps || done % s->evaluate_every == 0;
+  job->evaluated = false;
+  if (judged) FG_TRY(evaluate(job, st));
+  if (!judged && done % s->log_every != 0) return FG_OK;
+  return fg_metrics_append(job->metrics, &job->step, judged ? &job->evaluation : NULL, job->trainer->d, st);
+}
+
+/* A run that was stopped between the checkpoint and its line, as in an evaluation, lacks the line. */
+static fg_code catch_up(fg_train_job *job, fg_status *st)
+{
+  bool held = false;
+  if (job->trainer->done == 0) return FG_OK;
+  job->step = job->trainer->last;
+  if (exists(job->metrics)) FG_TRY(fg_metrics_hold(job->metrics, job->step.number, &held, st));
+  return held ? FG_OK : record(job, st);
+}
+
 static fg_code one_step(fg_train_job *job, fg_status *st)
 {
   const fg_train_settings *s = &job->train;
@@ -161,12 +183,8 @@ static fg_code one_step(fg_train_job *job, fg_status *st)
   FG_TRY(fg_trainer_step(job->trainer, o->progress, &job->step, st));
   if (o->report) o->report(o->user, &job->step, s->steps);
   uint64_t done = job->step.number;
-  bool last = done == s->steps, judged = last || done % s->evaluate_every == 0;
-  if (last || done % s->checkpoint_every == 0) FG_TRY(save(job, st));
-  job->evaluated = false;
-  if (judged) FG_TRY(evaluate(job, st));
-  if (!judged && done % s->log_every != 0) return FG_OK;
-  return fg_metrics_append(job->metrics, &job->step, judged ? &job->evaluation : NULL, job->trainer->d, st);
+  if (done == s->steps || done % s->checkpoint_every == 0) FG_TRY(save(job, st));
+  return record(job, st);
 }
 
 /* A stop by the user keeps what was done; a failure keeps the last checkpoint, which was sound. */
@@ -210,7 +228,7 @@ static fg_code measure(fg_train_job *job, fg_status *st)
 
 static fg_code run(fg_train_job *job, fg_status *st)
 {
-  fg_code rc = FG_OK;
+  fg_code rc = catch_up(job, st);
   while (rc == FG_OK && job->trainer->done < job->train.steps) rc = one_step(job, st);
   if (rc == FG_OK && !job->evaluated) rc = evaluate(job, st);
   if (rc == FG_OK) rc = measure(job, st);

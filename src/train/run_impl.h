@@ -32,6 +32,8 @@ FG_CHECKED fg_code fg_resume_check(const char *folder, const fg_settings *settin
                                    const fg_train_settings *train, fg_status *st);
 /* Lines of metrics.jsonl beyond `step` leave it: the steps will be made again. */
 FG_CHECKED fg_code fg_metrics_trim(const char *path, uint64_t step, fg_status *st);
+/* Has the file a line of this step? */
+FG_CHECKED fg_code fg_metrics_hold(const char *path, uint64_t step, bool *held, fg_status *st);
 
 /* results.c. One line of metrics.jsonl; evaluation NULL: none. */
 FG_CHECKED fg_code fg_metrics_append(const char *path, const fg_train_step *step,

@@ -226,6 +226,7 @@ static fg_code fit_grid(fg_trainer *t, fg_status *st)
 
 static const char *advice(const fg_trainer *t)
 {
+  if (isfinite(t->settings.path_limit)) return "raise train.path_limit, or lower train.rate";
   return t->settings.control == FG_VECTOR ? "lower train.rate, or clip more (train.clip, train.clip_norm)"
                                           : "lower train.rate or train.clip_norm";
 }
@@ -235,12 +236,13 @@ static fg_code check_loss(const fg_trainer *t, const fg_objective_request *r, fg
 {
   unsigned long long number = (unsigned long long)t->done + 1;
   size_t n = r->paths.n, path = r->lost_first;
-  if ((double)r->lost > t->settings.lost_most * (double)n)
-    return FG_FAIL(
-        st, FG_NUMERICS,
-        "step %llu of the training: %zu of %zu paths are lost, more than train.lost_most allows; the "
-        "first is path %zu of the batch, in tile %zu: %s",
-        number, r->lost, n, path, path / r->paths.tile, advice(t));
+  bool none_left = r->lost == n;
+  if (none_left || (double)r->lost > t->settings.lost_most * (double)n)
+    return FG_FAIL(st, FG_NUMERICS,
+                   "step %llu of the training: %zu of %zu paths are lost, %s; the first is path %zu of the "
+                   "batch, in tile %zu: %s",
+                   number, r->lost, n, none_left ? "so there is no loss" : "more than train.lost_most allows",
+                   path, path / r->paths.tile, advice(t));
   if (!isfinite(r->loss))
     return FG_FAIL(st, FG_NUMERICS, "step %llu of the training: the loss is %g: %s", number, r->loss,
                    advice(t));
@@ -288,7 +290,13 @@ static fg_code optimise(fg_trainer *t, fg_train_step *step, fg_status *st)
                            .ema = s->ema,
                            .max_norm = s->clip_norm,
                            .number = t->done + 1};
-  FG_TRY(e->ops->optimise(e, e->threads, &t->field, &r, st));
+  fg_code rc = e->ops->optimise(e, e->threads, &t->field, &r, st);
+  if (rc == FG_NUMERICS)
+    return FG_FAIL(st, FG_NUMERICS,
+                   "step %llu of the training: the norm of the gradient is %g, so the weights stay as they "
+                   "were: %s",
+                   (unsigned long long)r.number, r.norm, advice(t));
+  if (rc != FG_OK) return rc;
   step->rate = r.rate;
   step->norm = r.norm;
   return FG_OK;
@@ -305,5 +313,6 @@ fg_code fg_trainer_step(fg_trainer *t, const fg_progress *progress, fg_train_ste
   step->number = ++t->done;
   step->lost_total = t->lost += step->lost;
   step->seconds = t->seconds += fg_seconds() - begin;
+  t->last = *step;
   return FG_OK;
 }

@@ -40,6 +40,7 @@ struct fg_trainer {
   double *moments;     /* of the evaluation and the target, shares of modes */
   uint64_t done, lost; /* steps; paths that were lost in them */
   double seconds;      /* that steps and evaluations took */
+  fg_train_step last;  /* the one before this moment, also after loading */
 };
 
 /* Buffers and arrays for n paths; release in any case. */

@@ -179,10 +179,28 @@ static void test_lost(void **state)
   sampler_close(&c);
 }
 
+/* A density so narrow that its slopes pass the range of float when they are added up, while rnd does not. */
+static void test_steep(void **state)
+{
+  (void)state;
+  sampler_case c;
+  fg_train_step step;
+  sampler_open(&c, FG_TRAIN_DIS, sampler_target(FG_TARGET_GAUSSIAN, 1, 3e-37), 2);
+  c.settings.objective = FG_TRAIN_KL;
+  c.settings.batch = c.settings.tile = 2048;
+  sampler_start(&c, 0);
+  assert_int_equal(fg_trainer_step(c.trainer, NULL, &step, &sampler_status), FG_NUMERICS);
+  if (!strstr(sampler_status.message, "step 1 of the training: the norm of the gradient is") ||
+      !strstr(sampler_status.message, "lower train.rate"))
+    fail_msg("%s", sampler_status.message);
+  sampler_close(&c);
+}
+
 int main(void)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_unbiased), cmocka_unit_test(test_double_well),
-                                     cmocka_unit_test(test_exact_control),
-                                     cmocka_unit_test(test_reference_is_target), cmocka_unit_test(test_lost)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_unbiased),      cmocka_unit_test(test_double_well),
+      cmocka_unit_test(test_exact_control), cmocka_unit_test(test_reference_is_target),
+      cmocka_unit_test(test_lost),          cmocka_unit_test(test_steep)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
