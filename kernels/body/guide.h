@@ -1,7 +1,8 @@
 /* What a control has beside its network, added on a tile after it (formulas in engine.h and formula/guide.h).
  * With w, q, tau, k the row's weights of rho and of the prior, time factor and reference:
  *   vector form     s += tau clip(S) - k x,                S = w grad log rho - q x
- *   potential form  phi += tau (w log rho - q |x|^2 / 2) - k |x|^2 / 2, and its derivatives
+ *   potential form  phi += tau (w log rho - q |x|^2 / 2) + log N(x; 0, 1/k), and its derivatives
+ * (the last is normalised: k depends on t, and what it lacks would be in the residual).
  * Traces of the Hessian of log rho come from its products with the unit vectors. */
 #ifndef FG_BODY_GUIDE_H
 #define FG_BODY_GUIDE_H
@@ -104,6 +105,12 @@ TILE_FN void fg_guide_trace(const fg_guide_run *run)
   }
 }
 
+/* log N(0; 0, 1/k) */
+FG_HD fg_real fg_guide_peak(int d, fg_real k)
+{
+  return (fg_real)(0.5 * d * (log((double)k) - FG_LOG_2PI));
+}
+
 TILE_FN void fg_guide_potential(const fg_guide_run *run)
 {
   const fg_tile *tile = run->tile;
@@ -118,9 +125,12 @@ TILE_FN void fg_guide_potential(const fg_guide_run *run)
     }
     const fg_real sum = g[FG_ROW_TARGET] * rho - g[FG_ROW_PRIOR] * half;
     const fg_real sum_t = g[FG_ROW_TARGET_T] * rho - g[FG_ROW_PRIOR_T] * half;
-    if (tile->want & FG_PHI) tile->phi[i] += g[FG_ROW_TAU] * sum - g[FG_ROW_REFERENCE] * half;
+    const fg_real k = g[FG_ROW_REFERENCE], k_t = g[FG_ROW_REFERENCE_T];
+    if (tile->want & FG_PHI)
+      tile->phi[i] += g[FG_ROW_TAU] * sum + (k > 0 ? fg_guide_peak(run->field->d, k) - k * half : 0);
     if (tile->want & FG_PHI_T)
-      tile->phi_t[i] += g[FG_ROW_TAU_T] * sum + g[FG_ROW_TAU] * sum_t - g[FG_ROW_REFERENCE_T] * half;
+      tile->phi_t[i] += g[FG_ROW_TAU_T] * sum + g[FG_ROW_TAU] * sum_t +
+                        (k > 0 ? (fg_real)run->field->d / 2 * (k_t / k) - k_t * half : 0);
   }
   TILE_SYNC();
 }

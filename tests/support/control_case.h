@@ -7,6 +7,8 @@
 #include "support/model_case.h"
 #include "support/network_reference.h"
 
+#include "formula/real.h"
+
 typedef enum control_method { CONTROL_DIS, CONTROL_DDS, CONTROL_PIS } control_method;
 
 enum { CONTROL_WAVES = 5, CONTROL_HIDDEN = 17, CONTROL_FACTOR = 13, CONTROL_NUMBERS = 20000 };
@@ -189,9 +191,11 @@ static inline void control_reference(const control_case *c, const double *x, dou
   const double rho = control_density(c, x, score, hessian);
   const double factor = control_clip(c, (double)tau.value, out);
   for (size_t j = 0; j < d; j++) half += x[j] * x[j] / 2;
-  out->phi = (double)net[0].value + factor * (w[0] * rho - q[0] * half) - k[0] * half;
+  const double peak = k[0] > 0 ? (double)d / 2 * log(k[0] / (2 * FG_PI)) : 0, /* log N(x; 0, 1/k) at 0 */
+      peak_t = k[0] > 0 ? (double)d / 2 * k[1] / k[0] : 0;
+  out->phi = (double)net[0].value + factor * (w[0] * rho - q[0] * half) + peak - k[0] * half;
   out->phi_t = (double)net[0].t + (double)tau.t * (w[0] * rho - q[0] * half) +
-               factor * (w[1] * rho - q[1] * half) - k[1] * half;
+               factor * (w[1] * rho - q[1] * half) + peak_t - k[1] * half;
   for (size_t j = 0; j < d; j++) {
     const double value = (double)(vector ? net[j].value : net[0].x[j]), s = w[0] * score[j] - q[0] * x[j];
     const double scale = vector ? 1 / g : 1;
