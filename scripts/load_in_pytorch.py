@@ -14,7 +14,8 @@ A target that is none of gaussian, gmm9, blobs, mixture without covariances, fun
 load(path, target_score=f), f(x) = grad log rho(x) [n, d].
 Reads safetensors with the standard library; needs torch alone.
 
-train-names: tensors (float32, row-major; d dimensions, width C, F frequencies, out = d or, for a potential, 1)
+train-names: tensors (float32, or float64 of a training in double; row-major; d dimensions, width C, F frequencies,
+out = d or, for a potential, 1)
     base_model.input_embed.weight [C, d]  .bias [C]
     base_model.timestep_embed.timestep_phase [1, F]
     base_model.timestep_embed.hidden_layer.0.weight [C, 2F]  .bias [C]
@@ -203,7 +204,7 @@ class Control(nn.Module):
             if self.target_score is None:
                 raise LoadError(f"the score of target {meta.get('target.kind', 'none')} is not built in: "
                                 "call load(path, target_score=function)")
-        self.load_state_dict(state)
+        self.double().load_state_dict(state)  # a module of float32 would round the tensors of a double training
 
     def number(self, key):
         if key not in self.meta:

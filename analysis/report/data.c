@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -142,6 +143,22 @@ static fg_code read_config(const char *path, fg_run *run, fg_status *st)
   return fg_file_read(path, &run->config, &run->config_size, st);
 }
 
+/* A page shows a comparison; what a training found is in its results.json. */
+static fg_code refuse_training(const char *run_directory, const json_t *results, fg_status *st)
+{
+  struct stat about;
+  char *path = fg_path_join(run_directory, "checkpoint.h5");
+  if (!path) return FG_FAIL(st, FG_MEMORY, "no memory for the path %s", run_directory);
+  bool training = stat(path, &about) == 0;
+  free(path);
+  const char *seed = fg_run_find(results, "seeds") ? "/seed-1" : "";
+  if (!training && strcmp(fg_run_word(results, "verb", ""), "train") != 0) return FG_OK;
+  return FG_FAIL(st, FG_USAGE,
+                 "%s holds a training, and a report shows a comparison: run `flowgap compare %s%s` first, "
+                 "which makes one in a folder of its own",
+                 run_directory, run_directory, seed);
+}
+
 fg_code fg_run_read(const char *run_directory, fg_run *run, fg_status *st)
 {
   fg_code rc = FG_OK;
@@ -153,7 +170,9 @@ fg_code fg_run_read(const char *run_directory, fg_run *run, fg_status *st)
     rc = FG_FAIL(st, FG_MEMORY, "no memory to read %s", run_directory);
     goto done;
   }
+  FG_GO(refuse_training(run_directory, NULL, st), done); /* it may not have results yet */
   FG_GO(read_results(results, run, st), done);
+  FG_GO(refuse_training(run_directory, run->results, st), done);
   FG_GO(read_config(config, run, st), done);
   FG_GO(read_samples(samples, run, st), done);
   FG_GO(check_shapes(run, st), done);

@@ -119,11 +119,22 @@ static fg_code fg_cuda_sync(fg_engine *e, fg_status *st)
 
 /* ---- opening ---------------------------------------------------------------------------------- */
 
-static const fg_engine_ops fg_cuda_ops = {
-    fg_cuda_alloc,   fg_cuda_free,       fg_cuda_upload,           fg_cuda_download, fg_cuda_zero,
-    fg_cuda_sync,    fg_cuda_evaluate,   fg_cuda_simulate,         fg_cuda_ode_rhs,  fg_cuda_ode_jvp,
-    fg_cuda_vec_map, fg_cuda_vec_reduce, fg_cuda_vec_particle_norm,
-    NULL,            NULL,               NULL}; /* samplers are trained by the CPU engine */
+static const fg_engine_ops fg_cuda_ops = {fg_cuda_alloc,
+                                          fg_cuda_free,
+                                          fg_cuda_upload,
+                                          fg_cuda_download,
+                                          fg_cuda_zero,
+                                          fg_cuda_sync,
+                                          fg_cuda_evaluate,
+                                          fg_cuda_simulate,
+                                          fg_cuda_ode_rhs,
+                                          fg_cuda_ode_jvp,
+                                          fg_cuda_vec_map,
+                                          fg_cuda_vec_reduce,
+                                          fg_cuda_vec_particle_norm,
+                                          NULL,
+                                          NULL,
+                                          NULL}; /* samplers are trained by the CPU engine */
 
 static void fg_cuda_close(fg_engine *e)
 {

@@ -105,7 +105,7 @@ static fg_code get_path(const fg_settings *settings, char **path, fg_status *st)
   if (!*file)
     return FG_FAIL(st, FG_USAGE,
                    "model.file is empty: name the weights of the network (safetensors or a flowgap "
-                   "checkpoint)");
+                   "checkpoint), or give the run directory of one training (RUN/seed-1 of several)");
   const char *folder = *file == '/' ? "" : fg_settings_folder(settings, "model.file");
   size_t room = strlen(folder) + strlen(file) + 2;
   *path = malloc(room);

@@ -69,6 +69,12 @@ done
 for word in log_z_elbo log_z_is log_z_is_se ess continuous moments modes least_share lost w2 wall_seconds '"verb": "train"'; do
   holds run/results.json "$word"
 done
+# the names that other people's scripts read; two spaces in front per level
+for line in '  "schema": 1,' '  "version": "' '  "engine": "cpu"' '  "seed": 1,' '  "wall_seconds": [0-9]' \
+  '  "sampler": {' '    "log_z_elbo": [-0-9]' '    "log_z_is": [-0-9]' '    "ess": [0-9]'; do
+  cases=$((cases + 1))
+  grep -q "^$line" run/results.json || fail "results.json has no line: $line"
+done
 [ "$(wc -l <run/metrics.jsonl)" = 6 ] || fail "metrics.jsonl has $(wc -l <run/metrics.jsonl) lines, not 6"
 [ "$(grep -c '"sampler"' run/metrics.jsonl)" = 3 ] || fail 'metrics.jsonl does not hold three evaluations'
 holds run/metrics.jsonl '"time_steps":10'
@@ -80,6 +86,9 @@ good train tiny.yaml --out run --quiet
 good sample run --flow sde --count 20 --out x.csv
 good compare run --out compared
 [ -s compared/report.html ] || fail 'compare of a trained sampler wrote no report'
+expect 2 'run `flowgap compare run` first' report run
+[ -e run/report.html ] && fail 'report wrote a page of a training'
+expect 2 'replaced: choose another folder' compare run --out run
 good export run --out weights.safetensors
 holds weights.safetensors base_model.input_embed.weight
 holds weights.safetensors score_model.out_layer.bias
@@ -105,6 +114,7 @@ cases=$((cases + 1))
 holds err.txt 'stopped after step 10 of 30'
 holds err.txt '--resume goes on'
 [ -e again/results.json ] && fail 'a stopped run has results'
+expect 2 'run `flowgap compare again` first' report again
 expect 2 'did not finish: go on with --resume' train tiny.yaml --out again
 expect 2 'train.rate is not what it is in again/config.yaml' train tiny.yaml --out again --resume --set train.rate=0.1
 expect 2 'seed is not what it is' train tiny.yaml --out again --resume --seed 9
@@ -125,6 +135,8 @@ holds seeds/results.json '"summary"'
 [ -s seeds/seed-2/results.json ] || fail 'there is no seeds/seed-2/results.json'
 [ "$(weights seeds/seed-1)" = "$whole" ] || fail 'seed 1 of two is not seed 1'
 holds seeds/seed-2/config.yaml 'seed: 2'
+expect 2 'run `flowgap compare seeds/seed-1` first' report seeds
+expect 2 'RUN/seed-1 of several' compare seeds --out x
 good train tiny.yaml --out seeds --seeds 3 --resume
 holds out.txt '3 trainings, 0 failed'
 

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # scripts/load_in_pytorch.py: the networks of the training fixtures, written as `flowgap export` writes them, loaded
-# and compared with the controls in the fixtures; refusals. Skipped (77) where there is no PyTorch.
+# and compared with the controls in the fixtures; refusals; small trainings that the command exports, with the score of
+# `flowgap evaluate`. Skipped (77) where there is no PyTorch or no command.
 set -euo pipefail
-source=$2
+flowgap=$(realpath "$1")/flowgap source=$2
+[ -x "$flowgap" ] || { echo "no $flowgap: the command was not built"; exit 77; }
 python=$(command -v /usr/bin/python3 || command -v python3 || true)
 [ -n "$python" ] && "$python" -c 'import torch' 2>/dev/null || { echo "no PyTorch"; exit 77; }
 folder=$(mktemp -d)
@@ -99,4 +101,80 @@ open(f"{folder}/bad", "wb").write(b"\xff" * 9)
 bad = subprocess.run([sys.executable, script, f"{folder}/bad"], capture_output=True, text=True)
 assert bad.returncode == 1 and "no safetensors file" in bad.stderr, bad
 print(count, "controls agree")
+PYTHON
+
+# ---- trained, exported, loaded; flowgap evaluates the same weights
+cat >"$folder/tiny.yaml" <<'END'
+train: {steps: 20, batch: 64, time_steps: 10, evaluate_paths: 100, precision: double}
+compare: {exact_points: 50, replicates: 2}
+END
+cat >"$folder/gmm9.yaml" <<'END'
+target: {kind: gmm9, variance: 0.5}
+END
+cat >"$folder/blobs.yaml" <<'END'
+target: {kind: blobs}
+END
+cat >"$folder/well.yaml" <<'END'
+target: {kind: many_well, dimension: 3, wells: 2, separation: 3, shift: 0.5}
+END
+cat >"$folder/mixture.yaml" <<'END'
+target: {kind: mixture, means: [[1, -1], [-2, 0.5]], weights: [0.3, 0.7], variance: 0.4}
+END
+cat >"$folder/funnel.yaml" <<'END'
+target: {kind: funnel, dimension: 3, nu: 2}
+END
+
+# train NAME TARGET KEY=VALUE...: NAME.run and NAME.safetensors
+train() {
+  local name=$1 target=$2 key
+  local words=()
+  shift 2
+  for key; do words+=(--set "$key"); done
+  cat "$folder/$target.yaml" "$folder/tiny.yaml" >"$folder/$name.yaml"
+  "$flowgap" train "$folder/$name.yaml" --out "$folder/$name.run" --quiet "${words[@]}"
+  "$flowgap" export "$folder/$name.run" --out "$folder/$name.safetensors" --quiet
+}
+
+vp=(process.kind=vp process.scale=1.5 prior.kind=truncated prior.variance=2.25)
+pinned=(train.method=pis process.kind=pinned process.horizon=2 prior.kind=point)
+for form in vector potential; do
+  train dis-$form gmm9 train.control=$form "${vp[@]}"
+  train dds-$form blobs train.control=$form train.method=dds "${vp[@]}" train.integrator=exponential
+  train pis-$form mixture train.control=$form "${pinned[@]}" process.diff=1.2
+done
+train dis-none funnel train.score=none process.kind=ou process.rate=0.7 process.horizon=3
+train dis-factorless gmm9 train.time_factor=false process.kind=ve process.sigma_min=0.1
+train dis-target funnel train.score=target process.kind=bm
+train pis-later well "${pinned[@]}" process.pin=2.5 prior.kind=gaussian
+train single gmm9 train.precision=single train.ema=0.9 "${vp[@]}"
+train single-pis mixture train.precision=single train.control=potential "${pinned[@]}"
+PYTHONPATH=$source/scripts PYTHONDONTWRITEBYTECODE=1 "$python" - "$folder" "$flowgap" <<'PYTHON'
+import csv, glob, subprocess, sys
+import torch
+from load_in_pytorch import load
+
+folder, flowgap = sys.argv[1:]
+torch.manual_seed(7)
+count = 0
+for path in sorted(glob.glob(f"{folder}/*.run")):
+    module, points = load(path[:-4] + ".safetensors"), f"{folder}/points.csv"
+    pin = module.horizon  # generative time runs from the pin; elsewhere this is the horizon
+    t = torch.linspace(0, 0.75, 20, dtype=torch.float64) * pin
+    x = 2 * torch.randn(20, module.d, dtype=torch.float64)
+    with open(points, "w") as file:
+        file.write("t," + ",".join(f"x{j + 1}" for j in range(module.d)) + "\n")
+        file.writelines(",".join(map(repr, [time, *row])) + "\n" for time, row in zip(t.tolist(), x.tolist()))
+    out = subprocess.run([flowgap, "evaluate", path, points], check=True, capture_output=True, text=True).stdout
+    rows = list(csv.DictReader(out.splitlines()))
+    got = torch.tensor([[float(row[f"s{j + 1}"]) for j in range(module.d)] for row in rows], dtype=torch.float64)
+    want = module.score(x, pin - t).detach()
+    # a training in single precision exports float32, rounded to 6e-8 from the double weights of the checkpoint; else
+    # both sides do the same in double
+    limit = 1e-6 if "/single" in path else 1e-12
+    off = ((got - want).norm(dim=1) / want.norm(dim=1)).max()
+    if not off <= limit:
+        sys.exit(f"{path.split('/')[-1]}: the score differs from flowgap's by {off:.1e} of its length")
+    count += 1
+assert count == 12, count
+print(count, "trainings agree")
 PYTHON
