@@ -152,9 +152,11 @@ static fg_code get_progress(fg_trainer *t, fg_h5 *file, const char *path, fg_sta
   if (rank != 1 || shape[0] != FG_STATE_LAST) {
     rc = FG_FAIL(st, FG_IO, "%s: train/last does not hold %d numbers: the file is damaged", path,
                  FG_STATE_LAST);
-  } else if (*step < 0 || (uint64_t)*step > t->settings.steps) {
-    rc = FG_FAIL(st, FG_IO, "%s: it was saved after step %lld of %llu: the file is of another training", path,
-                 (long long)*step, (unsigned long long)t->settings.steps);
+  } else if (*step < 0) {
+    rc = FG_FAIL(st, FG_IO, "%s: it was saved after step %lld: the file is damaged", path, (long long)*step);
+  } else if ((uint64_t)*step > t->settings.steps) {
+    rc = FG_FAIL(st, FG_USAGE, "%s was saved after step %lld, and train.steps is %llu: give at least as many",
+                 path, (long long)*step, (unsigned long long)t->settings.steps);
   } else {
     t->done = (uint64_t)*step;
     t->lost = (uint64_t)*lost;

@@ -227,8 +227,11 @@ static json_t *warnings_of(const fg_train_job *job)
          "The weights are worth %.2g independent ones: log_z_is and its standard error are not to be relied "
          "on.",
          effective);
-  if (e->modes && e->least_share == 0)
-    warn(list, "No point lies near component %zu of the target.", e->least_mode);
+  size_t missing = 0;
+  for (size_t k = 0; k < e->modes; k++) missing += !(e->share[k] > 0);
+  if (missing)
+    warn(list, "No point lies near %zu of the %zu components of the target, such as number %zu.", missing,
+         e->modes, e->least_mode);
   return list;
 }
 

@@ -10,9 +10,9 @@
 /* What may change without changing a bit of the training. */
 static bool may_differ(const char *key)
 {
-  static const char *const keys[] = {"train.log_every",      "train.evaluate_every",
-                                     "train.evaluate_paths", "train.evaluate_steps",
-                                     "train.lost_most",      "train.checkpoint_every"};
+  static const char *const keys[] = {"train.log_every",       "train.evaluate_every", "train.evaluate_paths",
+                                     "train.evaluate_steps",  "train.lost_most",      "train.loss_most",
+                                     "train.checkpoint_every"};
   static const char *const groups[] = {"process.", "prior.", "target.", "train."};
   if (strcmp(key, "seed") == 0) return false;
   for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)

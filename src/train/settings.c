@@ -43,7 +43,8 @@ void fg_train_defaults(fg_train_method method, fg_train_settings *settings)
                          .evaluate_paths = 6000,
                          .evaluate_steps = 800,
                          .path_limit = INFINITY,
-                         .lost_most = 0.01};
+                         .lost_most = 0.01,
+                         .loss_most = 1e12};
   for (size_t i = 0; i < 4; i++) s.stages[i] = (fg_train_stage){s.steps / 4 * i, grids[i]};
   memcpy(s.clips, clips, sizeof clips);
   *settings = s;
@@ -170,6 +171,7 @@ static void get_numbers(fg_reader *r, fg_train_settings *s)
   s->ema = get_real(r, "train.ema");
   s->path_limit = get_real(r, "train.path_limit");
   s->lost_most = get_real(r, "train.lost_most");
+  s->loss_most = get_real(r, "train.loss_most");
   s->time_factor = get_flag(r, "train.time_factor");
   s->detach_score = get_flag(r, "train.detach_score");
   if (s->clip_norm == 0) s->clip_norm = INFINITY;
@@ -263,6 +265,30 @@ static fg_code resolve(fg_train_settings *s, fg_status *st)
   if (s->batch % s->group != 0)
     return FG_FAIL(st, FG_USAGE, "train.batch is %zu, which %zu paths per start (train.group) do not divide",
                    s->batch, s->group);
+  if (s->objective == FG_TRAIN_KL_ITO && s->form == FG_TRAIN_DISCRETE)
+    return FG_FAIL(
+        st, FG_USAGE,
+        "train.objective is kl_ito, but the discrete form has no Ito term to keep: set it to kl, or "
+        "train.form to continuous");
+  if (s->detach_score && s->objective != FG_TRAIN_KL && s->objective != FG_TRAIN_KL_ITO)
+    return FG_FAIL(
+        st, FG_USAGE,
+        "train.detach_score changes nothing for the log-variance, which takes no gradient through the "
+        "path: leave it out");
+  return FG_OK;
+}
+
+/* The network that is trained is described by train.*. */
+static fg_code check_model(const fg_settings *settings, fg_status *st)
+{
+  static const char *const keys[] = {"model.layers", "model.widths", "model.embedding", "model.frequencies"};
+  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+    if (fg_settings_given(settings, keys[i]))
+      return FG_FAIL(
+          st, FG_USAGE,
+          "%s describes a network that exists already; training makes its own by train.hidden and the "
+          "other train.*: leave it out",
+          keys[i]);
   return FG_OK;
 }
 
@@ -270,6 +296,7 @@ fg_code fg_train_from_settings(const fg_settings *settings, fg_train_settings *t
 {
   fg_reader r = {settings, st, FG_OK};
   FG_TRY(fg_settings_check(settings, "train", st));
+  FG_TRY(check_model(settings, st));
   fg_train_defaults(FG_TRAIN_DIS, train);
   get_words(&r, train);
   get_numbers(&r, train);

@@ -243,10 +243,22 @@ static fg_code check_loss(const fg_trainer *t, const fg_objective_request *r, fg
                    "batch, in tile %zu: %s",
                    number, r->lost, n, none_left ? "so there is no loss" : "more than train.lost_most allows",
                    path, path / r->paths.tile, advice(t));
-  if (!isfinite(r->loss))
-    return FG_FAIL(st, FG_NUMERICS, "step %llu of the training: the loss is %g: %s", number, r->loss,
-                   advice(t));
+  if (!(fabs(r->loss) <= t->settings.loss_most))
+    return FG_FAIL(st, FG_NUMERICS,
+                   "step %llu of the training: the loss is %g, beyond train.loss_most (%g): %s", number,
+                   r->loss, t->settings.loss_most, advice(t));
   return FG_OK;
+}
+
+/* A control that has run into its clips everywhere learns nothing any more. */
+static fg_code check_stuck(const fg_trainer *t, fg_status *st)
+{
+  if (t->done == 0 || t->last.norm != 0 || t->last.loss == 0) return FG_OK;
+  return FG_FAIL(
+      st, FG_NUMERICS,
+      "step %llu of the training: the loss was %g and its gradient 0, as when all outputs are clipped: "
+      "lower train.rate",
+      (unsigned long long)t->done, t->last.loss);
 }
 
 static fg_code take_gradient(fg_trainer *t, const fg_progress *progress, fg_train_step *step, fg_status *st)
@@ -308,6 +320,7 @@ fg_code fg_trainer_step(fg_trainer *t, const fg_progress *progress, fg_train_ste
   double begin = fg_seconds();
   memset(step, 0, sizeof *step);
   if (fg_progress_cancelled(progress)) return FG_FAIL(st, FG_INTERRUPTED, "the training was stopped");
+  FG_TRY(check_stuck(t, st));
   FG_TRY(take_gradient(t, &quiet, step, st));
   FG_TRY(optimise(t, step, st));
   step->number = ++t->done;

@@ -51,7 +51,7 @@ static void test_defaults(void **state)
   assert_int_equal(a.evaluate_steps, b.evaluate_steps);
   assert_int_equal(a.score, b.score);
   assert_true(a.path_limit == b.path_limit && a.rate == b.rate && a.decay == b.decay &&
-              a.lost_most == b.lost_most);
+              a.lost_most == b.lost_most && a.loss_most == b.loss_most);
   assert_int_equal(good("train: {method: dds}").score, FG_GUIDE_TARGET);
   assert_int_equal(good("train: {method: dis}").score, FG_GUIDE_INTERPOLATED);
   assert_int_equal(good("train: {objective: log_variance_trajectory}").group, 16);
