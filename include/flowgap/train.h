@@ -93,7 +93,7 @@ typedef struct fg_train_settings {
   size_t evaluate_paths, evaluate_steps;
   double path_limit; /* a path with a larger |x_j| is lost; INFINITY: none */
   double lost_most;  /* training stops when a larger share of a batch is lost */
-  double loss_most;  /* ... or the loss is larger than this in size */
+  double loss_most;  /* ... or the loss is larger than this in size; INFINITY: or not finite */
 } fg_train_settings;
 
 /* Those of the papers, 2000 steps. */

@@ -247,7 +247,8 @@ static const fg_setting fg_table[] = {
     REAL("train.path_limit", "0", 0, BIG, "length",
          "A path with a larger coordinate counts as lost; 0: only one that is not finite."),
     REAL("train.lost_most", "0.01", 0, 1, "", "Training stops when a larger share of a batch is lost."),
-    REAL("train.loss_most", "1e12", TINY, BIG, "", "Training stops when the size of its loss exceeds this."),
+    REAL("train.loss_most", "0", 0, 1e300, "",
+         "Training stops when the size of its loss exceeds this; 0: only when it is not finite."),
 };
 
 const fg_setting *fg_settings_table(size_t *rows)

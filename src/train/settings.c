@@ -44,7 +44,7 @@ void fg_train_defaults(fg_train_method method, fg_train_settings *settings)
                          .evaluate_steps = 800,
                          .path_limit = INFINITY,
                          .lost_most = 0.01,
-                         .loss_most = 1e12};
+                         .loss_most = INFINITY};
   for (size_t i = 0; i < 4; i++) s.stages[i] = (fg_train_stage){s.steps / 4 * i, grids[i]};
   memcpy(s.clips, clips, sizeof clips);
   *settings = s;
@@ -176,6 +176,7 @@ static void get_numbers(fg_reader *r, fg_train_settings *s)
   s->detach_score = get_flag(r, "train.detach_score");
   if (s->clip_norm == 0) s->clip_norm = INFINITY;
   if (s->path_limit == 0) s->path_limit = INFINITY;
+  if (s->loss_most == 0) s->loss_most = INFINITY;
 }
 
 static bool whole(double x)
@@ -270,11 +271,6 @@ static fg_code resolve(fg_train_settings *s, fg_status *st)
         st, FG_USAGE,
         "train.objective is kl_ito, but the discrete form has no Ito term to keep: set it to kl, or "
         "train.form to continuous");
-  if (s->detach_score && s->objective != FG_TRAIN_KL && s->objective != FG_TRAIN_KL_ITO)
-    return FG_FAIL(
-        st, FG_USAGE,
-        "train.detach_score changes nothing for the log-variance, which takes no gradient through the "
-        "path: leave it out");
   return FG_OK;
 }
 

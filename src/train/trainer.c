@@ -243,7 +243,10 @@ static fg_code check_loss(const fg_trainer *t, const fg_objective_request *r, fg
                    "batch, in tile %zu: %s",
                    number, r->lost, n, none_left ? "so there is no loss" : "more than train.lost_most allows",
                    path, path / r->paths.tile, advice(t));
-  if (!(fabs(r->loss) <= t->settings.loss_most))
+  if (!isfinite(r->loss))
+    return FG_FAIL(st, FG_NUMERICS, "step %llu of the training: the loss is %g: %s", number, r->loss,
+                   advice(t));
+  if (fabs(r->loss) > t->settings.loss_most)
     return FG_FAIL(st, FG_NUMERICS,
                    "step %llu of the training: the loss is %g, beyond train.loss_most (%g): %s", number,
                    r->loss, t->settings.loss_most, advice(t));

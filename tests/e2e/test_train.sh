@@ -163,6 +163,12 @@ expect 2 'train needs 1 argument' train
 
 # ---- paths that are lost
 expect 3 'raise train.path_limit' train tiny.yaml --out x --set train.path_limit=0.5
+expect 3 'beyond train.loss_most (1e-06): lower train.rate' train tiny.yaml --out x --set train.loss_most=1e-6
+expect 3 'its gradient 0, as when all outputs are clipped: lower train.rate' train tiny.yaml --out x --set train.rate=1e9 \
+  --set train.objective=kl --set train.steps=50
+expect 2 'kl_ito, but the discrete form has no Ito term' train tiny.yaml --out x --set train.objective=kl_ito \
+  --set train.form=discrete
+expect 2 'model.layers describes a network that exists already' train tiny.yaml --out x --set 'model.layers=[a, b]'
 expect 3 '64 of 64 paths are lost, so there is no loss' train tiny.yaml --out x --set train.path_limit=0.001 --set train.lost_most=1
 rm -r x
 

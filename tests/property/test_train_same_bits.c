@@ -119,7 +119,7 @@ static void test_other_network(void **state)
   open_plan(&c, &plans[0], 1);
   c.settings.steps = 5;
   sampler_start(&c, 0);
-  assert_int_equal(fg_trainer_load(c.trainer, path, &sampler_status), FG_IO);
+  assert_int_equal(fg_trainer_load(c.trainer, path, &sampler_status), FG_USAGE);
   sampler_close(&c);
 }
 
