@@ -297,6 +297,11 @@ static void fg_put_warnings(fg_tree root, const fg_comparison *c)
   if (c->box > 0)
     fg_warn_outside(root, list, c, c->outside_box, "The box leaves out", c->box,
                     "; figures with and without them are shown");
+  if (c->has_residual && strcmp(fg_model_name(c->model), "control") == 0)
+    fg_warn(root, list,
+            "Training fixes the potential of a control only up to a function c(t), which no law feels: the "
+            "residual "
+            "holds c'(t).");
   if (c->target && fg_target_rows(c->target) && c->rows[FG_LAW_TARGET] < c->n)
     fg_warn(root, list, "The target has %zu points: figures against it use each once, beside %zu particles.",
             c->rows[FG_LAW_TARGET], c->n);
