@@ -119,21 +119,6 @@ static void weigh(exact_case *c, fg_train_integrator integrator, size_t steps, i
   *ess = w * w / (PATHS * w2);
 }
 
-/* Slope of log y against log x, least squares. */
-static double slope(const double *x, const double *y)
-{
-  double mx = 0, my = 0, xy = 0, xx = 0;
-  for (int i = 0; i < GRIDS; i++) {
-    mx += log(x[i]) / GRIDS;
-    my += log(y[i]) / GRIDS;
-  }
-  for (int i = 0; i < GRIDS; i++) {
-    xy += (log(x[i]) - mx) * (log(y[i]) - my);
-    xx += (log(x[i]) - mx) * (log(x[i]) - mx);
-  }
-  return xy / xx;
-}
-
 /* log Z = 0. The variance from 8192 paths is good to 2 %; a slope over a factor of 16 in N moves by less than 0.05
  * for that, and the terms beyond 1/N bend it as much again. */
 static void test_fixed_point(void **state)
@@ -147,7 +132,7 @@ static void test_fixed_point(void **state)
       double mean = 0, variance[GRIDS], ess = 0;
       for (int g = 0; g < GRIDS; g++)
         weigh(&c, (fg_train_integrator)integrator, (size_t)grids[g], form, &mean, &variance[g], &ess);
-      double order = slope(grids, variance);
+      double order = sampler_slope(GRIDS, grids, variance);
       print_message("integrator %d, form %d: variance N^%.3f, at N = 6400 %.2e, mean %.2e, ESS %.4f\n",
                     integrator, form, order, variance[GRIDS - 1], mean, ess);
       assert_true(fabs(order + 1) < 0.1);

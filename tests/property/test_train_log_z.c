@@ -88,21 +88,6 @@ static void exact(size_t steps, fg_train_integrator integrator, fg_train_evaluat
   sampler_close(&c);
 }
 
-/* Slope of log y against log x, least squares. */
-static double slope(int n, const double *x, const double *y)
-{
-  double mx = 0, my = 0, xy = 0, xx = 0;
-  for (int i = 0; i < n; i++) {
-    mx += log(x[i]) / n;
-    my += log(y[i]) / n;
-  }
-  for (int i = 0; i < n; i++) {
-    xy += (log(x[i]) - mx) * (log(y[i]) - my);
-    xx += (log(x[i]) - mx) * (log(x[i]) - mx);
-  }
-  return xy / xx;
-}
-
 /* The variance of rnd (1/ESS - 1 while it is small), -ELBO, and the bias of the continuous form fall like 1/N. Both
  * forms see the same noise, so their difference shows the bias without most of it. Terms of order 1/N^2, a tenth of
  * the first ones at N = 80, bend the slopes by about that much. */
@@ -122,7 +107,8 @@ static void test_exact_control(void **state)
       spread[g] = 1 / d->ess - 1;
       below[g] = -d->log_z_elbo;
     }
-    double slopes[3] = {slope(GRIDS, grids, bias), slope(GRIDS, grids, spread), slope(GRIDS, grids, below)};
+    double slopes[3] = {sampler_slope(GRIDS, grids, bias), sampler_slope(GRIDS, grids, spread),
+                        sampler_slope(GRIDS, grids, below)};
     print_message("integrator %d: bias N^%.3f, variance N^%.3f, ELBO N^%.3f\n", integrator, slopes[0],
                   slopes[1], slopes[2]);
     for (int k = 0; k < 3; k++) assert_true(fabs(slopes[k] + 1) < 0.15);

@@ -86,4 +86,19 @@ static inline fg_target *sampler_target(fg_target_kind kind, size_t dimension, d
   return target;
 }
 
+/* Slope of log y against log x, least squares. */
+static inline double sampler_slope(int n, const double *x, const double *y)
+{
+  double mx = 0, my = 0, xy = 0, xx = 0;
+  for (int i = 0; i < n; i++) {
+    mx += log(x[i]) / n;
+    my += log(y[i]) / n;
+  }
+  for (int i = 0; i < n; i++) {
+    xy += (log(x[i]) - mx) * (log(y[i]) - my);
+    xx += (log(x[i]) - mx) * (log(x[i]) - mx);
+  }
+  return xy / xx;
+}
+
 #endif
