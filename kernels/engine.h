@@ -219,6 +219,44 @@ typedef struct fg_objective_request {
   size_t lost_first; /* number of the first lost path */
 } fg_objective_request;
 
+/* ---- losses at points ---------------------------------------------------------------------- */
+
+typedef enum fg_point_loss {
+  FG_LOSS_DENOISING,     /* weight |s - goal|^2 / d */
+  FG_LOSS_RESIDUAL,      /* R^2, potential form (formula/residual.h) */
+  FG_LOSS_CENTRED,       /* (R - mean of R over the group)^2 group / (group - 1), potential form */
+  FG_LOSS_SCORE_RESIDUAL /* |E|^2 / d, vector form without a guide:
+                            E = ds/dt - grad[ g^2/2 (div s + |s|^2) - f.s ] */
+} fg_point_loss;
+
+enum { FG_GROUP_MAX = 64 };
+
+/* Mean over n points (x, t) of a loss, and its gradient. Points come in groups of `group` <= FG_GROUP_MAX consecutive
+ * ones that share a time; networks whose time is FOURIER or EMBEDDED, and guided ones, work best with large groups. */
+typedef struct fg_points_request {
+  fg_precision precision;
+  fg_point_loss loss;
+  size_t n, group;       /* group divides n */
+  const fg_coeff *coeff; /* host, [n / group] */
+  fg_buf x;              /* [n, d] */
+  fg_buf goal;           /* DENOISING: [n, d] */
+  fg_buf weight;         /* DENOISING: [n], device NULL: 1 */
+  int probes;            /* second derivatives: 0 exact, else by so many Rademacher vectors (Hutchinson), */
+  uint64_t seed, first;  /* ... keyed by (seed, stream, first + i, draw) */
+  uint32_t stream, draw;
+  double scale;    /* of the gradient; loss is without it */
+  fg_buf gradient; /* [packed size] reals of `precision`, as the packed weights; device NULL: none asked */
+  int accumulate;  /* gradient is added to what is there */
+  fg_buf value;    /* [n] or device NULL: |s - goal|^2 / d, R, R less its group's mean, |E|^2 / d */
+  fg_buf vector;   /* [n, d] or device NULL: E */
+  const fg_progress *progress;
+  /* out */
+  double loss,
+      loss_se; /* over the points that are finite; standard error from the groups as independent draws */
+  size_t lost; /* points whose value is not finite: they enter neither loss nor gradient */
+  size_t lost_first;
+} fg_points_request;
+
 /* One step of Adam on packed weights, after scaling the gradient to an l2 norm of at most max_norm:
  *   g += decay w;  m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;
  *   w -= rate m / (1 - b1^k) / ( sqrt(v / (1 - b2^k)) + epsilon );  average = ema average + (1 - ema) w
@@ -267,13 +305,15 @@ typedef struct fg_engine_ops {
   /* Largest over n particles of sqrt( sum_j (x_j w_j)^2 / (d + tail) ); vectors hold [n, d] and then,
    * with tail 1, [n], as fg_ode_request does. HUGE_VAL when a sum is not finite. */
   double (*vec_particle_norm)(fg_engine *e, size_t n, size_t d, int tail, fg_buf x, fg_buf w);
-  /* Samplers. paths takes any field (u = g s without a guide), objective and optimise those with a guide. */
+  /* Samplers. paths takes any field (u = g s without a guide), objective those with a guide, optimise any network. */
   fg_code (*paths)(fg_engine *e, fg_threads *threads, const fg_field *field, const fg_paths_request *request,
                    fg_status *st);
   fg_code (*objective)(fg_engine *e, fg_threads *threads, const fg_field *field,
                        fg_objective_request *request, fg_status *st);
   fg_code (*optimise)(fg_engine *e, fg_threads *threads, const fg_field *field, fg_optimise_request *request,
                       fg_status *st);
+  fg_code (*points)(fg_engine *e, fg_threads *threads, const fg_field *field, fg_points_request *request,
+                    fg_status *st);
 } fg_engine_ops;
 
 struct fg_engine {

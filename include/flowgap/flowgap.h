@@ -6,6 +6,7 @@
 #include "flowgap/base.h"
 #include "flowgap/engine.h"
 #include "flowgap/flow.h"
+#include "flowgap/law.h"
 #include "flowgap/model.h"
 #include "flowgap/sde.h"
 #include "flowgap/status.h"
