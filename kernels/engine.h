@@ -235,7 +235,7 @@ enum { FG_GROUP_MAX = 64 };
  * ones that share a time; networks whose time is FOURIER or EMBEDDED, and guided ones, work best with large groups. */
 typedef struct fg_points_request {
   fg_precision precision;
-  fg_point_loss loss;
+  fg_point_loss kind;
   size_t n, group;       /* group divides n */
   const fg_coeff *coeff; /* host, [n / group] */
   fg_buf x;              /* [n, d] */
