@@ -52,7 +52,7 @@ static fg_code fg_residual_at(const fg_comparison *c, fg_residual_work *w, const
 }
 
 /* Times equal in log on the SDE grid; the end t = 0 is left out when log-densities are singular there. */
-static size_t fg_profile_times(const fg_comparison *c, double *t)
+size_t fg_profile_times(const fg_comparison *c, double *t)
 {
   const double *node = fg_grid_times(c->sde_grid);
   size_t steps = fg_grid_steps(c->sde_grid), used = 0;

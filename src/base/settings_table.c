@@ -190,6 +190,17 @@ static const fg_setting fg_table[] = {
     INTEGER("compare.residual_points", "10000", 0, 1e8, "",
             "Points per time for the Fokker-Planck residual; 0: none."),
     FLAG("compare.same_starts", "true", "Start both laws from the same particles."),
+    ARRAY("compare.lambdas", 0, 1000, "",
+          "Noise levels whose laws are compared with that of the ODE, such as [0, 0.5, 1, 2]; empty: none."),
+    FLAG("compare.certificate", "false",
+         "Bound the gap by the residual: the identity, its factors and the bound (docs/certificate.md)."),
+    INTEGER("compare.certificate_cells", "auto", 8, 1e6, "",
+            "Cells per axis of the laws on a grid, d <= 2 (auto: 1024 for d = 1, 128 for d = 2)."),
+    REAL("compare.certificate_half_width", "auto", TINY, BIG, "length",
+         "The grid covers [-half_width, half_width] in each coordinate (auto: from the particles)."),
+    INTEGER("compare.certificate_times", "64", 4, 1e5, "",
+            "Intervals of the quadrature in time, rounded up to a multiple of 4."),
+    INTEGER("compare.certificate_paths", "4096", 2, 1e8, "paths", "Paths of the SDE behind the identity."),
 
     /* ---- training of samplers ---- */
     CHOICE("train.method", "dis", "dis pis dds",
