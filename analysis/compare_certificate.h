@@ -31,8 +31,9 @@ typedef struct fg_gap_certificate {
   fg_log_mass mass;
   bool mass_by_box;  /* d <= 3; else importance sampling */
   double d, d_error; /* the factor D, and what it may be larger by: the bound takes the sum */
-  double laws_w2;    /* W2 between the laws on the grid; NaN off the grid */
-  double laws_kl;    /* KL(SDE|ODE) of them */
+  double laws_low,
+      laws_high;  /* W2 between the laws on the grid lies between them (d = 1: equal); NaN off it */
+  double laws_kl; /* KL(SDE|ODE) of them */
   fg_gap_lipschitz lipschitz[FG_LIPSCHITZ_KINDS];
   fg_lipschitz_kind shown; /* what the sentence rests on */
   double seconds;

@@ -128,8 +128,10 @@ void fg_put_certificate(fg_tree root, const fg_comparison *c)
   put_paths(identity, g);
   put_factors(all, g);
   put_bounds(all, g);
-  fg_put_real(all, "laws_w2", g->laws_w2);
-  fg_put_real(all, "laws_kl", g->laws_kl);
+  fg_tree laws = fg_put_object(all, "laws");
+  fg_put_real(laws, "w2_low", g->laws_low);
+  fg_put_real(laws, "w2_high", g->laws_high);
+  fg_put_real(laws, "kl", g->laws_kl);
   put_curve(all, c);
   fg_put_real(all, "seconds", g->seconds);
 }
