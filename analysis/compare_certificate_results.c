@@ -69,8 +69,8 @@ static void put_factors(fg_tree root, const fg_gap_certificate *g)
   fg_tree d = fg_put_object(root, "d");
   fg_put_real(d, "value", g->d);
   fg_put_real(d, "error", g->d_error);
-  fg_put_text(d, "method", g->on_grid ? "grid" : "paths");
-  fg_put_text(d, "kind", g->on_grid ? "quadrature" : "estimate");
+  fg_put_text(d, "method", g->d_by_grid ? "grid" : "paths");
+  fg_put_text(d, "kind", g->d_by_grid ? "quadrature" : "estimate");
 }
 
 static void put_bounds(fg_tree root, const fg_gap_certificate *g)
@@ -79,7 +79,7 @@ static void put_bounds(fg_tree root, const fg_gap_certificate *g)
   for (int k = 0; k < FG_LIPSCHITZ_KINDS; k++) {
     const fg_gap_lipschitz *l = &g->lipschitz[k];
     if (!l->l) continue;
-    bool theorem = k == FG_LIPSCHITZ_GLOBAL && g->on_grid;
+    bool theorem = k == FG_LIPSCHITZ_GLOBAL && g->d_by_grid;
     fg_tree one = fg_put_object(all, fg_lipschitz_names[k]);
     fg_put_real(one, "lipschitz_integral", l->integral);
     fg_put_text(one, "lipschitz_kind", k == FG_LIPSCHITZ_GLOBAL ? "theorem" : "estimate");
@@ -129,8 +129,7 @@ void fg_put_certificate(fg_tree root, const fg_comparison *c)
   put_factors(all, g);
   put_bounds(all, g);
   fg_tree laws = fg_put_object(all, "laws");
-  fg_put_real(laws, "w2_low", g->laws_low);
-  fg_put_real(laws, "w2_high", g->laws_high);
+  fg_put_real(laws, "w2_least", g->laws_w2);
   fg_put_real(laws, "kl", g->laws_kl);
   put_curve(all, c);
   fg_put_real(all, "seconds", g->seconds);
@@ -147,7 +146,7 @@ void fg_put_lambda_curve(fg_tree root, const fg_comparison *c)
     fg_put_count(at, "lost", point->lost);
     fg_tree w2 = fg_put_object(at, "w2");
     for (int e = 0; e < FG_ESTIMATORS; e++)
-      if (c->wanted[e])
+      if (fg_compare_curve_by(c, (fg_estimator)e))
         fg_put_estimate(fg_put_object(w2, fg_estimator_name((fg_estimator)e)), &point->estimate[e]);
     fg_put_real(at, "residual_mean_square", point->has_residual ? point->residual_mean_square : NAN);
     fg_put_real(at, "residual_mean_square_se", point->has_residual ? point->residual_se : NAN);

@@ -20,7 +20,7 @@ typedef struct fg_residual_point {
 /* One member of the generative family against the ODE on the same grid. */
 typedef struct fg_lambda_point {
   double lambda;
-  fg_estimate estimate[FG_ESTIMATORS]; /* those that are wanted */
+  fg_estimate estimate[FG_ESTIMATORS]; /* those of fg_compare_curve_by */
   bool has_residual;
   double residual_mean_square, residual_se; /* of R^2 over this lambda's own paths, mean over time */
   uint64_t lost;
@@ -101,6 +101,7 @@ size_t fg_profile_times(const fg_comparison *c, double *t);
 /* analysis/compare_lambda.c: compare.lambdas; the curve over them. */
 FG_CHECKED fg_code fg_compare_lambda_settings(fg_comparison *c, fg_status *st);
 FG_CHECKED fg_code fg_compare_lambda(fg_comparison *c, fg_status *st);
+bool fg_compare_curve_by(const fg_comparison *c, fg_estimator estimator); /* is it used there? */
 /* analysis/compare_certificate.c: compare.certificate; identity, Lipschitz constants and bound. */
 FG_CHECKED fg_code fg_compare_certificate_settings(fg_comparison *c, fg_status *st);
 FG_CHECKED fg_code fg_compare_certificate(fg_comparison *c, fg_status *st);

@@ -33,6 +33,13 @@ fg_code fg_compare_lambda_settings(fg_comparison *c, fg_status *st)
   return FG_OK;
 }
 
+/* The exact estimate takes much longer than all else: beside the grid's, it is left out. */
+bool fg_compare_curve_by(const fg_comparison *c, fg_estimator estimator)
+{
+  if (estimator == FG_W2_EXACT && c->wanted[FG_W2_GRID]) return false;
+  return c->wanted[estimator];
+}
+
 /* All rows enter the value, so that equal bits give 0: exact in more than one dimension takes the first rows. */
 static size_t fg_curve_rows(const fg_comparison *c, fg_estimator estimator)
 {
@@ -44,10 +51,12 @@ static fg_code fg_curve_distances(fg_comparison *c, const double *ode, const dou
                                   fg_status *st)
 {
   for (int e = 0; e < FG_ESTIMATORS; e++) {
-    if (!c->wanted[e]) continue;
+    if (!fg_compare_curve_by(c, (fg_estimator)e)) continue;
+    fg_estimate_settings settings = c->estimate_settings[e];
     size_t rows = fg_curve_rows(c, (fg_estimator)e);
-    fg_code rc = fg_estimate_w2(fg_engine_threads(c->engine), &c->estimate_settings[e], rows, rows, c->d, ode,
-                                NULL, x, NULL, c->progress, &at->estimate[e], st);
+    settings.permutations = 0;
+    fg_code rc = fg_estimate_w2(fg_engine_threads(c->engine), &settings, rows, rows, c->d, ode, NULL, x, NULL,
+                                c->progress, &at->estimate[e], st);
     if (rc != FG_OK)
       return fg_status_prefix(st, "W2 (%s) of lambda %g and the ODE: ", fg_estimator_name((fg_estimator)e),
                               at->lambda);

@@ -64,49 +64,34 @@ static void fg_marginal(size_t n, const double *p, int axis, double *marginal)
   for (size_t i = 0; i < n * n; i++) marginal[axis ? i % n : i / n] += p[i];
 }
 
-/* Masses of blocks of k by k cells, [m, m]. */
-static void fg_blocks(size_t n, size_t k, size_t m, const double *p, double *mass)
+static fg_code fg_grid_laws_plane(const fg_law_grid *grid, const double *p, const double *q, double *squared,
+                                  fg_status *st)
 {
-  for (size_t i = 0; i < m * m; i++) mass[i] = 0;
-  for (size_t i = 0; i < n * n; i++) mass[i / n / k * m + i % n / k] += p[i];
-}
-
-static fg_code fg_grid_laws_plane(const fg_law_grid *grid, const double *p, const double *q, size_t blocks,
-                                  double *low, double *high, fg_status *st)
-{
-  size_t n = grid->cells, k = (n + blocks - 1) / blocks, m = (n + k - 1) / k;
-  double width = 2 * grid->half_width / (double)n, part, squared = 0;
-  double *a = malloc((m * m + n) * sizeof *a), *b = malloc((m * m + n) * sizeof *b);
+  size_t n = grid->cells;
+  double width = 2 * grid->half_width / (double)n, part;
+  double *a = malloc(2 * n * sizeof *a);
   fg_code rc = FG_OK;
-  fg_w2 w2;
-  if (!a || !b) {
-    rc = FG_FAIL(st, FG_MEMORY, "no memory for laws on %zu cells", n * n);
-    goto done;
-  }
+  if (!a) return FG_FAIL(st, FG_MEMORY, "no memory for the marginals on %zu cells", n);
+  *squared = 0;
   for (int axis = 0; axis < 2; axis++) {
     fg_marginal(n, p, axis, a);
-    fg_marginal(n, q, axis, b);
-    FG_GO(fg_grid_laws_line(n, width, a, b, &part, st), done);
-    squared += part;
+    fg_marginal(n, q, axis, a + n);
+    FG_GO(fg_grid_laws_line(n, width, a, a + n, &part, st), done);
+    *squared += part;
   }
-  fg_blocks(n, k, m, p, a);
-  fg_blocks(n, k, m, q, b);
-  const fg_w2_grid_settings nodes = {m, 0.5 * width * (double)k * (double)(m - 1)};
-  FG_GO(fg_w2_grid(&nodes, a, b, &w2, st), done);
-  *low = sqrt(squared);
-  *high = w2.value + (k > 1 ? width * (double)k * sqrt(2.0) : 0);
 done:
   free(a);
-  free(b);
   return rc;
 }
 
-fg_code fg_grid_laws_w2(const fg_law_grid *grid, const double *p, const double *q, size_t blocks, double *low,
-                        double *high, fg_status *st)
+fg_code fg_grid_laws_w2(const fg_law_grid *grid, const double *p, const double *q, double *least,
+                        fg_status *st)
 {
-  double squared;
-  if (grid->d == 2) return fg_grid_laws_plane(grid, p, q, blocks, low, high, st);
-  FG_TRY(fg_grid_laws_line(grid->cells, 2 * grid->half_width / (double)grid->cells, p, q, &squared, st));
-  *low = *high = sqrt(squared);
+  double squared, width = 2 * grid->half_width / (double)grid->cells;
+  if (grid->d == 2)
+    FG_TRY(fg_grid_laws_plane(grid, p, q, &squared, st));
+  else
+    FG_TRY(fg_grid_laws_line(grid->cells, width, p, q, &squared, st));
+  *least = sqrt(squared);
   return FG_OK;
 }

@@ -8,11 +8,9 @@
 FG_CHECKED fg_code fg_grid_laws_line(size_t n, double width, const double *p, const double *q,
                                      double *squared, fg_status *st);
 
-/* d = 1: *low = *high = W2. d = 2: W2 lies between them. low: W2 of the marginals in both axes, whose squares add up to
- * at most W2^2. high: W2 of the masses moved to the centres of blocks of cells (at most `blocks` per axis), plus nothing
- * where a block is a cell, since spreading both laws over their cells the same way brings them no further apart, else
- * plus the diagonal of a block. */
-FG_CHECKED fg_code fg_grid_laws_w2(const fg_law_grid *grid, const double *p, const double *q, size_t blocks,
-                                   double *low, double *high, fg_status *st);
+/* d = 1: W2. d = 2: a lower bound of it, from the marginals on both axes, whose squared distances add up to at most W2^2.
+ * (Moving masses between the cells' centres would overstate a W2 below the width of a cell several times.) */
+FG_CHECKED fg_code fg_grid_laws_w2(const fg_law_grid *grid, const double *p, const double *q, double *least,
+                                   fg_status *st);
 
 #endif

@@ -41,7 +41,7 @@ typedef struct fg_identity_settings {
   uint32_t stream; /* of the noise; starts are the first draws of the prior under `seed` */
   fg_precision precision;
 } fg_identity_settings;
-/* 64 intervals; 1024 cells (d = 1) or 128 (d = 2) of half width 10, threshold 1e-9, halved; 4096 paths, 4 substeps. */
+/* 64 intervals; 1024 cells (d = 1) or 192 (d = 2) of half width 10, threshold 1e-9, halved; 4096 paths, 4 substeps. */
 FG_API void fg_identity_defaults(size_t d, fg_identity_settings *settings);
 
 /* Times t [intervals + 1] from T down to t0, t = t0 + c (e^{k u} - 1) with u equally spaced and c = max(t0, T/1000),

@@ -195,7 +195,7 @@ static const fg_setting fg_table[] = {
     FLAG("compare.certificate", "false",
          "Bound the gap by the residual: the identity, its factors and the bound (docs/certificate.md)."),
     INTEGER("compare.certificate_cells", "auto", 8, 1e6, "",
-            "Cells per axis of the laws on a grid, d <= 2 (auto: 1024 for d = 1, 128 for d = 2)."),
+            "Cells per axis of the laws on a grid, d <= 2 (auto: 1024 for d = 1, 192 for d = 2)."),
     REAL("compare.certificate_half_width", "auto", TINY, BIG, "length",
          "The grid covers [-half_width, half_width] in each coordinate (auto: from the particles)."),
     INTEGER("compare.certificate_times", "64", 4, 1e5, "",

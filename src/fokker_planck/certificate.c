@@ -10,7 +10,7 @@ void fg_identity_defaults(size_t d, fg_identity_settings *settings)
   memset(settings, 0, sizeof *settings);
   settings->intervals = 64;
   settings->grid.d = d;
-  settings->grid.cells = d == 1 ? 1024 : 128;
+  settings->grid.cells = d == 1 ? 1024 : 192;
   settings->grid.half_width = 10;
   fg_law_defaults(&settings->law);
   settings->threshold = 1e-9;
