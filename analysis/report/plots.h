@@ -31,6 +31,8 @@ typedef struct fg_plots {
   /* figures of the same names, drawn when there is something to show */
   bool estimates, estimates_log, gap_time, residual, relative, plane, paths, work, order;
   size_t drawn_paths;
+  bool certificate, lipschitz_global, lambda;
+  const char *lambda_estimator; /* of the curve over lambda, NULL if there is none */
 } fg_plots;
 
 /* Writes the script of all figures and runs gnuplot. */
@@ -45,6 +47,9 @@ void fg_plot_estimates(const fg_run *run, fg_plots *plots);
 void fg_plot_gap_time(const fg_run *run, fg_plots *plots);
 void fg_plot_residual(const fg_run *run, fg_plots *plots);
 void fg_plot_solver(const fg_run *run, fg_plots *plots);
+/* plots_certificate.c */
+void fg_plot_certificate(const fg_run *run, fg_plots *plots);
+void fg_plot_lambda(const fg_run *run, fg_plots *plots);
 /* plots_paths.c */
 void fg_plot_paths(const fg_run *run, fg_plots *plots);
 

@@ -16,6 +16,8 @@ static fg_code write_page(const fg_report *r, fg_status *st)
   FG_TRY(fg_report_frames(r, st));
   FG_TRY(fg_report_distances(r, st));
   FG_TRY(fg_report_residual(r, st));
+  FG_TRY(fg_report_certificate(r, st));
+  FG_TRY(fg_report_lambda(r, st));
   FG_TRY(fg_report_paths(r, st));
   FG_TRY(fg_report_solver(r, st));
   fg_report_moments(r);
