@@ -35,6 +35,16 @@ static const json_t *shown_bound(const json_t *certificate)
   return fg_run_find(fg_run_find(certificate, "bounds"), fg_run_word(certificate, "shown", ""));
 }
 
+/* Where another row of the table is a theorem. */
+static void page_theorem(const fg_report *r, const json_t *certificate, bool said)
+{
+  const json_t *global = fg_run_find(certificate, "bounds.global");
+  if (said || strcmp(fg_run_word(global, "kind", ""), "theorem") != 0) return;
+  fg_page_put(r->page, " With <i>L</i> in closed form the bound is a theorem: ");
+  page_large(r->page, fg_run_real(global, "log_bound"), 3);
+  fg_page_put(r->page, ".");
+}
+
 /* "Measured W2 0.12 (0.11 to 0.13) <= 0.45, the bound: 3.7 times." */
 static void page_claim(const fg_report *r, const json_t *certificate)
 {
@@ -67,6 +77,7 @@ static void page_claim(const fg_report *r, const json_t *certificate)
     fg_page_put(page, " times");
   }
   fg_page_put(page, ".");
+  page_theorem(r, certificate, theorem);
   if (a.verdict == FG_VERDICT_WITHIN)
     fg_page_put(page, " The measured value does not stand out from its noise floor.");
   if (!holds && (a.low <= 0 || log(a.low) <= log_bound))
@@ -121,7 +132,8 @@ static void page_identity(const fg_report *r, const json_t *certificate)
               "<h3>The identity</h3>\n<p class=\"note\">\xe2\x88\xab <i>g</i>\xc2\xb2/2 E|\xe2\x88\x87 log "
               "<i>p</i> " FG_MINUS
               " <i>s</i>|\xc2\xb2 d<i>t</i> = KL(<i>p<sub>T</sub></i>|<i>q<sub>T</sub></i>) " FG_MINUS
-              " KL(<i>p</i><sub>0</sub>|<i>q</i><sub>0</sub>) + \xe2\x88\xab E[<i>R</i>] d<i>t</i>: how far "
+              " KL(<i>p</i><sub><i>t</i>\xe2\x82\x80</sub>|<i>q</i><sub><i>t</i>\xe2\x82\x80</sub>) + "
+              "\xe2\x88\xab E[<i>R</i>] d<i>t</i>: how far "
               "the SDE\xe2\x80\x99s "
               "law <i>p</i> is from the score that drives it equals what the residual puts in. <i>q</i> = "
               "exp \xce\xa6.</p>\n"
@@ -129,7 +141,7 @@ static void page_identity(const fg_report *r, const json_t *certificate)
               "<th scope=\"col\">Right</th><th scope=\"col\">Left " FG_MINUS
               " right</th><th scope=\"col\">KL at <i>T</i></th>"
               "<th scope=\"col\">" FG_MINUS
-              " KL at <i>t</i><sub>0</sub></th><th scope=\"col\">\xe2\x88\xab E[<i>R</i>]</th>"
+              " KL at <i>t</i>\xe2\x82\x80</th><th scope=\"col\">\xe2\x88\xab E[<i>R</i>]</th>"
               "</tr></thead>\n<tbody>\n");
   identity_rows(r, certificate);
   fg_page_put(page, "</tbody></table></div>\n<p class=\"note\">");
@@ -160,7 +172,7 @@ static void page_mass(const fg_report *r, const json_t *certificate)
   fg_page *page = r->page;
   const json_t *mass = fg_run_find(certificate, "log_mass");
   bool box = strcmp(fg_run_word(mass, "method", ""), "box") == 0;
-  fg_page_put(page, "Log-mass log \xe2\x88\xab <i>q</i><sub>0</sub> d<i>x</i> = ");
+  fg_page_put(page, "Log-mass log \xe2\x88\xab <i>q</i><sub><i>t</i>\xe2\x82\x80</sub> d<i>x</i> = ");
   fg_page_number(page, fg_run_real(mass, "value"), 3, "not recorded");
   fg_page_put(page, box ? " (quadrature in the box, "
                         : " (importance sampling, an <b>estimate</b>, standard error ");
@@ -236,8 +248,8 @@ static void page_bound(const fg_report *r, const json_t *certificate)
 static fg_code page_curves(const fg_report *r, fg_status *st)
 {
   const char *legend =
-      r->run->d <= 2 ? "<span>on the grid</span><span class=\"sde\">by paths, two standard errors</span>"
-                     : "<span class=\"sde\">by paths, two standard errors</span>";
+      r->run->d <= 2 ? "<span>on the grid</span><span class=\"sde area\">by paths, two standard errors</span>"
+                     : "<span class=\"sde area\">by paths, two standard errors</span>";
   fg_page_put(r->page, "<div class=\"pair\">\n");
   if (r->run->d <= 2)
     FG_TRY(fg_report_figure(r, "apart", "What sets ODE and SDE apart", legend,

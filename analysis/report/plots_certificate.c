@@ -77,11 +77,15 @@ void fg_plot_certificate(const fg_run *run, fg_plots *plots)
   plots->certificate = true;
   script_frame(plots, "apart", least, most,
                "{/:Italic g}^2/2 E|\xe2\x88\x87 log {/:Italic p} \xe2\x88\x92 {/:Italic s}|^2");
-  fg_page_put(script, "set yrange [0:*]\nplot $certificate using 1:2 with lines lw 1.6 lc rgb " FG_INK
-                      ", $certificate using 1:4:(2*$5) with yerrorbars lw 1 pt 7 ps 0.3 lc rgb " FG_SDE "\n");
+  fg_page_put(
+      script,
+      "set yrange [0:*]\nplot $certificate using 1:($4-2*$5):($4+2*$5) with filledcurves lc rgb " FG_SDE
+      " fs transparent solid 0.35 noborder, $certificate using 1:2 with lines lw 1.6 lc rgb " FG_INK "\n");
   script_frame(plots, "source", least, most, "E[{/:Italic R}]");
-  fg_page_put(script, "plot $certificate using 1:3 with lines lw 1.6 lc rgb " FG_INK
-                      ", $certificate using 1:6:(2*$7) with yerrorbars lw 1 pt 7 ps 0.3 lc rgb " FG_SDE "\n");
+  fg_page_put(script,
+              "plot $certificate using 1:($6-2*$7):($6+2*$7) with filledcurves lc rgb " FG_SDE
+              " fs transparent solid 0.35 noborder, $certificate using 1:6 with lines lw 1.2 lc rgb " FG_SDE
+              ", $certificate using 1:3 with lines lw 1.6 lc rgb " FG_INK "\n");
   script_frame(plots, "lipschitz", least, most, "{/:Italic L}({/:Italic t})");
   plot_lipschitz(list, plots);
 }
