@@ -124,42 +124,51 @@ static fg_code fg_certificate_ode(fg_comparison *c, size_t n, double *x, fg_stat
   return rc;
 }
 
-static fg_code fg_certificate_on_paths(fg_comparison *c, const double *states, fg_status *st)
+/* Nodes [cells^d, d] of the smallest box around the points of both flows; it is convex, so it holds the lines between
+ * them, along which the velocity's derivative decides whether they part. */
+static void fg_box_nodes(size_t d, size_t cells, size_t n, const double *a, size_t m, const double *b,
+                         double *x)
+{
+  double low[2] = {INFINITY, INFINITY}, high[2] = {-INFINITY, -INFINITY};
+  size_t total = d == 1 ? cells : cells * cells;
+  for (size_t i = 0; i < n * d; i++)
+    low[i % d] = fmin(low[i % d], a[i]), high[i % d] = fmax(high[i % d], a[i]);
+  for (size_t i = 0; i < m * d; i++)
+    low[i % d] = fmin(low[i % d], b[i]), high[i % d] = fmax(high[i % d], b[i]);
+  for (size_t i = 0; i < total; i++)
+    for (size_t j = 0; j < d; j++) {
+      size_t place = j == 0 && d == 2 ? i / cells : i % cells;
+      x[i * d + j] = low[j] + (high[j] - low[j]) * (double)place / (double)(cells - 1);
+    }
+}
+
+/* Over the states of both flows, and (d <= 2) over the box around them. */
+static fg_code fg_certificate_at_states(fg_comparison *c, const double *states, fg_status *st)
 {
   fg_gap_certificate *g = c->certificate;
-  size_t n = c->n < FG_LIPSCHITZ_POINTS ? c->n : FG_LIPSCHITZ_POINTS;
-  size_t m = g->settings.paths < FG_LIPSCHITZ_POINTS ? g->settings.paths : FG_LIPSCHITZ_POINTS;
-  double *l = NULL, *ode = NULL, a, b;
+  size_t d = c->d, m = g->settings.paths, n = c->n < FG_LIPSCHITZ_POINTS ? c->n : FG_LIPSCHITZ_POINTS;
+  size_t some = m < FG_LIPSCHITZ_POINTS ? m : FG_LIPSCHITZ_POINTS;
+  size_t cells = d == 1 ? FG_BOX_LINE : FG_BOX_PLANE, total = d == 1 ? cells : cells * cells;
+  double *ode = NULL, *x = NULL, a, b;
+  fg_gap_lipschitz *paths = &g->lipschitz[FG_LIPSCHITZ_PATHS], *box = &g->lipschitz[FG_LIPSCHITZ_BOX];
   fg_code rc;
-  FG_TRY(fg_room(g->count, &l, st));
-  g->lipschitz[FG_LIPSCHITZ_PATHS].l = l;
-  FG_GO(fg_room(g->count * n * c->d, &ode, st), done);
+  FG_GO(fg_room(g->count, &paths->l, st), done);
+  FG_GO(fg_room(g->count * n * d, &ode, st), done);
+  if (g->on_grid) FG_GO(fg_room(g->count, &box->l, st), done);
+  if (g->on_grid) FG_GO(fg_room(total * d, &x, st), done);
   FG_GO(fg_certificate_ode(c, n, ode, st), done);
   for (size_t k = 0; k < g->count; k++) {
-    FG_GO(fg_lipschitz_sampled(c->model, g->t[k], n, ode + k * n * c->d, &a, st), done);
-    FG_GO(fg_lipschitz_sampled(c->model, g->t[k], m, states + k * g->settings.paths * c->d, &b, st), done);
-    l[k] = fmax(a, b);
+    const double *of_ode = ode + k * n * d, *of_sde = states + k * m * d;
+    FG_GO(fg_lipschitz_sampled(c->model, g->t[k], n, of_ode, &a, st), done);
+    FG_GO(fg_lipschitz_sampled(c->model, g->t[k], some, of_sde, &b, st), done);
+    paths->l[k] = fmax(a, b);
+    if (!g->on_grid) continue;
+    fg_box_nodes(d, cells, n, of_ode, m, of_sde, x);
+    FG_GO(fg_lipschitz_sampled(c->model, g->t[k], total, x, &a, st), done);
+    box->l[k] = fmax(a, paths->l[k]);
   }
 done:
   free(ode);
-  return rc;
-}
-
-static fg_code fg_certificate_in_box(fg_comparison *c, fg_status *st)
-{
-  fg_gap_certificate *g = c->certificate;
-  fg_law_grid grid = g->settings.grid;
-  double *x = NULL, *l = NULL;
-  fg_code rc;
-  grid.cells = c->d == 1 ? FG_BOX_LINE : FG_BOX_PLANE;
-  FG_TRY(fg_room(g->count, &l, st));
-  g->lipschitz[FG_LIPSCHITZ_BOX].l = l;
-  FG_TRY(fg_room(fg_law_size(&grid) * c->d, &x, st));
-  fg_law_centres(&grid, x);
-  for (size_t k = 0; k < g->count; k++)
-    FG_GO(fg_lipschitz_sampled(c->model, g->t[k], fg_law_size(&grid), x, &l[k], st), done);
-  rc = FG_OK;
-done:
   free(x);
   return rc;
 }
@@ -187,12 +196,12 @@ static void fg_certificate_factor(fg_gap_certificate *g)
 {
   const fg_identity_grid *grid = &g->grid;
   const fg_identity_paths *paths = &g->paths;
-  g->d = fmax(0, grid->right);
+  g->d = grid->right;
   g->d_error = grid->right_time + grid->right_space + fabs(grid->left - grid->right);
   g->d_by_grid = g->on_grid && (g->d_error <= g->d || g->d_error < FG_FACTOR_SMALL);
   if (g->d_by_grid) return;
   double noise = hypot(paths->sum_se, g->mass_by_box ? 0 : g->mass.error);
-  g->d = fmax(0, paths->sum + g->mass.value);
+  g->d = paths->sum + g->mass.value;
   g->d_error = 2 * noise + paths->sum_time + fabs(paths->sum_step) + (g->mass_by_box ? g->mass.error : 0);
 }
 
@@ -204,7 +213,7 @@ static fg_code fg_certificate_bounds(fg_comparison *c, fg_status *st)
     fg_gap_lipschitz *one = &g->lipschitz[k];
     if (!one->l) continue;
     FG_TRY(fg_certificate_log_a(c->process, g->count, g->t, one->l, &one->log_a, &one->integral, st));
-    one->log_bound = 0.5 * (one->log_a + log(g->d + g->d_error));
+    one->log_bound = 0.5 * (one->log_a + log(fmax(0, g->d + g->d_error)));
     one->bound = exp(one->log_bound);
     fg_compare_log(c, "certificate: L %s, int L = %.4g, log A = %.4g, bound %.4g", fg_lipschitz_names[k],
                    one->integral, one->log_a, one->bound);
@@ -296,8 +305,7 @@ fg_code fg_compare_certificate(fg_comparison *c, fg_status *st)
   FG_GO(fg_certificate_allocate(c, &psi, &p, &states, st), done);
   FG_GO(fg_certificate_identity(c, psi, p, states, st), done);
   FG_GO(fg_certificate_mass(c, states, st), done);
-  FG_GO(fg_certificate_on_paths(c, states, st), done);
-  if (g->on_grid) FG_GO(fg_certificate_in_box(c, st), done);
+  FG_GO(fg_certificate_at_states(c, states, st), done);
   FG_GO(fg_certificate_everywhere(c, st), done);
   fg_certificate_factor(g);
   FG_GO(fg_certificate_bounds(c, st), done);

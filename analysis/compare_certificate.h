@@ -6,9 +6,8 @@
 
 /* Where the Lipschitz constant was looked for. */
 typedef enum fg_lipschitz_kind {
-  FG_LIPSCHITZ_PATHS, /* states of both flows: an estimate */
-  FG_LIPSCHITZ_BOX, /* nodes of the box (d <= 2): an estimate, unless the score is smooth between nodes and both
-                          flows stay inside */
+  FG_LIPSCHITZ_PATHS,  /* states of both flows: an estimate */
+  FG_LIPSCHITZ_BOX,    /* nodes of the smallest box around those at each time (d <= 2): an estimate */
   FG_LIPSCHITZ_GLOBAL, /* all of space, in closed form: a theorem */
   FG_LIPSCHITZ_KINDS
 } fg_lipschitz_kind;

@@ -151,15 +151,15 @@ static void page_identity(const fg_report *r, const json_t *certificate)
     fg_page_number(page, fg_run_real(grid, "left_out"), 2, "not recorded");
     fg_page_put(page, ". ");
   }
-  fg_page_put(
-      page,
-      "Paths: standard errors; log-densities of the law are interpolated from the grid. Halving their time "
-      "steps changes KL at <i>T</i> + \xe2\x88\xab E[<i>R</i>] by ");
+  fg_page_put(page, "Paths: standard errors");
+  if (grid) {
+    fg_page_put(page, "; log-densities of the law are interpolated from the grid, visits off it ");
+    fg_report_share(page, fg_run_real(paths, "off"), fg_run_real(paths, "visits"));
+  }
+  fg_page_put(page, ". Halving their time steps changes KL at <i>T</i> + \xe2\x88\xab E[<i>R</i>] by ");
   fg_page_number(page, fg_run_real(paths, "sum_step"), 2, "not recorded");
   fg_page_put(page, " \xc2\xb1 ");
   fg_page_number(page, fg_run_real(paths, "sum_step_se"), 2, "not recorded");
-  fg_page_put(page, ". Visits off the grid: ");
-  fg_report_share(page, fg_run_real(paths, "off"), fg_run_real(paths, "visits"));
   fg_page_put(page, "; paths lost: ");
   fg_page_count(page, fg_run_real(paths, "lost"), "not recorded");
   fg_page_put(page, ".</p>\n");
@@ -226,7 +226,7 @@ static void page_bound(const fg_report *r, const json_t *certificate)
                     "<i>L</i> d<i>t</i></th><th scope=\"col\"><i>A</i></th><th scope=\"col\">Bound of " FG_W2
                     "</th><th scope=\"col\" class=\"left\">which is</th></tr></thead>\n<tbody>\n");
   bound_row(r, certificate, "paths", "the paths of both flows");
-  bound_row(r, certificate, "box", "nodes of the box");
+  bound_row(r, certificate, "box", "nodes of the box around them");
   bound_row(r, certificate, "global", "all of space, closed form");
   fg_page_put(
       page,
@@ -247,11 +247,17 @@ static void page_bound(const fg_report *r, const json_t *certificate)
 
 static fg_code page_curves(const fg_report *r, fg_status *st)
 {
-  const char *legend =
-      r->run->d <= 2 ? "<span>on the grid</span><span class=\"sde area\">by paths, two standard errors</span>"
-                     : "<span class=\"sde area\">by paths, two standard errors</span>";
+  static const char on_grid[] = "<span>on the grid</span>";
+  static const char by_paths[] = "<span class=\"sde area\">by paths, two standard errors</span>";
+  const fg_plots *plots = r->plots;
+  bool box = fg_run_find(r->run->results, "certificate.bounds.box") != NULL;
+  char legend[256], kinds[256];
+  snprintf(legend, sizeof legend, "%s%s", plots->apart ? on_grid : "", by_paths);
+  snprintf(kinds, sizeof kinds, "<span class=\"dash\">paths</span>%s%s",
+           box ? "<span class=\"sde\">box</span>" : "",
+           plots->lipschitz_global ? "<span class=\"muted dash\">all of space</span>" : "");
   fg_page_put(r->page, "<div class=\"pair\">\n");
-  if (r->run->d <= 2)
+  if (plots->apart)
     FG_TRY(fg_report_figure(r, "apart", "What sets ODE and SDE apart", legend,
                             "Integrand of the left side against noising time",
                             "Left side of the identity, per unit of time.", st));
@@ -259,10 +265,7 @@ static fg_code page_curves(const fg_report *r, fg_status *st)
                           "Mean residual against noising time",
                           "Right side of the identity, per unit of time, without the ends.", st));
   FG_TRY(fg_report_figure(
-      r, "lipschitz", "Lipschitz constant of the ODE",
-      r->plots->lipschitz_global ? "<span class=\"dash\">paths</span><span class=\"sde\">box</span><span "
-                                   "class=\"muted dash\">all of space</span>"
-                                 : "<span class=\"dash\">paths</span><span class=\"sde\">box</span>",
+      r, "lipschitz", "Lipschitz constant of the ODE", kinds,
       "Lipschitz constant of the ODE's velocity against noising time",
       "Where it is above 0, nearby points part on their way to the data and the bound grows; below 0 "
       "they come together.",

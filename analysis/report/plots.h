@@ -31,7 +31,7 @@ typedef struct fg_plots {
   /* figures of the same names, drawn when there is something to show */
   bool estimates, estimates_log, gap_time, residual, relative, plane, paths, work, order;
   size_t drawn_paths;
-  bool certificate, lipschitz_global, lambda;
+  bool certificate, apart, lipschitz_global, lambda;
   const char *lambda_estimator; /* of the curve over lambda, NULL if there is none */
 } fg_plots;
 

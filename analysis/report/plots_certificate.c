@@ -46,8 +46,21 @@ static void plot_lipschitz(const json_t *list, fg_plots *plots)
   fg_page_put(script, "plot ");
   if (plots->lipschitz_global)
     fg_page_put(script, "$certificate using 1:10 with lines lw 1.4 dt (6,3) lc rgb " FG_MUTED ", ");
-  fg_page_put(script, "$certificate using 1:9 with lines lw 1.6 lc rgb " FG_SDE
-                      ", $certificate using 1:8 with lines lw 1.6 dt (2,2) lc rgb " FG_INK "\n");
+  if (curve_size(list, "lipschitz.box") > 0)
+    fg_page_put(script, "$certificate using 1:9 with lines lw 1.6 lc rgb " FG_SDE ", ");
+  fg_page_put(script, "$certificate using 1:8 with lines lw 1.6 dt (2,2) lc rgb " FG_INK "\n");
+}
+
+/* Only where the law is known on a grid. */
+static void plot_apart(double least, double most, fg_plots *plots)
+{
+  fg_page *script = fg_figures_script(plots->figures);
+  script_frame(plots, "apart", least, most,
+               "{/:Italic g}^2/2 E|\xe2\x88\x87 log {/:Italic p} \xe2\x88\x92 {/:Italic s}|^2");
+  fg_page_put(
+      script,
+      "set yrange [0:*]\nplot $certificate using 1:($4-2*$5):($4+2*$5) with filledcurves lc rgb " FG_SDE
+      " fs transparent solid 0.35 noborder, $certificate using 1:2 with lines lw 1.6 lc rgb " FG_INK "\n");
 }
 
 void fg_plot_certificate(const fg_run *run, fg_plots *plots)
@@ -57,7 +70,7 @@ void fg_plot_certificate(const fg_run *run, fg_plots *plots)
                                         "lipschitz.paths", "lipschitz.box",  "lipschitz.global"};
   fg_page *script = fg_figures_script(plots->figures);
   const json_t *list = fg_run_find(run->results, "certificate.curve"), *one;
-  size_t i, rows = 0;
+  size_t i, rows = 0, apart = 0;
   double least = INFINITY, most = 0;
   fg_page_put(script, "$certificate << EOD\n");
   json_array_foreach((json_t *)list, i, one)
@@ -71,16 +84,13 @@ void fg_plot_certificate(const fg_run *run, fg_plots *plots)
     least = fmin(least, t);
     most = fmax(most, t);
     rows++;
+    apart += isfinite(fg_run_real(one, "fisher"));
   }
   fg_page_put(script, "EOD\n");
   if (rows < 2) return;
   plots->certificate = true;
-  script_frame(plots, "apart", least, most,
-               "{/:Italic g}^2/2 E|\xe2\x88\x87 log {/:Italic p} \xe2\x88\x92 {/:Italic s}|^2");
-  fg_page_put(
-      script,
-      "set yrange [0:*]\nplot $certificate using 1:($4-2*$5):($4+2*$5) with filledcurves lc rgb " FG_SDE
-      " fs transparent solid 0.35 noborder, $certificate using 1:2 with lines lw 1.6 lc rgb " FG_INK "\n");
+  plots->apart = apart > 1;
+  if (plots->apart) plot_apart(least, most, plots);
   script_frame(plots, "source", least, most, "E[{/:Italic R}]");
   fg_page_put(script,
               "plot $certificate using 1:($6-2*$7):($6+2*$7) with filledcurves lc rgb " FG_SDE

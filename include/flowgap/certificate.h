@@ -127,8 +127,9 @@ typedef struct fg_log_mass {
 /* By the midpoint rule over [-half_width, half_width]^d, d <= 3. */
 FG_CHECKED FG_API fg_code fg_log_mass_box(const fg_model *model, double t, size_t cells, double half_width,
                                           fg_log_mass *mass, fg_status *st);
-/* By importance sampling in any d: proposals are Gaussians around the points x [n, d], of the width of the
- * distance to their nearest neighbours. An estimate: what lies far from all points is not seen. */
+/* By importance sampling in any d, 8 n proposals: around the points x [n, d], Gaussian, as wide as the distances to
+ * nearest neighbours, and a quarter of them from one wide Gaussian. An estimate: a mode that no point is near is not
+ * seen. */
 FG_CHECKED FG_API fg_code fg_log_mass_sampled(const fg_model *model, double t, size_t n, const double *x,
                                               uint64_t seed, fg_log_mass *mass, fg_status *st);
 
