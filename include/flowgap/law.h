@@ -47,7 +47,7 @@ typedef struct fg_law_report {
 } fg_law_report;
 
 /* Law of the generative SDE with this lambda > 0, started at t = T in the prior: finite volumes with
- * Scharfetter-Gummel fluxes and no flux through the box's sides, CVODE BDF. p [count, cells^d] at the times
+ * exponentially fitted (Scharfetter-Gummel) fluxes and no flux through the box's sides, CVODE BDF. p [count, cells^d] at the times
  * t [count] (decreasing, within [0, T]); the start is normalised to mass 1 within the box. */
 FG_CHECKED FG_API fg_code fg_law_sde(const fg_model *model, const fg_prior *prior, const fg_law_grid *grid,
                                      const fg_law_settings *settings, double lambda, size_t count,
