@@ -206,12 +206,10 @@ static void page_distances(const fg_report *r)
     fg_page_put(page, "</td></tr>\n");
   }
   fg_page_put(
-      page,
-      "</tbody></table></div>\n<p class=\"note\">The scheme is of second order: once the cells are small "
-      "enough, "
-      "a third of the difference of the two columns is what the grid still contributes to the first. " FG_W2
-      " is "
-      "the exact transport between ");
+      page, "</tbody></table></div>\n<p class=\"note\">The error of the SDE\xe2\x80\x99s density falls with "
+            "the square of the width of the cells. On half as many it is four times as large, so the "
+            "difference of the columns shows what the grid still contributes. ");
+  fg_page_put(page, FG_W2 " is the exact transport between ");
   fg_page_count(page, fg_run_real(density, "w2.cells"), "not recorded");
   fg_page_put(page, " blocks per axis, within ");
   fg_page_number(page, fg_run_real(density, "w2.bound"), 2, "not recorded");
@@ -286,12 +284,12 @@ static fg_code page_pictures(const fg_report *r, const fg_picture *p, double top
   }
   fg_page_put(page, "</div>\n");
   if (p->d == 2) page_bars(page, top, p->gap.top);
-  fg_page_put(page, "<p class=\"note\">Shown is the middle of the box, [\xe2\x88\x92");
+  fg_page_put(page, "<p class=\"note\">Shown is as much of the middle of the box, [\xe2\x88\x92");
   double half = fg_run_real(r->run->results, "density.half_width");
   fg_page_setting(page, half, "not recorded");
   fg_page_put(page, ", ");
   fg_page_setting(page, half, "not recorded");
-  fg_page_put(page, "] in each coordinate, that holds 99.8 % of both laws.</p>\n</section>\n");
+  fg_page_put(page, "] in each coordinate, as holds 99.8 % of both laws.</p>\n</section>\n");
   return FG_OK;
 }
 
