@@ -128,6 +128,47 @@ static void test_start(void **state)
   law_close(&c);
 }
 
+/* ---- nodes that cannot be carried --------------------------------------------------------------- */
+
+/* s = -1e150 softplus(1e7 x): 0 to the left of 0, where the ODE is dx/dt = -x and div = -1, and an explosion to the right,
+ * where no node arrives: 200 of them, more than a flow names. */
+static void test_lost(void **state)
+{
+  (void)state;
+  static const double first[] = {0, 1e7}, second[] = {-1e150};
+  static const double *const weights[] = {first, second}, *const biases[] = {NULL, NULL};
+  static const size_t widths[] = {2, 1, 1};
+  const fg_network_settings network = {.form = FG_VECTOR,
+                                       .output = FG_OUTPUT_SCORE,
+                                       .activation = FG_SOFTPLUS,
+                                       .beta = 1,
+                                       .threshold = 20,
+                                       .time = FG_TIME_FIRST,
+                                       .dimension = 1,
+                                       .layers = 2,
+                                       .widths = widths,
+                                       .weights = weights,
+                                       .biases = biases};
+  law_case c;
+  fg_law_report report;
+  law_open(&c, 1, "cpu", 2, FG_PROCESS_OU, NULL, 400, 4);
+  fg_model_destroy(&c.m.model);
+  CASE_OK(fg_model_network(c.m.engine, &network, c.m.process, &c.m.model, &case_status));
+  const fg_prior_settings prior = {FG_PRIOR_GAUSSIAN, 0.01, 0};
+  fg_prior_destroy(&c.prior);
+  CASE_OK(fg_prior_create(&prior, 1, c.m.process, NULL, &c.prior, &case_status));
+  double log_p[400], way = 2;
+  law_ode(&c, fg_process_horizon(c.m.process) - way, log_p, &report);
+  assert_int_equal(report.lost, 200);
+  for (size_t i = 0; i < 400; i++) {
+    double x = -4 + ((double)i + 0.5) * 0.02, arrived = x * exp(-way);
+    double truth = -0.5 * log(2 * 3.14159265358979323846 * 0.01) - 50 * arrived * arrived - way;
+    if (i >= 200) assert_true(log_p[i] == -HUGE_VAL);
+    if (i < 200) assert_true(fabs(log_p[i] - truth) < 1e-4 * (1 + fabs(truth))); /* 100 rtol */
+  }
+  law_close(&c);
+}
+
 /* ---- what is refused ------------------------------------------------------------------------- */
 
 static void expect(fg_code rc, fg_code wanted, const char *words)
@@ -196,6 +237,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_grid),      cmocka_unit_test(test_gaussians),
                                      cmocka_unit_test(test_vanishing), cmocka_unit_test(test_start),
-                                     cmocka_unit_test(test_refusals),  cmocka_unit_test(test_cancelled)};
+                                     cmocka_unit_test(test_lost),      cmocka_unit_test(test_refusals),
+                                     cmocka_unit_test(test_cancelled)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
