@@ -105,8 +105,7 @@ static fg_code fg_compare_estimators(fg_comparison *c, fg_status *st)
   return FG_OK;
 }
 
-/* A training keeps its settings and results. */
-static fg_code fg_compare_folder(const char *run_directory, fg_status *st)
+fg_code fg_compare_folder(const char *run_directory, fg_status *st)
 {
   struct stat about;
   char *path = fg_path_join(run_directory, "checkpoint.h5");

@@ -92,6 +92,8 @@ extern const char *const fg_law_names[FG_LAWS];
 /* One line with the time since the start, into log.txt. */
 void fg_compare_log(fg_comparison *c, const char *format, ...) FG_PRINTF(2, 3);
 
+/* FG_USAGE when the folder holds a training, which keeps its settings and results. */
+FG_CHECKED fg_code fg_compare_folder(const char *run_directory, fg_status *st);
 /* analysis/compare_draw.c: both laws, the target, snapshots, trajectories. */
 FG_CHECKED fg_code fg_compare_draw(fg_comparison *c, fg_status *st);
 /* analysis/compare_residual.c: the residual over SDE paths at FG_PROFILE_TIMES times. */

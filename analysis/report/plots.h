@@ -53,6 +53,10 @@ void fg_plot_lambda(const fg_run *run, fg_plots *plots);
 /* plots_paths.c */
 void fg_plot_paths(const fg_run *run, fg_plots *plots);
 
+/* Figure `name`: a square of colours [cells, 4], with the outline of a box where box > 0. */
+FG_CHECKED fg_code fg_plot_picture(fg_figures *figures, const char *name, const fg_view *view, double box,
+                                   const char *box_color, const unsigned char *rgba, fg_status *st);
+
 /* Axis of the noising time, from the largest (left) to the smallest (right), so that generation runs
  * from left to right; logarithmic when it spans more than a factor of 9. */
 void fg_plot_time_axis(fg_page *script, double least, double most);

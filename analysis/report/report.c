@@ -1,5 +1,6 @@
 /* report.html: what is on the page, and in which order. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "analysis/report/sections.h"
 #include "analysis/report/style.h"
@@ -22,6 +23,11 @@ static fg_code write_page(const fg_report *r, fg_status *st)
   FG_TRY(fg_report_solver(r, st));
   fg_report_moments(r);
   fg_report_lost(r);
+  return FG_OK;
+}
+
+static fg_code end_page(const fg_report *r, fg_status *st)
+{
   fg_report_settings(r);
   fg_report_provenance(r);
   fg_page_put(r->page, "<footer>Written by flowgap ");
@@ -49,8 +55,13 @@ fg_code fg_report_write(const char *run_directory, fg_status *st)
   fg_report report = {&run, &plots, &page};
   fg_code rc;
   FG_TRY(fg_run_read(run_directory, &run, st));
-  FG_GO(fg_plots_make(&run, &plots, st), done);
-  FG_GO(write_page(&report, st), done);
+  if (strcmp(fg_run_word(run.results, "verb", ""), "density") == 0) {
+    FG_GO(fg_report_density(&report, run_directory, st), done);
+  } else {
+    FG_GO(fg_plots_make(&run, &plots, st), done);
+    FG_GO(write_page(&report, st), done);
+  }
+  FG_GO(end_page(&report, st), done);
   FG_GO(save_page(run_directory, &page, st), done);
 done:
   fg_plots_clear(&plots);

@@ -16,6 +16,9 @@ typedef struct fg_report {
 #define FG_W2 "<i>W</i><sub>2</sub>"
 
 /* overview.c */
+/* From <!DOCTYPE> to <main>; `what` follows the model's name in the title. */
+void fg_report_document(const fg_report *r, const char *what);
+const char *fg_report_model(const fg_run *run);
 void fg_report_head(const fg_report *r);
 void fg_report_headline(const fg_report *r);
 void fg_report_warnings(const fg_report *r);
@@ -36,6 +39,9 @@ void fg_report_solver_tables(const fg_report *r);
 void fg_report_moments(const fg_report *r);
 void fg_report_settings(const fg_report *r);
 void fg_report_provenance(const fg_report *r);
+
+/* density.c: the whole page of `flowgap density`, from densities.h5 as well. */
+FG_CHECKED fg_code fg_report_density(const fg_report *r, const char *run_directory, fg_status *st);
 
 /* Number of particles: the setting, else the rows of samples.h5. */
 double fg_report_particles(const fg_run *run);

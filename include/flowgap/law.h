@@ -46,16 +46,17 @@ typedef struct fg_law_report {
   double seconds;
 } fg_law_report;
 
-/* Law of the generative SDE with this lambda > 0, started at t = T in the prior: finite volumes with
- * Scharfetter-Gummel fluxes and no flux through the box's sides, CVODE BDF. p [count, cells^d] at the times
- * t [count] (decreasing, within [0, T]); the start is normalised to mass 1 within the box. */
+/* Law of the generative SDE with this lambda > 0, started at t = T in the prior: finite volumes with exponentially
+ * fitted (Scharfetter-Gummel) fluxes and no flux through the box's sides, CVODE BDF. p [count, cells^d] at the
+ * times t [count] (decreasing, within [0, T]); the start is normalised to mass 1 within the box. */
 FG_CHECKED FG_API fg_code fg_law_sde(const fg_model *model, const fg_prior *prior, const fg_law_grid *grid,
                                      const fg_law_settings *settings, double lambda, size_t count,
                                      const double *t, double *p, const fg_progress *progress,
                                      fg_law_report *report, fg_status *st);
 
 /* Law of the probability-flow ODE at t0: each node is carried from t0 up to T with its log-density,
- * log p(x, t0) = log p_prior(X_T) - integral of the divergence. log_p [cells^d]; -inf where a node leaves the support of a truncated prior. */
+ * log p(x, t0) = log p_prior(X_T) - integral of the divergence. log_p [cells^d]; -inf where a node leaves the
+ * support of a truncated prior, or is lost. */
 FG_CHECKED FG_API fg_code fg_law_ode(const fg_model *model, const fg_prior *prior, const fg_law_grid *grid,
                                      const fg_law_settings *settings, double t0, double *log_p,
                                      const fg_progress *progress, fg_law_report *report, fg_status *st);

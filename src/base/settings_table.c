@@ -202,6 +202,31 @@ static const fg_setting fg_table[] = {
             "Intervals of the quadrature in time, rounded up to a multiple of 4."),
     INTEGER("compare.certificate_paths", "4096", 2, 1e8, "paths", "Paths of the SDE behind the identity."),
 
+    /* ---- densities on a grid ---- */
+    INTEGER("density.cells", "auto", 8, 1048576, "",
+            "Cells per axis (auto: 1024 in one dimension, 128 in two; two take at most 4096)."),
+    REAL("density.half_width", "auto", TINY, BIG, "length",
+         "The box is [-half_width, half_width] in each coordinate (auto: 99.99 % of prior and target, 99.9 % "
+         "of "
+         "simulated paths of the SDE, and a tenth to spare)."),
+    REAL("density.t_end", "auto", 0, BIG, "time",
+         "Noising time of the densities (auto: where the grid of flow.sde ends)."),
+    REAL("density.lambda", "auto", 0, 1000, "", "Noise level of the SDE, above 0 (auto: flow.sde.lambda)."),
+    REAL("density.rtol", "1e-6", 1e-12, 0.1, "", "Relative tolerance of the SDE's density."),
+    REAL("density.atol", "1e-10", 1e-300, 0.1, "",
+         "Absolute tolerance of the SDE's density, relative to the largest density of the prior."),
+    REAL("density.ode_rtol", "auto", 1e-14, 0.1, "",
+         "Relative tolerance of the ODE's nodes and log-densities (auto: 1e-6, single precision 1e-5)."),
+    REAL("density.ode_atol", "auto", 1e-300, 1, "", "Absolute tolerance of the same (auto: ode_rtol / 100)."),
+    INTEGER("density.ode_nodes", "1", 1, 16, "",
+            "ODE nodes per axis in each cell, whose densities are averaged."),
+    INTEGER("density.krylov", "20", 1, 1000, "",
+            "Largest dimension of the Krylov space of the SDE's solver."),
+    CHOICE("density.precision", "double", "single double", "Arithmetic of the scores."),
+    INTEGER("density.w2_cells", "64", 4, 256, "",
+            "In two dimensions W2 is computed between blocks of cells, at most so many per axis."),
+    FLAG("density.check", "true", "Repeat all with half the cells, to show what the grid contributes."),
+
     /* ---- training of samplers ---- */
     CHOICE("train.method", "dis", "dis pis dds",
            "Sampler: dis (any process but pinned), pis (process pinned) or dds (process vp or ou)."),

@@ -25,7 +25,8 @@ void fg_law_centres(const fg_law_grid *grid, double *x)
   size_t n = grid->cells;
   double h = fg_law_width(grid);
   for (size_t c = 0; c < fg_law_size(grid); c++) {
-    if (grid->d == 2) x[2 * c] = -grid->half_width + ((double)(c / n) + 0.5) * h;
+    size_t row = c / n;
+    if (grid->d == 2) x[2 * c] = -grid->half_width + ((double)row + 0.5) * h;
     x[grid->d * c + grid->d - 1] = -grid->half_width + ((double)(c % n) + 0.5) * h;
   }
 }

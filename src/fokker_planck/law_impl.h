@@ -17,8 +17,8 @@ FG_CHECKED fg_code fg_law_start(const fg_prior *prior, const fg_process *process
 
 /* ---- the operator (fokker_planck/operator.c) --------------------------------------------------- */
 
-/* Through the upper face of a cell c along an axis flows  up[c] p[c] - down[c] p[next], per width of a cell; both are 0
- * where the axis ends. Scharfetter-Gummel: up = D/h^2 B(-z), down = D/h^2 B(z), z = b h / D, B(z) = z / (e^z - 1). */
+/* Through the upper face of a cell c along an axis flows  up[c] p[c] - down[c] p[next], per width of a cell; both are
+ * >= 0, and 0 where the axis ends. */
 typedef struct fg_law_faces {
   double t; /* NaN: none yet */
   uint64_t used;

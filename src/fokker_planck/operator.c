@@ -1,8 +1,7 @@
 /* The Fokker-Planck equation in generative time r = T - t,
  *     dp/dr = -div( b p - D grad p ),   b = a x + (1 + lambda^2)/2 g^2 s,   D = lambda^2 g^2 / 2,
- * by finite volumes. The score is evaluated at the centres, once per time; b at a face is its mean over the segment
- * between two centres, from the four nearest scores on the line to fourth order: Scharfetter-Gummel fluxes with that
- * mean are exact for the local equilibrium. */
+ * by finite volumes. The score is evaluated at the centres, once per time, and carried to the faces by the four nearest
+ * on the line. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -59,24 +58,39 @@ typedef struct fg_faces_job {
   double a, pull, diffusion; /* b = a x + pull s; D */
 } fg_faces_job;
 
-/* Rates of the face of width h across which the mean drift is b. With B(z) = z / (e^z - 1), B(-z) = z + B(z), and
- * B(|z|) is in [0, 1]: nothing cancels or overflows. */
-static void fg_face_rates(double b, double diffusion, double h, double *up, double *down)
+/* y / sinh(y). */
+static double fg_over_sinh(double y)
 {
-  double z = fabs(b) * h / diffusion; /* infinite without diffusion: upwind */
-  double against = z > 0 ? (z < 700 ? diffusion * (z / expm1(z)) : 0) : diffusion;
-  double with = fabs(b) * h + against;
-  double scale = 1 / (h * h);
-  *up = (b >= 0 ? with : against) * scale;
-  *down = (b >= 0 ? against : with) * scale;
+  y = fabs(y);
+  return y < 1e-4 ? 1 - y * y / 6 : y < 700 ? y / sinh(y) : 0;
 }
 
-/* Mean over the segment from line entry i to i + 1 of a function known at the n entries, `stride` apart. */
-static double fg_segment_mean(const double *s, size_t stride, size_t i, size_t n)
+/* A score along a line at the face between entries i and i + 1 of n, `stride` apart, from four entries to fourth order,
+ * and its slope there times h. */
+typedef struct fg_face_score {
+  double mid, rise;
+} fg_face_score;
+
+static fg_face_score fg_score_at(const double *s, size_t stride, size_t i, size_t n)
 {
-  double near = s[i * stride] + s[(i + 1) * stride];
-  if (i == 0 || i + 2 >= n) return 0.5 * near;
-  return (13 * near - s[(i - 1) * stride] - s[(i + 2) * stride]) / 24;
+  double a = s[i * stride], b = s[(i + 1) * stride];
+  if (i == 0 || i + 2 >= n) return (fg_face_score){0.5 * (a + b), b - a};
+  return (fg_face_score){(9 * (a + b) - s[(i - 1) * stride] - s[(i + 2) * stride]) / 16, b - a};
+}
+
+/* Rates of the face where the drift is b: exponentially fitted, as Scharfetter and Gummel's, but to the slope and
+ * curvature that the score claims for log p. The flux is exact where log p = s x + s' x^2 / 2 around the face: with
+ * z = b h / D and y = s h / 2,
+ *     up, down = D/h^2 e^(-s' h^2 / 8) (k +- z / 2),   k = y / sinh y + z/2 tanh(y/2).
+ * At z = 2 y, the local equilibrium, k is theirs, y coth y. k is at least |z| / 2, upwind, so that no rate is negative;
+ * s' h^2 is cut at +-4, which matters only where cells are far too wide. */
+static void fg_face_rates(double b, double diffusion, double h, fg_face_score s, double *up, double *down)
+{
+  double y = 0.5 * s.mid * h, half = 0.5 * b * h, bend = fmin(fmax(s.rise * h, -4), 4);
+  double k = fmax(diffusion * fg_over_sinh(y) + half * tanh(0.5 * y), fabs(half));
+  double scale = exp(-bend / 8) / (h * h);
+  *up = scale * (k + half);
+  *down = scale * (k - half);
 }
 
 static void fg_faces_row(const fg_faces_job *job, size_t row)
@@ -87,14 +101,16 @@ static void fg_faces_row(const fg_faces_job *job, size_t row)
   const double *line = op->score + row * n * d + d - 1;
   for (size_t j = 0; j + 1 < n; j++) {
     double x = op->low + (double)(j + 1) * op->width;
-    double b = job->a * x + job->pull * fg_segment_mean(line, d, j, n);
-    fg_face_rates(b, job->diffusion, op->width, &f->along_up[row * n + j], &f->along_down[row * n + j]);
+    fg_face_score s = fg_score_at(line, d, j, n);
+    fg_face_rates(job->a * x + job->pull * s.mid, job->diffusion, op->width, s, &f->along_up[row * n + j],
+                  &f->along_down[row * n + j]);
   }
   if (d == 1 || row + 1 == n) return;
   double x = op->low + (double)(row + 1) * op->width;
   for (size_t j = 0; j < n; j++) {
-    double b = job->a * x + job->pull * fg_segment_mean(op->score + j * d, n * d, row, n);
-    fg_face_rates(b, job->diffusion, op->width, &f->across_up[row * n + j], &f->across_down[row * n + j]);
+    fg_face_score s = fg_score_at(op->score + j * d, n * d, row, n);
+    fg_face_rates(job->a * x + job->pull * s.mid, job->diffusion, op->width, s, &f->across_up[row * n + j],
+                  &f->across_down[row * n + j]);
   }
 }
 

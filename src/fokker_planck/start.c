@@ -37,8 +37,8 @@ static fg_code fg_rule_average(const fg_law_rule *rule, const fg_prior *prior, c
     size_t at[2] = {k / line, k % line}, cell[2] = {c / n, c % n};
     for (size_t j = 0; j < grid->d; j++) {
       size_t axis = grid->d == 1 ? 1 : j;
-      double inside =
-          ((double)(at[axis] / rule->count) + rule->node[at[axis] % rule->count]) / (double)rule->parts;
+      size_t part = at[axis] / rule->count, node = at[axis] % rule->count;
+      double inside = ((double)part + rule->node[node]) / (double)rule->parts;
       rule->x[k * grid->d + j] = -grid->half_width + ((double)cell[axis] + inside) * h;
     }
   }
