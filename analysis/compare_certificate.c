@@ -101,7 +101,7 @@ static fg_code fg_certificate_box(fg_comparison *c, fg_status *st)
   const size_t rows[] = {c->n, c->n, c->n};
   FG_TRY(fg_settings_real(c->settings, "compare.certificate_half_width", width, st));
   if (!isnan(*width)) return FG_OK;
-  FG_TRY(fg_grid_width(3, laws, rows, c->d, width, st));
+  FG_TRY(fg_grid_width(0.999, 3, laws, rows, c->d, width, st));
   *width *= 1.5;
   return FG_OK;
 }
