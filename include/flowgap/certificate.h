@@ -44,8 +44,9 @@ typedef struct fg_identity_settings {
 /* 64 intervals; 1024 cells (d = 1) or 192 (d = 2) of half width 10, threshold 1e-9, halved; 4096 paths, 4 substeps. */
 FG_API void fg_identity_defaults(size_t d, fg_identity_settings *settings);
 
-/* Times t [intervals + 1] from T down to t0, t = t0 + c (e^{k u} - 1) with u equally spaced and c = max(t0, T/1000),
- * the weights of Simpson's rule in u, and those of the same rule on every other time (0 between; may be NULL). */
+/* Times t [intervals + 1] from T down to t0, t = t0 + c (e^{k sin(pi u / 2)} - 1) with u equally spaced and
+ * c = max(t0, T/1000): fine at the data, where the score is sharp, and at the noise, where p leaves a prior that is not
+ * q_T; the weights of Simpson's rule in u, and those of the same rule on every other time (0 between; may be NULL). */
 FG_CHECKED FG_API fg_code fg_identity_times(const fg_identity_settings *settings, const fg_process *process,
                                             double *t, double *weight, double *coarse, fg_status *st);
 

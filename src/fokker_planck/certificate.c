@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "formula/real.h"
+
 void fg_identity_defaults(size_t d, fg_identity_settings *settings)
 {
   memset(settings, 0, sizeof *settings);
@@ -60,11 +62,11 @@ fg_code fg_identity_times(const fg_identity_settings *settings, const fg_process
                    horizon);
   double scale = fmax(t0, 1e-3 * horizon), rate = log1p((horizon - t0) / scale), step = 1 / (double)n;
   for (size_t k = 0; k <= n; k++) {
-    double u = (double)(n - k) * step;
+    double u = (double)(n - k) * step, w = sin(0.5 * FG_PI * u), slope = 0.5 * FG_PI * cos(0.5 * FG_PI * u);
     /* du of Simpson's rule times dt/du; its half has twice the step */
-    double third = step / 3 * scale * rate * exp(rate * u);
+    double third = step / 3 * scale * rate * exp(rate * w) * slope;
     bool end = k == 0 || k == n;
-    t[k] = t0 + scale * expm1(rate * u);
+    t[k] = t0 + scale * expm1(rate * w);
     weight[k] = third * (end ? 1 : k % 2 ? 4 : 2);
     if (coarse) coarse[k] = k % 2 ? 0 : 2 * third * (end ? 1 : k % 4 ? 4 : 2);
   }
