@@ -105,21 +105,41 @@ TILE_FN void fg_generator_forward(fg_jet *j, const fg_generator *g, fg_real *out
              j->run.packed + last->rows, 0, 0, out + (size_t)k * j->p);
 }
 
-#define FG_STRAIGHTEN_LOOP(count, third)                                                                     \
+/* One loop over all planes for 0, 1 or 2 directions and softplus, whose third derivative follows from slope and bend.
+ * Every plane has a pointer of its own: the compiler has to know that they do not overlap. */
+#define FG_STRAIGHTEN_LOOP(has_first, has_second)                                                            \
   TILE_EACH(i, n)                                                                                            \
   {                                                                                                          \
-    const fg_real s = gate[i], b = bend[i], top = up[(size_t)((count) + 1) * n + i];                         \
-    fg_real squares = 0, mixed = z[(size_t)((count) + 1) * n + i] * top;                                     \
-    for (int k = 0; k < (count); k++) {                                                                      \
-      const size_t at = (size_t)(k + 1) * n + i;                                                             \
-      const fg_real zk = z[at], uk = up[at];                                                                 \
-      squares += zk * zk;                                                                                    \
-      mixed += zk * uk;                                                                                      \
-      up[at] = s * uk - 2 * b * zk * top;                                                                    \
+    const fg_real s = gate[i], b = bend[i], top = u_g[i];                                                    \
+    const fg_real a = (has_first) ? z_1[i] : 0, c = (has_second) ? z_2[i] : 0;                               \
+    fg_real mixed = z_g[i] * top;                                                                            \
+    if (has_first) {                                                                                         \
+      mixed += a * u_1[i];                                                                                   \
+      u_1[i] = s * u_1[i] - 2 * b * a * top;                                                                 \
     }                                                                                                        \
-    up[i] = s * up[i] + b * mixed - (third)*squares * top;                                                   \
-    up[(size_t)((count) + 1) * n + i] = s * top;                                                             \
+    if (has_second) {                                                                                        \
+      mixed += c * u_2[i];                                                                                   \
+      u_2[i] = s * u_2[i] - 2 * b * c * top;                                                                 \
+    }                                                                                                        \
+    u_0[i] = s * u_0[i] + b * mixed - fg_softplus_third(beta, s, b) * (a * a + c * c) * top;                 \
+    u_g[i] = s * top;                                                                                        \
   }
+
+TILE_FN void fg_generator_straighten_few(int count, int n, fg_real beta, const fg_real *__restrict__ gate,
+                                         const fg_real *__restrict__ bend, const fg_real *__restrict__ z_1,
+                                         const fg_real *__restrict__ z_2, const fg_real *__restrict__ z_g,
+                                         fg_real *__restrict__ u_0, fg_real *__restrict__ u_1,
+                                         fg_real *__restrict__ u_2, fg_real *__restrict__ u_g)
+{
+  if (count == 0) {
+    FG_STRAIGHTEN_LOOP(0, 0)
+  } else if (count == 1) {
+    FG_STRAIGHTEN_LOOP(1, 0)
+  } else {
+    FG_STRAIGHTEN_LOOP(1, 1)
+  }
+  TILE_SYNC();
+}
 
 /* Many directions: plane by plane. sum, other: room. */
 TILE_FN void fg_generator_straighten_many(int count, int n, const fg_real *__restrict__ gate,
@@ -145,28 +165,22 @@ TILE_FN void fg_generator_straighten_many(int count, int n, const fg_real *__res
     up[i] = gate[i] * up[i] + bend[i] * other[i] - third[i] * sum[i] * up[last + i];
     up[last + i] *= gate[i];
   }
+  TILE_SYNC();
 }
 
 /* Adjoints of h of layer l in j->up become those of z. */
 TILE_FN void fg_generator_straighten(fg_jet *j, int count, int l)
 {
   const int n = fg_jet_plane(j, l);
-  const fg_real *__restrict__ gate = j->gate[l], *__restrict__ bend = j->bend[l], *__restrict__ z = j->z[l];
-  const fg_real *__restrict__ third = j->third;
-  const fg_real beta = j->run.scale.beta;
-  fg_real *__restrict__ up = j->up;
-  const int soft = j->run.activation == FG_SOFTPLUS;
-  if (count > 0 && (!soft || count > 2)) fg_jet_third(j, l);
-  if (count == 0) {
-    FG_STRAIGHTEN_LOOP(0, (fg_real)0)
-  } else if (count == 1 && soft) {
-    FG_STRAIGHTEN_LOOP(1, fg_softplus_third(beta, s, b))
-  } else if (count == 2 && soft) {
-    FG_STRAIGHTEN_LOOP(2, fg_softplus_third(beta, s, b))
-  } else {
-    fg_generator_straighten_many(count, n, gate, bend, third, z, up, j->sum, j->other);
+  const size_t last = (size_t)(count + 1) * n;
+  const fg_real *z = j->z[l];
+  if (count == 0 || (count <= 2 && j->run.activation == FG_SOFTPLUS)) {
+    fg_generator_straighten_few(count, n, j->run.scale.beta, j->gate[l], j->bend[l], z + n, z + 2 * (size_t)n,
+                                z + last, j->up, j->up + n, j->up + 2 * (size_t)n, j->up + last);
+    return;
   }
-  TILE_SYNC();
+  fg_jet_third(j, l);
+  fg_generator_straighten_many(count, n, j->gate[l], j->bend[l], j->third, z, j->up, j->sum, j->other);
 }
 
 /* Adjoints of h_top: 0 for the values, seeds [count + 1][p] times w for the others; and the gradient of w. */
