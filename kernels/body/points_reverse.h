@@ -55,7 +55,9 @@ TILE_FN void fg_points_weigh(fg_points_walk *w, double *value, double *loss)
   TILE_EACH(i, count)
   {
     const int is = fg_path_is_kept(value[i]);
-    const double own = r->weight.device ? ((const double *)r->weight.device)[w->first + (size_t)i] : 1;
+    const double own = r->kind == FG_LOSS_DENOISING && r->weight.device
+                           ? ((const double *)r->weight.device)[w->first + (size_t)i]
+                           : 1;
     if (r->kind == FG_LOSS_RESIDUAL) {
       w->weight[i] = is ? each * value[i] : 0;
       loss[i] = is ? value[i] * value[i] : HUGE_VAL;
