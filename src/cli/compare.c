@@ -49,6 +49,25 @@ static void put_distances(const json_t *root)
   }
 }
 
+/* Both sides of the identity where they are known, and the bound that the report's sentence rests on. */
+static void put_certificate(const json_t *all)
+{
+  char a[32], b[32];
+  const json_t *grid = json_object_get(json_object_get(all, "identity"), "grid");
+  const char *shown = json_string_value(json_object_get(all, "shown"));
+  const json_t *bound = shown ? json_object_get(json_object_get(all, "bounds"), shown) : NULL;
+  const char *kind = json_string_value(json_object_get(bound, "kind"));
+  if (!bound || !kind) return;
+  printf("  Certificate:");
+  if (json_is_object(grid))
+    printf(" identity %s = %s on the grid;", cell(grid, "left", a), cell(grid, "right", b));
+  if (json_is_number(json_object_get(bound, "bound")))
+    printf(" W2 <= %s", cell(bound, "bound", a));
+  else
+    printf(" log W2 <= %s", cell(bound, "log_bound", a));
+  printf(" (%s, L over the %s)\n", kind, shown);
+}
+
 static void put_counts(const json_t *root)
 {
   char a[32], b[32], c[32], tiles[32];
@@ -57,6 +76,7 @@ static void put_counts(const json_t *root)
   if (json_is_object(residual))
     printf("  Fokker-Planck residual, mean square: %s +- %s\n", cell(residual, "mean_square", a),
            cell(residual, "mean_square_se", b));
+  put_certificate(json_object_get(root, "certificate"));
   bool adaptive = json_is_number(json_object_get(ode, "rtol")); /* its steps are summed over the tiles */
   printf("  ODE: %s steps, %s right-hand sides%s%s%s, %s failed;", cell(ode, "steps", a),
          cell(ode, "rhs_evaluations", b), adaptive ? " over " : "", adaptive ? cell(ode, "tiles", tiles) : "",

@@ -42,6 +42,13 @@ grep -q 'The box leaves out' boxed/results.json || fail "no warning about the bo
 grep -q 'share 11 times of 71 and 51' grids/log.txt || fail "not the common times: $(cat grids/log.txt)"
 [ "$(grep -c '"w2_ode_sde"' grids/results.json)" = 4 ] || fail "no snapshots at the common times"
 
+# the bound of the gap, on the terminal and in the page
+"$flowgap" compare "$2/examples/certificate.yaml" --set compare.particles=500 --set compare.replicates=4 \
+  --set compare.certificate_cells=300 --set compare.certificate_paths=200 --out certified >terminal
+grep -q 'Certificate: identity 0.0044[0-9]* = 0.0044[0-9]* on the grid; W2 <= 0.19' terminal ||
+  fail "no certificate: $(cat terminal)"
+grep -q 'id="lambda-curve"' certified/report.html || fail "no curve over lambda in the page"
+
 # a run that fails leaves no figures of another run beside its settings
 cp -r boxed spoilt
 if "$flowgap" compare exact:blobs "${small[@]}" --set compare.box=1e-9 --out spoilt 2>message; then

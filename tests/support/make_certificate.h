@@ -41,9 +41,9 @@ static inline json_t *make_certificate(const make_certificate_settings *s)
 {
   bool grid = s->d <= 2;
   json_t *paths =
-      json_pack("{s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:i, s:i}", "paths", 4096, "kl_start",
-                0.0027, "kl_start_se", 4e-5, "residual", -0.0134, "residual_se", 0.002, "sum", -0.0107,
-                "sum_step", 8e-6, "sum_step_se", 2e-5, "off", 3, "visits", 266240, "lost", 0);
+      json_pack("{s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:i, s:i}", "paths", 4096, "kl_start", 0.0027,
+                "kl_start_se", 4e-5, "residual", -0.0134, "residual_se", 0.002, "sum", -0.0107, "sum_step",
+                8e-6, "sum_step_se", 2e-5, "off", 3, "visits", 266240, "lost", 0);
   static const char *const known[] = {"left",       "left_se",       "right",  "right_se",
                                       "difference", "difference_se", "kl_end", "kl_end_se"};
   const double values[] = {0.00442, 6e-5, 0.00417, 0.0014, -0.00025, 0.0015, -0.0148, 0.0014};
