@@ -32,6 +32,19 @@ done:
   return rc;
 }
 
+/* Share of the mass in the outermost 1/32 of the box along any axis: what presses on its sides, which let nothing out. */
+static double fg_edge_share(const fg_law_grid *grid, const double *p)
+{
+  size_t n = grid->cells, m = n / 64 > 0 ? n / 64 : 1;
+  double edge = 0, all = 0;
+  for (size_t c = 0; c < fg_law_size(grid); c++) {
+    size_t i = c % n, j = grid->d == 2 ? c / n : n / 2;
+    all += fmax(p[c], 0);
+    if (i < m || i >= n - m || j < m || j >= n - m) edge += fmax(p[c], 0);
+  }
+  return edge / all;
+}
+
 /* ---- results.json ------------------------------------------------------------------------------- */
 
 static void fg_put_laws(fg_tree to, const fg_density_laws *l)
@@ -39,6 +52,8 @@ static void fg_put_laws(fg_tree to, const fg_density_laws *l)
   fg_put_count(to, "cells", l->grid.cells);
   fg_put_real(to, "mass_sde", l->sde_report.mass);
   fg_put_real(to, "mass_ode", l->ode_mass);
+  fg_put_real(to, "edge_sde", fg_edge_share(&l->grid, l->sde));
+  fg_put_real(to, "edge_ode", fg_edge_share(&l->grid, l->ode));
   fg_put_real(to, "kl", l->distance.kl);
   fg_put_real(to, "kl_reverse", l->distance.kl_reverse);
   fg_put_real(to, "total_variation", l->distance.total_variation);
@@ -101,6 +116,13 @@ static void fg_put_warnings(fg_tree root, const fg_density *y)
   if (l->sde_report.mass_outside > 1e-4)
     fg_warn(root, list, "The box leaves out %.2g of the prior's mass: a wider density.half_width holds more.",
             l->sde_report.mass_outside);
+  double edge = fg_edge_share(&l->grid, l->sde);
+  if (edge > 1e-4)
+    fg_warn(root, list,
+            "%.2g of the SDE's mass lies at the sides of the box, which let nothing out: a wider "
+            "density.half_width "
+            "shows where it would go.",
+            edge);
   if (fabs(l->ode_mass - 1) > 1e-3)
     fg_warn(root, list,
             "The ODE's density sums to %.5g over the box, not 1: it leaves the box, or is rough on the scale "
