@@ -41,70 +41,136 @@ FG_HD void fg_time_net_factor(const fg_field *f, const fg_network_layout *at, fg
   }
 }
 
-/* Reals of room: inputs and slopes of each map, two adjoints. */
+/* Reals of room: inputs, slopes and, with derivatives in time, theirs and bends, of each map; four adjoints. */
 FG_HD size_t fg_time_net_room(const fg_time_net *net)
 {
   size_t room = 0, widest = 0;
   for (int l = 0; l < net->maps; l++) {
     const size_t in = (size_t)net->in[l], out = (size_t)net->out[l];
-    room += 2 * (in > out ? in : out) + FG_PAD;
+    room += 5 * ((in > out ? in : out) + FG_PAD);
     if (in > widest) widest = in;
     if (out > widest) widest = out;
   }
-  return room + 2 * (widest + FG_PAD);
+  return room + 4 * (widest + FG_PAD);
 }
 
-/* gradient [out] of the last map at time r, added to `to` (packed weights). */
-FG_HD void fg_time_net_reverse(const fg_time_net *net, const fg_real *packed, double r,
-                               const fg_real *gradient, fg_real *to, fg_real *room)
+/* What is differentiated: a function of the outputs of the last map at time r and, unless gradient_t is NULL, of their
+ * derivatives in t; direction = dr/dt. */
+typedef struct fg_time_seed {
+  double r, direction;
+  const fg_real *gradient, *gradient_t; /* [out] */
+} fg_time_seed;
+
+/* Inputs of each map with what the way back needs. */
+typedef struct fg_time_walk {
+  fg_real *h[FG_LAYERS_MAX], *slope[FG_LAYERS_MAX], *h_t[FG_LAYERS_MAX], *a_t[FG_LAYERS_MAX],
+      *bend[FG_LAYERS_MAX];
+  fg_real *down, *next, *down_t, *next_t;
+} fg_time_walk;
+
+FG_HD void fg_time_walk_carve(const fg_time_net *net, fg_real *room, fg_time_walk *w)
 {
-  fg_real *h[FG_LAYERS_MAX], *slope[FG_LAYERS_MAX];
-  for (int l = 0; l < net->maps; l++) { /* input of map l, and the slope that made it */
-    const int size = net->in[l] > net->out[l] ? net->in[l] : net->out[l];
-    h[l] = room;
-    slope[l] = room + size;
-    room += 2 * size + FG_PAD;
-  }
   int widest = 0;
   for (int l = 0; l < net->maps; l++) {
+    const int size = (net->in[l] > net->out[l] ? net->in[l] : net->out[l]) + FG_PAD;
+    w->h[l] = room;
+    w->slope[l] = room + size;
+    w->h_t[l] = room + 2 * size;
+    w->a_t[l] = room + 3 * size;
+    w->bend[l] = room + 4 * size;
+    room += 5 * size;
     if (net->in[l] > widest) widest = net->in[l];
     if (net->out[l] > widest) widest = net->out[l];
   }
-  fg_real *down = room, *next = room + widest + FG_PAD, *swap;
+  w->down = room;
+  w->next = room + widest + FG_PAD;
+  w->down_t = w->next + widest + FG_PAD;
+  w->next_t = w->down_t + widest + FG_PAD;
+}
+
+/* y [n] = start + x W, W [in, n] row by row; start NULL: 0. */
+FG_HD void fg_time_map(int in, int n, const fg_real *w, const fg_real *start, const fg_real *x, fg_real *y)
+{
+  for (int k = 0; k < n; k++) y[k] = start ? start[k] : 0;
+  for (int j = 0; j < in; j++)
+    for (int k = 0; k < n; k++) y[k] += w[(size_t)j * n + k] * x[j];
+}
+
+FG_HD void fg_time_net_forward(const fg_time_net *net, const fg_real *packed, const fg_time_seed *seed,
+                               fg_time_walk *w)
+{
   for (int j = 0; j < net->in[0]; j++) {
     double wave, wave_r;
-    fg_wave(packed + net->frequency, packed + net->phase, net->count, r, j, &wave, &wave_r);
-    h[0][j] = (fg_real)wave;
+    fg_wave(packed + net->frequency, packed + net->phase, net->count, seed->r, j, &wave, &wave_r);
+    w->h[0][j] = (fg_real)wave;
+    w->h_t[0][j] = (fg_real)(seed->direction * wave_r);
   }
   for (int l = 0; l + 1 < net->maps; l++) {
     const int n = net->out[l];
-    fg_real *a = next;
-    for (int k = 0; k < n; k++) a[k] = packed[net->bias[l] + k];
-    for (int j = 0; j < net->in[l]; j++) {
-      const fg_real x = h[l][j], *w = packed + net->weight[l] + (size_t)j * n;
-      for (int k = 0; k < n; k++) a[k] += w[k] * x;
-    }
+    fg_real *a = w->next;
+    fg_time_map(net->in[l], n, packed + net->weight[l], packed + net->bias[l], w->h[l], a);
+    if (seed->gradient_t) fg_time_map(net->in[l], n, packed + net->weight[l], NULL, w->h_t[l], w->a_t[l + 1]);
     for (int k = 0; k < net->in[l + 1]; k++) {
-      fg_real bend;
-      fg_gelu(a[k], &h[l + 1][k], &slope[l + 1][k], &bend);
+      fg_gelu(a[k], &w->h[l + 1][k], &w->slope[l + 1][k], &w->bend[l + 1][k]);
+      if (seed->gradient_t) w->h_t[l + 1][k] = w->slope[l + 1][k] * w->a_t[l + 1][k];
     }
   }
-  for (int k = 0; k < net->out[net->maps - 1]; k++) down[k] = gradient[k];
-  for (int l = net->maps - 1; l >= 0; l--) {
-    const int n = net->out[l];
-    for (int k = 0; k < n; k++) to[net->bias[l] + k] += down[k];
-    for (int j = 0; j < net->in[l]; j++) {
-      const fg_real x = h[l][j], *w = packed + net->weight[l] + (size_t)j * n;
-      fg_real *t = to + net->weight[l] + (size_t)j * n, sum = 0;
-      for (int k = 0; k < n; k++) t[k] += down[k] * x;
-      for (int k = 0; k < n; k++) sum += down[k] * w[k];
-      next[j] = l > 0 ? sum * slope[l][j] : sum;
+}
+
+/* Adjoints of the inputs of map l, and its share of the gradient: those of its outputs are in down and down_t. */
+FG_HD void fg_time_map_reverse(const fg_time_net *net, const fg_real *packed, int l, int timed,
+                               const fg_time_walk *w, fg_real *to)
+{
+  const int n = net->out[l];
+  for (int k = 0; k < n; k++) to[net->bias[l] + k] += w->down[k];
+  for (int j = 0; j < net->in[l]; j++) {
+    const fg_real x = w->h[l][j], *row = packed + net->weight[l] + (size_t)j * n;
+    fg_real *t = to + net->weight[l] + (size_t)j * n, sum = 0, sum_t = 0;
+    for (int k = 0; k < n; k++) t[k] += w->down[k] * x;
+    for (int k = 0; k < n; k++) sum += w->down[k] * row[k];
+    if (timed) {
+      const fg_real x_t = w->h_t[l][j];
+      for (int k = 0; k < n; k++) t[k] += w->down_t[k] * x_t;
+      for (int k = 0; k < n; k++) sum_t += w->down_t[k] * row[k];
     }
-    for (int j = net->in[l]; l > 0 && j < net->out[l - 1]; j++) next[j] = 0; /* padding */
-    swap = down, down = next, next = swap;
+    if (l > 0) { /* through the activation */
+      const fg_real slope = w->slope[l][j];
+      w->next[j] = sum * slope + (timed ? w->bend[l][j] * w->a_t[l][j] * sum_t : 0);
+      w->next_t[j] = sum_t * slope;
+    } else {
+      w->next[j] = sum;
+      w->next_t[j] = sum_t;
+    }
   }
-  for (int j = 0; j < net->count; j++) /* sin' = cos, cos' = -sin */
-    to[net->phase + j] += down[j] * h[0][net->count + j] - down[net->count + j] * h[0][j];
+  for (int j = net->in[l]; l > 0 && j < net->out[l - 1]; j++) w->next[j] = w->next_t[j] = 0; /* padding */
+}
+
+/* Added to `to`, which is laid out as the packed weights. */
+FG_HD void fg_time_net_reverse(const fg_time_net *net, const fg_real *packed, const fg_time_seed *seed,
+                               fg_real *to, fg_real *room)
+{
+  const int timed = seed->gradient_t != NULL, last = net->maps - 1;
+  fg_time_walk w;
+  fg_real *swap;
+  fg_time_walk_carve(net, room, &w);
+  fg_time_net_forward(net, packed, seed, &w);
+  for (int k = 0; k < net->out[last]; k++) {
+    w.down[k] = seed->gradient[k];
+    w.down_t[k] = timed ? seed->gradient_t[k] : 0;
+  }
+  for (int l = last; l >= 0; l--) {
+    fg_time_map_reverse(net, packed, l, timed, &w, to);
+    swap = w.down, w.down = w.next, w.next = swap;
+    swap = w.down_t, w.down_t = w.next_t, w.next_t = swap;
+  }
+  for (int j = 0; j < net->count; j++) { /* sin' = cos, cos' = -sin; that of h_t is -frequency h */
+    const fg_real s = w.h[0][j], c = w.h[0][net->count + j];
+    to[net->phase + j] += w.down[j] * c - w.down[net->count + j] * s;
+    if (!timed) continue;
+    const fg_real *f = packed + net->frequency;
+    const fg_real rate = (fg_real)(-seed->direction * ((double)f[j] + (double)f[net->count + j]));
+    to[net->phase + j] += rate * (w.down_t[j] * s + w.down_t[net->count + j] * c);
+  }
 }
 
 FG_HD size_t fg_time_reverse_room(const fg_field *f)
@@ -126,46 +192,66 @@ FG_HD size_t fg_time_reverse_room(const fg_field *f)
 
 /* Sines and cosines, or t itself, beside x: weights [features, out_0]. */
 FG_HD void fg_time_reverse_features(const fg_field *f, const fg_network_layout *at, const fg_real *packed,
-                                    double r, const fg_real *row, fg_real *to)
+                                    const fg_time_seed *seed, fg_real *to)
 {
   const fg_field_network *net = &f->as.network;
-  const int n = at->layer[0].out_pad, count = net->frequencies;
+  const int n = at->layer[0].out_pad, count = net->frequencies, timed = seed->gradient_t != NULL;
   for (int j = 0; j < at->features; j++) {
-    double value = r, slope = 0;
-    if (net->time == FG_TIME_FOURIER) fg_network_wave(f, at, packed, r, j, &value, &slope);
-    const fg_real x = (fg_real)value, *w = packed + at->time_weight + (size_t)j * n;
-    fg_real *t = to + at->time_weight + (size_t)j * n, sum = 0;
-    for (int k = 0; k < n; k++) t[k] += row[k] * x;
+    double value = seed->r, slope = 1;
+    if (net->time == FG_TIME_FOURIER) fg_network_wave(f, at, packed, seed->r, j, &value, &slope);
+    const fg_real x = (fg_real)value, x_t = (fg_real)(seed->direction * slope);
+    const fg_real *w = packed + at->time_weight + (size_t)j * n;
+    fg_real *t = to + at->time_weight + (size_t)j * n, sum = 0, sum_t = 0;
+    for (int k = 0; k < n; k++) t[k] += seed->gradient[k] * x + (timed ? seed->gradient_t[k] * x_t : 0);
     if (net->time != FG_TIME_FOURIER) continue;
-    for (int k = 0; k < n; k++) sum += row[k] * w[k];
-    double other, rate; /* the derivative of a sine in its phase is its cosine, of a cosine minus its sine */
-    fg_network_wave(f, at, packed, r, j < count ? j + count : j - count, &other, &rate);
-    to[at->phase + (j < count ? j : j - count)] += sum * (fg_real)(j < count ? other : -other);
+    for (int k = 0; k < n; k++) sum += seed->gradient[k] * w[k];
+    for (int k = 0; k < n && timed; k++) sum_t += seed->gradient_t[k] * w[k];
+    /* the derivative of a sine in its phase is its cosine, of a cosine minus its sine; of the slope in time
+     * -frequency times the wave itself */
+    const int i = j < count ? j : j - count;
+    const double frequency = (double)packed[at->frequency + i] + (double)packed[at->frequency + count + i];
+    double other, rate;
+    fg_network_wave(f, at, packed, seed->r, j < count ? j + count : j - count, &other, &rate);
+    to[at->phase + i] +=
+        sum * (fg_real)(j < count ? other : -other) - sum_t * (fg_real)(seed->direction * frequency * value);
   }
 }
 
-/* One step: row [out_0] and tau [1] are the gradients of its row; `to` is laid out as the packed weights. */
-FG_HD void fg_time_reverse(const fg_field *f, const fg_coeff *c, const fg_real *row, fg_real tau, fg_real *to,
+/* The gradient with respect to one row: of a_0 and the time factor, and of their derivatives in t (NULL: none). */
+typedef struct fg_row_gradient {
+  const fg_real *row, *row_t; /* [out_0] */
+  fg_real tau, tau_t;
+} fg_row_gradient;
+
+/* Added to `to`, which is laid out as the packed weights. */
+FG_HD void fg_time_reverse(const fg_field *f, const fg_coeff *c, const fg_row_gradient *from, fg_real *to,
                            fg_real *room)
 {
   const fg_field_network *net = &f->as.network;
   const fg_real *packed = fg_network_weights(f);
-  const double r = net->time_reversed ? net->horizon - c->t : c->t;
   fg_network_layout at;
   fg_time_net maps;
+  fg_time_seed seed;
   fg_network_layout_of(f, &at);
-  for (int k = 0; k < at.layer[0].out_pad; k++) to[at.layer[0].bias + k] += row[k];
+  seed.r = net->time_reversed ? net->horizon - c->t : c->t;
+  seed.direction = net->time_reversed ? -1 : 1;
+  seed.gradient = from->row;
+  seed.gradient_t = from->row_t;
+  for (int k = 0; k < at.layer[0].out_pad; k++) to[at.layer[0].bias + k] += from->row[k];
   if (net->time == FG_TIME_EMBEDDED) {
     fg_time_net_embedding(f, &at, &maps);
-    fg_time_net_reverse(&maps, packed, r, row, to, room);
+    fg_time_net_reverse(&maps, packed, &seed, to, room);
   } else {
-    fg_time_reverse_features(f, &at, packed, r, row, to);
+    fg_time_reverse_features(f, &at, packed, &seed, to);
   }
   if (!net->factor_layers) return;
-  fg_real one[FG_PAD] = {0};
-  one[0] = tau;
+  fg_real one[FG_PAD] = {0}, one_t[FG_PAD] = {0};
+  one[0] = from->tau;
+  one_t[0] = from->tau_t;
+  seed.gradient = one;
+  seed.gradient_t = from->row_t ? one_t : NULL;
   fg_time_net_factor(f, &at, &maps);
-  fg_time_net_reverse(&maps, packed, r, one, to, room);
+  fg_time_net_reverse(&maps, packed, &seed, to, room);
 }
 
 #endif

@@ -215,6 +215,7 @@ static const fg_engine_ops fg_cpu_ops = {
     .optimise = fg_cpu_optimise,
     .paths = fg_cpu_paths,
     .objective = fg_cpu_objective,
+    .points = fg_cpu_points,
 };
 
 static void fg_cpu_close(fg_engine *e)

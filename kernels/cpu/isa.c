@@ -7,6 +7,7 @@
 #include "body/objective.h"
 #include "body/ode.h"
 #include "body/optimise.h"
+#include "body/points.h"
 #include "body/simulate.h"
 #include "body/time_reverse.h"
 #include "body/vector.h"
@@ -123,14 +124,58 @@ static void time_reverse(const fg_field *f, const fg_coeff *coeff, const void *t
     const fg_real *row = (const fg_real *)block + at.core + k * fg_objective_row(&at);
     const fg_real *guide = fg_guide_row(f, (const fg_real *)table + k * size);
     const fg_real clip = f->as.network.form == FG_POTENTIAL ? (fg_real)INFINITY : (fg_real)f->guide.clip;
-    const fg_real tau = row[at.layer[0].out_pad] * fg_clip_slope(guide[FG_ROW_TAU_WHOLE], clip);
-    fg_time_reverse(f, &coeff[k], row, tau, packed, scratch);
+    fg_row_gradient share;
+    share.row = row;
+    share.row_t = NULL;
+    share.tau = row[at.layer[0].out_pad] * fg_clip_slope(guide[FG_ROW_TAU_WHOLE], clip);
+    share.tau_t = 0;
+    fg_time_reverse(f, &coeff[k], &share, packed, scratch);
   }
 }
 
 static void take_core(const fg_field *f, const void *block, void *packed)
 {
   fg_objective_take_core(f, block, packed);
+}
+
+static size_t points_row_bytes(const fg_field *f)
+{
+  fg_network_layout at;
+  fg_network_layout_of(f, &at);
+  return fg_points_row(&at) * sizeof(fg_real);
+}
+
+static size_t points_scratch(const fg_field *f, const fg_points_request *r, int p)
+{
+  return fg_points_scratch(f, r, p) * sizeof(fg_real);
+}
+
+static void points(const fg_field *f, const fg_points_request *r, const void *row, size_t first, int count,
+                   int p, double *value, double *loss, void *block, void *group_row, void *scratch)
+{
+  fg_points_tile(f, r, row, first, count, p, value, loss, block, group_row, scratch);
+}
+
+static void points_time(const fg_field *f, const fg_coeff *coeff, const void *shares, size_t from, size_t to,
+                        void *packed, void *scratch)
+{
+  fg_network_layout at;
+  fg_network_layout_of(f, &at);
+  const size_t size = fg_points_row(&at);
+  for (size_t k = from; k < to; k++) {
+    const fg_real *row = (const fg_real *)shares + k * size, *tau = row + 2 * at.layer[0].out_pad;
+    fg_row_gradient share;
+    share.row = row;
+    share.row_t = row + at.layer[0].out_pad;
+    share.tau = tau[0];
+    share.tau_t = tau[FG_PAD];
+    fg_time_reverse(f, &coeff[k], &share, packed, scratch);
+  }
+}
+
+static void points_take_core(const fg_field *f, const void *block, void *packed)
+{
+  fg_points_take_core(f, block, packed);
 }
 
 static size_t ode_scratch(const fg_field *f, const fg_ode_request *r, int jvp)
@@ -167,6 +212,11 @@ const fg_cpu_table FG_TABLE = {FG_TEXT(FG_ISA),
                                time_scratch,
                                time_reverse,
                                take_core,
+                               points_row_bytes,
+                               points_scratch,
+                               points,
+                               points_time,
+                               points_take_core,
                                ode_scratch,
                                ode,
                                fg_vector_map,

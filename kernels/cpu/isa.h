@@ -40,6 +40,15 @@ typedef struct fg_cpu_table {
                        size_t from, size_t to, void *packed, void *scratch);
   /* core of a block to the packed gradient, the rest of which becomes 0 */
   void (*take_core)(const fg_field *f, const void *block, void *packed);
+  /* losses at points (body/points.h). A block holds the core and one row; a group's own share is one row. */
+  size_t (*points_row_bytes)(const fg_field *f);
+  size_t (*points_scratch)(const fg_field *f, const fg_points_request *r, int p);
+  void (*points)(const fg_field *f, const fg_points_request *r, const void *row, size_t first, int count,
+                 int p, double *value, double *loss, void *block, void *group_row, void *scratch);
+  /* as time_reverse, from the shares of the groups from .. to */
+  void (*points_time)(const fg_field *f, const fg_coeff *coeff, const void *shares, size_t from, size_t to,
+                      void *packed, void *scratch);
+  void (*points_take_core)(const fg_field *f, const void *block, void *packed);
   size_t (*ode_scratch)(const fg_field *f, const fg_ode_request *r, int jvp);
   void (*ode)(const fg_field *f, const fg_ode_request *r, int jvp, void *scratch);
   void (*vec_map)(fg_vec_map op, size_t n, double a, const double *x, double b, const double *y, double *z);

@@ -83,4 +83,35 @@ FG_HD void fg_sine_far(fg_real z, fg_real *value, fg_real *slope, fg_real *bend)
   *bend = -*value;
 }
 
+/* Third derivatives, from z and what came of it: value h, slope, bend. */
+
+/* beta phi'' (1 - 2 phi'); 0 where the function is linear. */
+FG_HD fg_real fg_softplus_third(fg_real beta, fg_real slope, fg_real bend)
+{
+  return beta * bend * (1 - 2 * slope);
+}
+
+/* (z^3 - 4 z) n(z) */
+FG_HD fg_real fg_gelu_third(fg_real z)
+{
+  fg_real w = fg_vabs(z);
+  w = w > 40 ? (fg_real)40 : w;
+  const fg_real density = fg_vexp_falling((fg_real)-0.5 * w * w) * (fg_real)0.398942280401432677940;
+  return z * (w * w - 4) * density;
+}
+
+/* S C ( 3 (C - S) + z (1 - 6 S C) ) */
+FG_HD fg_real fg_silu_third(fg_real z)
+{
+  fg_real e = fg_vexp_falling(-fg_vabs(z)), r = 1 / (1 + e), er = e * r;
+  fg_real s = z > 0 ? r : er, c = z > 0 ? er : r;
+  return s * c * (3 * (c - s) + z * (1 - 6 * s * c));
+}
+
+/* 2 phi' (2 h^2 - phi'), h = tanh z */
+FG_HD fg_real fg_tanh_third(fg_real h, fg_real slope)
+{
+  return 2 * slope * (2 * h * h - slope);
+}
+
 #endif
