@@ -61,13 +61,20 @@ static void fg_put_laws(fg_tree to, const fg_density_laws *l)
   fg_put_real(to, "alone_sde", l->distance.alone_p);
   fg_put_real(to, "alone_ode", l->distance.alone_q);
   fg_tree w2 = fg_put_object(to, "w2");
-  fg_put_real(w2, "value", l->w2.value);
-  fg_put_real(w2, "squared", l->w2.squared);
-  fg_put_real(w2, "primal", l->w2.primal);
-  fg_put_real(w2, "dual", l->w2.dual);
-  fg_put_count(w2, "cells", l->w2_cells);
-  fg_put_real(w2, "bound", l->w2_bound);
-  fg_put_real(w2, "seconds", l->w2.seconds);
+  fg_put_real(w2, "value", l->w2_value);
+  fg_put_real(w2, "low", l->w2_low);
+  fg_put_real(w2, "high", l->w2_high);
+  if (!l->w2_cells) {
+    fg_put(w2, "blocks", json_null());
+    return;
+  }
+  fg_tree blocks = fg_put_object(w2, "blocks");
+  fg_put_count(blocks, "cells", l->w2_cells);
+  fg_put_real(blocks, "value", l->w2.value);
+  fg_put_real(blocks, "squared", l->w2.squared);
+  fg_put_real(blocks, "primal", l->w2.primal);
+  fg_put_real(blocks, "dual", l->w2.dual);
+  fg_put_real(blocks, "seconds", l->w2.seconds);
 }
 
 static void fg_put_density(fg_tree root, const fg_density *y)
