@@ -69,48 +69,6 @@ static fg_code fg_density_ode(const fg_density *y, fg_density_laws *l, fg_status
   return rc;
 }
 
-/* ---- W2 ----------------------------------------------------------------------------------------- */
-
-/* Sums over blocks of k x k cells, blocks at the upper ends may be cut; densities below 0 count as 0. */
-static void fg_density_blocks(const fg_law_grid *grid, size_t k, size_t blocks, const double *p, double *mass)
-{
-  size_t n = grid->cells;
-  memset(mass, 0, blocks * blocks * sizeof *mass);
-  for (size_t c = 0; c < n * n; c++) mass[c / n / k * blocks + c % n / k] += fmax(p[c], 0);
-}
-
-static fg_code fg_density_w2_plane(const fg_density *y, fg_density_laws *l, fg_status *st)
-{
-  size_t n = l->grid.cells, k = (n + y->w2_cells - 1) / y->w2_cells, blocks = (n + k - 1) / k;
-  double h = 2 * l->grid.half_width / (double)n * (double)k;
-  double *mass = malloc(2 * blocks * blocks * sizeof *mass);
-  if (!mass) return FG_FAIL(st, FG_MEMORY, "no memory for %zu blocks", blocks * blocks);
-  double *other = mass + blocks * blocks;
-  fg_density_blocks(&l->grid, k, blocks, l->sde, mass);
-  fg_density_blocks(&l->grid, k, blocks, l->ode, other);
-  const fg_w2_grid_settings settings = {blocks, 0.5 * h * (double)(blocks - 1)};
-  fg_code rc = fg_w2_grid(&settings, mass, other, &l->w2, st);
-  free(mass);
-  l->w2_cells = blocks;
-  l->w2_bound = 2 * h * sqrt(0.5); /* each law moves by at most half the diagonal of a block */
-  return rc;
-}
-
-static fg_code fg_density_w2_line(fg_density_laws *l, fg_status *st)
-{
-  size_t n = l->grid.cells;
-  double *x = malloc(3 * n * sizeof *x);
-  if (!x) return FG_FAIL(st, FG_MEMORY, "no memory for %zu cells", n);
-  double *p = x + n, *q = x + 2 * n;
-  fg_law_centres(&l->grid, x);
-  for (size_t i = 0; i < n; i++) p[i] = fmax(l->sde[i], 0), q[i] = fmax(l->ode[i], 0);
-  fg_code rc = fg_w2_exact(n, n, 1, x, p, x, q, &l->w2, st);
-  free(x);
-  l->w2_cells = n;
-  l->w2_bound = fg_law_volume(&l->grid);
-  return rc;
-}
-
 /* ---- the run ------------------------------------------------------------------------------------- */
 
 static fg_code fg_density_laws_on(const fg_density *y, fg_density_laws *l, fg_status *st)
@@ -119,8 +77,9 @@ static fg_code fg_density_laws_on(const fg_density *y, fg_density_laws *l, fg_st
   FG_TRY(fg_density_ode(y, l, st));
   for (size_t c = 0; c < fg_law_size(&l->grid); c++) l->ode_mass += l->ode[c] * fg_law_volume(&l->grid);
   FG_TRY(fg_law_compare(&l->grid, l->sde, l->ode, &l->distance, st));
-  FG_TRY(y->d == 1 ? fg_density_w2_line(l, st) : fg_density_w2_plane(y, l, st));
-  fg_density_log(y, "W2 on %zu blocks per axis: %.6g, %.2f s", l->w2_cells, l->w2.value, l->w2.seconds);
+  FG_TRY(fg_density_w2(l, y->w2_cells, st));
+  fg_density_log(y, "W2 from %.6g to %.6g; by %zu blocks per axis %.6g, %.2f s", l->w2_low, l->w2_high,
+                 l->w2_cells, l->w2.value, l->w2.seconds);
   return FG_OK;
 }
 

@@ -11,11 +11,11 @@ typedef struct fg_density_laws {
   fg_law_grid grid;
   double *sde, *ode; /* [cells^d] */
   fg_law_report sde_report, ode_report;
-  double ode_mass;          /* of the average over the nodes of each cell */
-  fg_law_distance distance; /* first SDE, second ODE */
-  fg_w2 w2;
-  size_t w2_cells; /* blocks per axis of W2 */
-  double w2_bound; /* |W2 - W2 of the blocks| is at most this */
+  double ode_mass;                  /* of the average over the nodes of each cell */
+  fg_law_distance distance;         /* first SDE, second ODE */
+  fg_w2 w2;                         /* d = 2: between blocks of cells, w2_cells per axis */
+  size_t w2_cells;                  /* 0 for d = 1 */
+  double w2_value, w2_low, w2_high; /* low and high: proven for densities constant in each cell */
 } fg_density_laws;
 
 typedef struct fg_density {
@@ -38,6 +38,8 @@ typedef struct fg_density {
 
 /* analysis/density_settings.c: all but the laws, from the settings. */
 FG_CHECKED fg_code fg_density_read(fg_density *density, fg_status *st);
+/* analysis/density_w2.c: W2 of sde and ode with its bounds; at most so many blocks per axis. */
+FG_CHECKED fg_code fg_density_w2(fg_density_laws *laws, size_t blocks, fg_status *st);
 /* analysis/density_results.c: densities.h5 and results.json. */
 FG_CHECKED fg_code fg_density_save(const fg_density *density, const char *run_directory, fg_status *st);
 FG_CHECKED fg_code fg_density_results(const fg_density *density, const char *run_directory, fg_status *st);

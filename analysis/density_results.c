@@ -32,6 +32,19 @@ done:
   return rc;
 }
 
+/* Share of the mass in the outermost 1/32 of the box along any axis: what presses on its sides, which let nothing out. */
+static double fg_edge_share(const fg_law_grid *grid, const double *p)
+{
+  size_t n = grid->cells, m = n / 64 > 0 ? n / 64 : 1;
+  double edge = 0, all = 0;
+  for (size_t c = 0; c < fg_law_size(grid); c++) {
+    size_t i = c % n, j = grid->d == 2 ? c / n : n / 2;
+    all += fmax(p[c], 0);
+    if (i < m || i >= n - m || j < m || j >= n - m) edge += fmax(p[c], 0);
+  }
+  return edge / all;
+}
+
 /* ---- results.json ------------------------------------------------------------------------------- */
 
 static void fg_put_laws(fg_tree to, const fg_density_laws *l)
@@ -39,6 +52,8 @@ static void fg_put_laws(fg_tree to, const fg_density_laws *l)
   fg_put_count(to, "cells", l->grid.cells);
   fg_put_real(to, "mass_sde", l->sde_report.mass);
   fg_put_real(to, "mass_ode", l->ode_mass);
+  fg_put_real(to, "edge_sde", fg_edge_share(&l->grid, l->sde));
+  fg_put_real(to, "edge_ode", fg_edge_share(&l->grid, l->ode));
   fg_put_real(to, "kl", l->distance.kl);
   fg_put_real(to, "kl_reverse", l->distance.kl_reverse);
   fg_put_real(to, "total_variation", l->distance.total_variation);
@@ -46,13 +61,20 @@ static void fg_put_laws(fg_tree to, const fg_density_laws *l)
   fg_put_real(to, "alone_sde", l->distance.alone_p);
   fg_put_real(to, "alone_ode", l->distance.alone_q);
   fg_tree w2 = fg_put_object(to, "w2");
-  fg_put_real(w2, "value", l->w2.value);
-  fg_put_real(w2, "squared", l->w2.squared);
-  fg_put_real(w2, "primal", l->w2.primal);
-  fg_put_real(w2, "dual", l->w2.dual);
-  fg_put_count(w2, "cells", l->w2_cells);
-  fg_put_real(w2, "bound", l->w2_bound);
-  fg_put_real(w2, "seconds", l->w2.seconds);
+  fg_put_real(w2, "value", l->w2_value);
+  fg_put_real(w2, "low", l->w2_low);
+  fg_put_real(w2, "high", l->w2_high);
+  if (!l->w2_cells) {
+    fg_put(w2, "blocks", json_null());
+    return;
+  }
+  fg_tree blocks = fg_put_object(w2, "blocks");
+  fg_put_count(blocks, "cells", l->w2_cells);
+  fg_put_real(blocks, "value", l->w2.value);
+  fg_put_real(blocks, "squared", l->w2.squared);
+  fg_put_real(blocks, "primal", l->w2.primal);
+  fg_put_real(blocks, "dual", l->w2.dual);
+  fg_put_real(blocks, "seconds", l->w2.seconds);
 }
 
 static void fg_put_density(fg_tree root, const fg_density *y)
@@ -101,6 +123,13 @@ static void fg_put_warnings(fg_tree root, const fg_density *y)
   if (l->sde_report.mass_outside > 1e-4)
     fg_warn(root, list, "The box leaves out %.2g of the prior's mass: a wider density.half_width holds more.",
             l->sde_report.mass_outside);
+  double edge = fg_edge_share(&l->grid, l->sde);
+  if (edge > 1e-4)
+    fg_warn(root, list,
+            "%.2g of the SDE's mass lies at the sides of the box, which let nothing out: a wider "
+            "density.half_width "
+            "shows where it would go.",
+            edge);
   if (fabs(l->ode_mass - 1) > 1e-3)
     fg_warn(root, list,
             "The ODE's density sums to %.5g over the box, not 1: it leaves the box, or is rough on the scale "

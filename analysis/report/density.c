@@ -183,6 +183,8 @@ static void page_distances(const fg_report *r)
 {
   static const fg_density_row rows[] = {
       {"w2.value", FG_W2},
+      {"w2.low", FG_W2 ", at least"},
+      {"w2.high", FG_W2 ", at most"},
       {"total_variation", "total variation"},
       {"kl", "KL(SDE | ODE)"},
       {"kl_reverse", "KL(ODE | SDE)"},
@@ -209,11 +211,19 @@ static void page_distances(const fg_report *r)
       page, "</tbody></table></div>\n<p class=\"note\">The error of the SDE\xe2\x80\x99s density falls with "
             "the square of the width of the cells. On half as many it is four times as large, so the "
             "difference of the columns shows what the grid still contributes. ");
+  if (!fg_run_find(density, "w2.blocks")) {
+    fg_page_put(page, FG_W2 " is that of densities constant in each cell.</p>\n</section>\n");
+    return;
+  }
   fg_page_put(page, FG_W2 " is the exact transport between ");
-  fg_page_count(page, fg_run_real(density, "w2.cells"), "not recorded");
-  fg_page_put(page, " blocks per axis, within ");
-  fg_page_number(page, fg_run_real(density, "w2.bound"), 2, "not recorded");
-  fg_page_put(page, " of that between the densities whatever they are inside the blocks.</p>\n</section>\n");
+  fg_page_count(page, fg_run_real(density, "w2.blocks.cells"), "not recorded");
+  fg_page_put(page, " blocks of cells per axis, ");
+  fg_page_number(page, fg_run_real(density, "w2.blocks.value"), 4, "not recorded");
+  fg_page_put(
+      page,
+      ", brought within its bounds: transport by whole blocks overstates distances below their width. The "
+      "lower bound is that of the marginals, the upper the cost of moving along one axis after the "
+      "other; both are proven for densities constant in each cell.</p>\n</section>\n");
 }
 
 static void page_solvers(const fg_report *r)

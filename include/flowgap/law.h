@@ -32,7 +32,7 @@ typedef struct fg_law_settings {
   fg_precision precision;    /* of the scores */
   size_t tile;               /* ODE: nodes that share a solver */
 } fg_law_settings;
-/* 1e-6, 1e-10; 1e-6, 1e-8; 20, double, 64 */
+/* 1e-6, 1e-10; 1e-6, 1e-8; 20, double, 16 */
 FG_API void fg_law_defaults(fg_law_settings *settings);
 
 typedef struct fg_law_report {

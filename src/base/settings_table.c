@@ -224,7 +224,7 @@ static const fg_setting fg_table[] = {
             "Largest dimension of the Krylov space of the SDE's solver."),
     CHOICE("density.precision", "double", "single double", "Arithmetic of the scores."),
     INTEGER("density.w2_cells", "64", 4, 256, "",
-            "In two dimensions W2 is computed between blocks of cells, at most so many per axis."),
+            "In two dimensions W2 is sought between blocks of cells, at most so many per axis."),
     FLAG("density.check", "true", "Repeat all with half the cells, to show what the grid contributes."),
 
     /* ---- training of samplers ---- */

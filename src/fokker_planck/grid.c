@@ -33,7 +33,7 @@ void fg_law_centres(const fg_law_grid *grid, double *x)
 
 void fg_law_defaults(fg_law_settings *settings)
 {
-  *settings = (fg_law_settings){1e-6, 1e-10, 1e-6, 1e-8, 20, FG_DOUBLE, 64};
+  *settings = (fg_law_settings){1e-6, 1e-10, 1e-6, 1e-8, 20, FG_DOUBLE, 16};
 }
 
 fg_code fg_law_check(const fg_law_grid *grid, const fg_model *model, fg_status *st)

@@ -25,7 +25,7 @@ diff <(figures plane1) <(figures again) || fail "config.yaml does not repeat its
 cp plane1/report.html before.html
 good report plane1
 cmp before.html plane1/report.html || fail "report writes another page"
-for key in verb half_width lambda mass_sde mass_ode kl kl_reverse total_variation fisher alone_sde w2 bound half \
+for key in verb half_width lambda mass_sde mass_ode kl kl_reverse total_variation fisher alone_sde w2 low high blocks half \
            linear_iterations outside_prior least failed; do
   grep -q "\"$key\"" plane1/results.json || fail "results.json lacks $key"
 done
