@@ -189,15 +189,17 @@ static fg_code fg_certificate_everywhere(fg_comparison *c, fg_status *st)
 
 /* ---- the bound ---------------------------------------------------------------------------------- */
 
-/* D: on the grid the right side, with the errors in time and space and by how much the sides differ. Where that is more
- * than the side itself, the cells are too wide: then as in more dimensions, by paths, the sum and the log-mass, with two
- * standard errors and the changes under refinement. */
+/* D: on the grid the side that is known better, with its errors in time and space and by how much the sides differ. Where
+ * that is more than the side itself, the cells are too wide: then as in more dimensions, by paths, the sum and the
+ * log-mass, with two standard errors and the changes under refinement. */
 static void fg_certificate_factor(fg_gap_certificate *g)
 {
   const fg_identity_grid *grid = &g->grid;
   const fg_identity_paths *paths = &g->paths;
-  g->d = grid->right;
-  g->d_error = grid->right_time + grid->right_space + fabs(grid->left - grid->right);
+  double left = grid->left_time + grid->left_space, right = grid->right_time + grid->right_space;
+  g->d_left = left <= right;
+  g->d = g->d_left ? grid->left : grid->right;
+  g->d_error = fmin(left, right) + fabs(grid->left - grid->right);
   g->d_by_grid = g->on_grid && (g->d_error <= g->d || g->d_error < FG_FACTOR_SMALL);
   if (g->d_by_grid) return;
   double noise = hypot(paths->sum_se, g->mass_by_box ? 0 : g->mass.error);

@@ -28,11 +28,11 @@ typedef struct fg_gap_certificate {
   fg_identity_grid grid;
   fg_identity_paths paths;
   fg_log_mass mass;
-  bool mass_by_box;  /* d <= 3; else importance sampling */
-  bool d_by_grid;    /* else by paths */
-  double d, d_error; /* the factor D, and what it may be larger by: the bound takes the sum */
-  double laws_w2;    /* between the laws on the grid: W2 (d = 1), at most W2 (d = 2); NaN off it */
-  double laws_kl;    /* KL(SDE|ODE) of them */
+  bool mass_by_box;       /* d <= 3; else importance sampling */
+  bool d_by_grid, d_left; /* D is a side on the grid, the left one or the right; else by paths */
+  double d, d_error;      /* the factor D, and what it may be larger by: the bound takes the sum */
+  double laws_w2;         /* between the laws on the grid: W2 (d = 1), at most W2 (d = 2); NaN off it */
+  double laws_kl;         /* KL(SDE|ODE) of them */
   fg_gap_lipschitz lipschitz[FG_LIPSCHITZ_KINDS];
   fg_lipschitz_kind shown; /* what the sentence rests on */
   double seconds;

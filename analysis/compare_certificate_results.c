@@ -70,6 +70,7 @@ static void put_factors(fg_tree root, const fg_gap_certificate *g)
   fg_put_real(d, "value", g->d);
   fg_put_real(d, "error", g->d_error);
   fg_put_text(d, "method", g->d_by_grid ? "grid" : "paths");
+  if (g->d_by_grid) fg_put_text(d, "side", g->d_left ? "left" : "right");
   fg_put_text(d, "kind", g->d_by_grid ? "quadrature" : "estimate");
 }
 

@@ -216,9 +216,12 @@ static void page_bound(const fg_report *r, const json_t *certificate)
   fg_page_number(page, fg_run_real(d, "value"), 3, "not recorded");
   fg_page_put(page, ", at most ");
   fg_page_number(page, fg_run_real(d, "error"), 2, "not recorded");
-  fg_page_put(page, grid ? " more: the right side of the identity on the grid (quadrature). "
-                         : " more: KL at <i>T</i> + \xe2\x88\xab E[<i>R</i>] by paths, plus the log-mass (an "
-                           "<b>estimate</b>). ");
+  if (grid)
+    fg_page_print(page, " more: the %s side of the identity on the grid (quadrature). ",
+                  strcmp(fg_run_word(d, "side", ""), "left") == 0 ? "left" : "right");
+  else
+    fg_page_put(page, " more: KL at <i>T</i> + \xe2\x88\xab E[<i>R</i>] by paths, plus the log-mass (an "
+                      "<b>estimate</b>). ");
   page_mass(r, certificate);
   fg_page_put(page, "The bound takes the larger <i>D</i>.</p>\n<div class=\"scroll\"><table>\n<thead><tr><th "
                     "scope=\"col\"><i>L</i> over</th><th scope=\"col\" class=\"left\">is</th><th "

@@ -65,9 +65,9 @@ static inline json_t *make_certificate(const make_certificate_settings *s)
   json_object_set_new(all, "log_mass",
                       json_pack("{s:f, s:f, s:f, s:s}", "value", 0.0203, "error", 0.001, "edge", 2e-8,
                                 "method", grid ? "box" : "importance"));
-  json_object_set_new(
-      all, "d",
-      json_pack("{s:f, s:f, s:s}", "value", 0.00447, "error", 2e-6, "method", grid ? "grid" : "paths"));
+  json_object_set_new(all, "d",
+                      json_pack("{s:f, s:f, s:s, s:s}", "value", 0.00447, "error", 2e-6, "method",
+                                grid ? "grid" : "paths", "side", "left"));
   json_object_set_new(all, "laws", json_pack("{s:o}", "w2_least", grid ? json_real(0.0593) : json_null()));
   return all;
 }

@@ -75,7 +75,7 @@ static void test_line(void **state)
                                      "grid, 1024 cells",
                                      "paths, 4096",
                                      "visits off it 3 of",
-                                     "the right side of the identity on the grid (quadrature)",
+                                     "the left side of the identity on the grid (quadrature)",
                                      "nodes of the box around them",
                                      "all of space, closed form",
                                      "theorem",
