@@ -2,7 +2,9 @@
  *
  * Log-variance: the path is held fixed, d rnd / d u_k = root z or (push / spread) z; with c_i = d loss / d rnd_i the
  * tile walks its paths once more and adds c_i (d rnd / d u_k) through the control at each step: nothing is
- * stored but the state.
+ * stored but the state. The control v of the noising process of a bridge gets
+ *   continuous  ( (u+v) time + root z ).dv + g time d div v  at (X, t_k)
+ *   discrete    - back_push / deviation (X - back X' - back_push v) / deviation.dv  at (X', t_k+1).
  * KL: the tile walks forward and keeps X_k and z_k, then backward with the adjoint l of X:
  *   from step k   l' = l - back r,  r = (X_k - back X_{k+1}) / back_variance   (discrete form, else r = 0)
  *                 psi = push l' + d rnd_k / d u
@@ -19,16 +21,17 @@ FG_HD size_t fg_objective_row(const fg_network_layout *at)
   return (size_t)at->layer[0].out_pad + FG_PAD;
 }
 
-FG_HD size_t fg_objective_size(const fg_field *f, size_t steps)
+/* nodes: rows of the field, [steps] or those of a noising control */
+FG_HD size_t fg_objective_size(const fg_field *f, size_t nodes)
 {
   fg_network_layout at;
   fg_network_layout_of(f, &at);
-  return at.core + steps * fg_objective_row(&at);
+  return at.core + nodes * fg_objective_row(&at);
 }
 
-FG_HD fg_gradient fg_objective_at(const fg_path_walk *w, fg_real *block, size_t k)
+FG_HD fg_gradient fg_objective_at(const fg_control *c, fg_real *block, size_t k)
 {
-  const fg_network_layout *at = &w->control.run.at;
+  const fg_network_layout *at = &c->run.at;
   fg_gradient g;
   g.core = block;
   g.row = block + at->core + k * fg_objective_row(at);
@@ -55,11 +58,11 @@ FG_HD int fg_objective_is_kl(const fg_objective_request *r)
   return r->objective == FG_OBJECTIVE_KL || r->objective == FG_OBJECTIVE_KL_ITO;
 }
 
-/* Scratch beside the walk: psi and the adjoint, weights, and for KL the path. */
+/* Scratch beside the walk: psi and the adjoint, weights (twice), and for KL the path. */
 FG_HD size_t fg_objective_extra(const fg_field *f, const fg_objective_request *r, int p)
 {
   const size_t vector = fg_whole_lanes((size_t)f->d * (size_t)p), path = 2 * vector * r->paths.steps;
-  return 2 * vector + fg_whole_lanes((size_t)p) + (fg_objective_is_kl(r) ? path : 0);
+  return 2 * vector + 2 * fg_whole_lanes((size_t)p) + (fg_objective_is_kl(r) ? path : 0);
 }
 
 FG_HD size_t fg_objective_scratch(const fg_field *f, const fg_objective_request *r, int p)
@@ -114,25 +117,70 @@ TILE_FN void fg_objective_noise(const fg_path_walk *w, const fg_real *__restrict
   TILE_SYNC();
 }
 
-/* Log-variance, after rnd is known: weight[i] = d loss / d rnd of path first + i. */
+/* The share of v in the continuous form of step k, before the step. psi and kappa are room. */
+TILE_FN void fg_objective_noising_continuous(fg_path_walk *w, size_t k, const fg_real *__restrict__ c,
+                                             fg_real *__restrict__ psi, fg_real *__restrict__ kappa,
+                                             fg_real *block)
+{
+  const fg_path_step *s = &w->request->step[k];
+  const fg_real time = (fg_real)s->time, root = (fg_real)s->root;
+  const fg_real g_time = (fg_real)(sqrt(w->request->coeff[k].g2) * s->time);
+  const fg_gradient to = fg_objective_at(&w->noising, block, k);
+  const int p = w->p;
+  fg_path_meet(w, k, FG_KEEP_BENDS);
+  const fg_real *__restrict__ u = w->control.u, *__restrict__ v = w->noising.u, *__restrict__ z = w->z;
+  TILE_EACH(i, p) kappa[i] = c[i] * g_time;
+  for (int j = 0; j < w->d; j++) {
+    const int at = j * p;
+    TILE_EACH(i, p) psi[at + i] = c[i] * (time * (u[at + i] + v[at + i]) + root * z[at + i]);
+  }
+  TILE_SYNC();
+  fg_control_reverse_divergence(&w->noising, psi, kappa, &to);
+}
+
+/* The share of v in the discrete form of step k, after fg_path_aim and the step. */
+TILE_FN void fg_objective_noising_discrete(fg_path_walk *w, size_t k, const fg_real *__restrict__ c,
+                                           fg_real *__restrict__ psi, fg_real *block)
+{
+  const fg_real back_push = (fg_real)fg_path_terms_of(&w->request->step[k], w->d).back_push;
+  const fg_gradient to = fg_objective_at(&w->noising, block, k + 1);
+  const int p = w->p;
+  fg_path_meet(w, k + 1, FG_KEEP_SLOPES);
+  fg_path_miss(w, k);
+  const fg_real *__restrict__ miss = w->miss;
+  for (int j = 0; j < w->d; j++) {
+    const int at = j * p;
+    TILE_EACH(i, p) psi[at + i] = -c[i] * back_push * miss[at + i];
+  }
+  TILE_SYNC();
+  fg_control_reverse(&w->noising, psi, &to, 0, 1);
+}
+
+/* Log-variance, after rnd is known: weight[i] = d loss / d rnd of path first + i. noising: the block of a bridge's
+ * noising control, or 0. */
 TILE_FN int fg_objective_variance_tile(const fg_field *f, const fg_objective_request *r, const fg_real *rows,
                                        const double *weight, size_t first, int count, int p, fg_real *block,
-                                       fg_real *scratch)
+                                       fg_real *noising, fg_real *scratch)
 {
   fg_path_walk w;
   const size_t vector = (size_t)f->d * (size_t)p;
-  fg_real *psi = fg_cut(&scratch, vector), *c = fg_cut(&scratch, (size_t)p);
+  const int discrete = r->form == FG_FORM_DISCRETE;
+  fg_real *psi = fg_cut(&scratch, vector), *c = fg_cut(&scratch, (size_t)p),
+          *kappa = fg_cut(&scratch, (size_t)p);
   fg_path_begin(&w, f, &r->paths, rows, first, count, p, scratch);
   fg_objective_weights(&w, weight, c);
   if (!fg_objective_rest(&w, c)) return 0;
   for (size_t k = 0; k < r->paths.steps; k++) {
     const fg_path_step *s = &r->paths.step[k];
-    const fg_gradient to = fg_objective_at(&w, block, k);
+    const fg_gradient to = fg_objective_at(&w.control, block, k);
     if (fg_path_cancelled(&w, k)) return 1;
-    fg_path_look(&w, k, 1);
-    fg_objective_noise(&w, c, (fg_real)(r->form == FG_FORM_DISCRETE ? s->push / s->spread : s->root), psi);
+    fg_path_look(&w, k, FG_KEEP_SLOPES);
+    if (noising && !discrete) fg_objective_noising_continuous(&w, k, c, psi, kappa, noising);
+    if (noising && discrete) fg_path_aim(&w, k);
+    fg_objective_noise(&w, c, (fg_real)(discrete ? s->push / s->spread : s->root), psi);
     fg_control_reverse(&w.control, psi, &to, 0, 1);
     fg_path_move(&w, k);
+    if (noising && discrete) fg_objective_noising_discrete(&w, k, c, psi, noising);
   }
   return 0;
 }
@@ -174,7 +222,7 @@ TILE_FN void fg_objective_back(fg_path_walk *w, const fg_objective_request *r, s
   const fg_real t_keep = (fg_real)t.keep, t_push = (fg_real)t.push, t_spread = (fg_real)t.spread;
   const fg_real keep = (fg_real)s->keep, push = (fg_real)s->push, back = (fg_real)s->back;
   const fg_real time = (fg_real)s->time, ito = (fg_real)(r->objective == FG_OBJECTIVE_KL_ITO ? s->root : 0);
-  fg_control_value(&w->control, x, fg_path_row(w, k), 1);
+  fg_control_value(&w->control, x, fg_path_row(w, k), FG_KEEP_SLOPES);
   const fg_real *__restrict__ u = w->control.u;
   for (int j = 0; j < w->d; j++) {
     const int at = j * p;
@@ -223,7 +271,7 @@ TILE_FN int fg_objective_kl_tile(const fg_field *f, const fg_objective_request *
   const int from = fg_objective_first(&w, c);
   if (from < 0) return 0;
   for (size_t k = r->paths.steps; k-- > 0;) {
-    const fg_gradient to = fg_objective_at(&w, block, k);
+    const fg_gradient to = fg_objective_at(&w.control, block, k);
     fg_real *x = path + 2 * k * place, *z = x + place;
     if (fg_path_cancelled(&w, k)) return 1;
     fg_objective_borrow(&w, c, from, x);
