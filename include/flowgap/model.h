@@ -85,7 +85,9 @@ typedef enum fg_guide_score {
 typedef enum fg_guide_reference_kind {
   FG_RELATIVE_TO_NONE,       /* DIS: s = u / g */
   FG_RELATIVE_TO_STATIONARY, /* DDS: s_ref = -x / variance */
-  FG_RELATIVE_TO_PINNED      /* PIS: s_ref = -x / (g^2 (pin - t)) */
+  FG_RELATIVE_TO_PINNED,     /* PIS: s_ref = -x / (g^2 (pin - t)) */
+  FG_RELATIVE_TO_BRIDGE /* s = u / g drives the SDE (lambda = 1) and is no score: the noising process has a
+                                control too, which the model lacks */
 } fg_guide_reference_kind;
 
 typedef struct fg_guide_settings {

@@ -215,6 +215,7 @@ fg_code fg_flow_fixed(const fg_model *model, const fg_fixed_settings *settings, 
   memset(report, 0, sizeof *report);
   FG_TRY(fg_fixed_check(settings, n, x0, (size_t)run.field->d, log_p, snapshots, st));
   FG_TRY(fg_fixed_check_noise(settings, stream, first, n, st));
+  FG_TRY(fg_model_check_flow(model, settings->lambda, st));
   if (n == 0) return FG_OK;
   if (!run.engine->ops->simulate) return fg_engine_lacks(run.engine, "simulate", st);
   r->precision = settings->precision;

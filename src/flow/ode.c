@@ -193,6 +193,7 @@ static fg_code fg_ode_check_model(const fg_model *model, const fg_ode_settings *
   unsigned has = fg_model_quantities(model);
   if (!(has & FG_SCORE))
     return FG_FAIL(st, FG_UNSUPPORTED, "model %s has no score to drive the ODE", fg_model_name(model));
+  FG_TRY(fg_model_check_flow(model, 0, st));
   if (with_log_p && !(has & FG_DIVERGENCE))
     return FG_FAIL(st, FG_UNSUPPORTED, "model %s has no divergence of the score: ask for no log-density",
                    fg_model_name(model));

@@ -99,7 +99,7 @@ static fg_code check_target(const fg_network_settings *s, const fg_target *targe
 static void fill_guide(const fg_guide_settings *s, fg_field_guide *guide)
 {
   static const fg_guide_reference references[] = {FG_REFERENCE_NONE, FG_REFERENCE_STATIONARY,
-                                                  FG_REFERENCE_PINNED};
+                                                  FG_REFERENCE_PINNED, FG_REFERENCE_NONE};
   guide->interpolated = s->score == FG_GUIDE_INTERPOLATED;
   guide->prior_variance = s->prior_variance;
   guide->clip = s->clip;
@@ -137,6 +137,10 @@ fg_code fg_model_control(fg_engine *engine, const fg_network_settings *settings,
   fg_field *field = &(*model)->field;
   field->guided = 1;
   fill_guide(settings->guide, &field->guide);
+  if (settings->guide->reference == FG_RELATIVE_TO_BRIDGE) { /* its potential is no log-density */
+    (*model)->bridge = true;
+    field->quantities &= ~(unsigned)(FG_PHI | FG_PHI_T | FG_RESIDUAL);
+  }
   field->guide.density.kind = FG_DENSITY_NONE;
   field->guide.density.d = field->d;
   if (settings->guide->score != FG_GUIDE_NONE) FG_GO(add_density(*model, target, st), fail);

@@ -2,6 +2,8 @@
 #ifndef FG_MODEL_IMPL_H
 #define FG_MODEL_IMPL_H
 
+#include <stdbool.h>
+
 #include "model/model.h"
 
 enum { FG_MODEL_BUFFERS = 6 }; /* weights twice, and a density */
@@ -10,6 +12,7 @@ struct fg_model {
   const char *name;                /* static text: "exact", "perturbed", "network", "control" */
   fg_engine *engine;               /* borrowed */
   const fg_process *process;       /* borrowed */
+  bool bridge;                     /* drives flows of lambda = 1 alone */
   fg_field field;                  /* kind, d, quantities and buffers */
   fg_buf buffer[FG_MODEL_BUFFERS]; /* owned engine memory that `field` points to */
   size_t buffers;

@@ -25,7 +25,7 @@ const char *const fg_network_outputs[3] = {"score", "noise", "control"};
 const char *const fg_network_activations[5] = {"softplus", "gelu", "silu", "tanh", "sine"};
 const char *const fg_network_times[4] = {"first", "last", "fourier", "embedded"};
 const char *const fg_guide_scores[3] = {"none", "target", "interpolated"};
-const char *const fg_guide_references[3] = {"none", "stationary", "pinned"};
+const char *const fg_guide_references[4] = {"none", "stationary", "pinned", "bridge"};
 
 int fg_network_word(const char *const *words, int count, const char *word)
 {
@@ -236,7 +236,7 @@ static fg_code get_guide(fg_h5 *file, const char *path, fg_network_store *store,
   int score, reference;
   if (!fg_h5_has_text(file, "guide_score")) return FG_OK;
   FG_TRY(get_word(file, path, "guide_score", fg_guide_scores, 3, &score, st));
-  FG_TRY(get_word(file, path, "guide_reference", fg_guide_references, 3, &reference, st));
+  FG_TRY(get_word(file, path, "guide_reference", fg_guide_references, 4, &reference, st));
   guide->score = (fg_guide_score)score;
   guide->reference = (fg_guide_reference_kind)reference;
   guide->clip = (double)INFINITY;

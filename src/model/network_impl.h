@@ -49,7 +49,7 @@ FG_CHECKED fg_code fg_network_from_checkpoint(const fg_settings *settings, const
 /* Words of the settings, in the order of the enumerations. */
 extern const char *const fg_network_forms[2], *const fg_network_outputs[3], *const fg_network_activations[5],
                                                                                 *const fg_network_times[4];
-extern const char *const fg_guide_scores[3], *const fg_guide_references[3];
+extern const char *const fg_guide_scores[3], *const fg_guide_references[4];
 /* Place of a word among `count`, or -1. */
 int fg_network_word(const char *const *words, int count, const char *word);
 
