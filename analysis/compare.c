@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/run_directory.h"
-#include "model/model.h"
 
 void fg_compare_log(fg_comparison *c, const char *format, ...)
 {
@@ -29,7 +28,6 @@ static fg_code fg_compare_models(fg_comparison *c, fg_status *st)
   FG_TRY(fg_process_from_settings(s, &c->process, st));
   FG_TRY(fg_target_from_settings(s, &c->target, st));
   FG_TRY(fg_model_from_settings(c->engine, s, c->target, c->process, &c->model, st));
-  FG_TRY(fg_model_check_flow(c->model, 0, st));
   c->d = fg_model_dimension(c->model);
   if (c->target && fg_target_dimension(c->target) != c->d)
     return FG_FAIL(st, FG_USAGE,

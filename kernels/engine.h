@@ -121,6 +121,12 @@ typedef struct fg_field {
   } as;
   int guided; /* NETWORK: guide is in use */
   fg_field_guide guide;
+  /* A bridge with both controls: score, divergence and J v less `share` times those of clip(noising)/g. With share
+   * (1 - lambda^2) / (1 + lambda^2) the drift of a flow is that of a score model; with -1 the score is that of the
+   * bridge's law. */
+  int paired;
+  fg_field_network noising; /* vector form, output control */
+  double share, noising_clip;
 } fg_field;
 
 /* ---- requests --------------------------------------------------------------------------- */

@@ -57,17 +57,22 @@ static fg_code upload_packed(const fg_trainer *t, size_t packed, fg_buf buf, con
   return rc;
 }
 
-/* The control with the weights that are evaluated, into the arrays of its network, which is the trainer's own. */
+/* The weights that are evaluated go into the arrays of the networks, which are the trainer's own. */
 static fg_code put_model(const fg_trainer *t, fg_h5 *file, double *wide, fg_status *st)
 {
-  const fg_trained *net = &t->net[0];
-  fg_network_settings network = net->network.settings;
-  fg_guide_settings guide = net->network.guide;
-  guide.clip = fg_train_clip_at(&t->settings, t->done);
-  network.guide = &guide;
-  FG_TRY(download_packed(t, net->packed, fg_trainer_weights(t, net), wide, st));
-  fg_network_unpack(&net->field, wide, &network);
-  return fg_network_put(file, &network, st);
+  fg_network_settings network[FG_NETWORKS];
+  fg_guide_settings guide[FG_NETWORKS];
+  for (int k = 0; k < t->nets; k++) {
+    const fg_trained *net = &t->net[k];
+    network[k] = net->network.settings;
+    guide[k] = net->network.guide;
+    guide[k].clip = fg_train_clip_at(&t->settings, t->done);
+    network[k].guide = &guide[k];
+    FG_TRY(download_packed(t, net->packed, fg_trainer_weights(t, net), wide, st));
+    fg_network_unpack(&net->field, wide, &network[k]);
+  }
+  if (t->nets > 1) network[0].noising = &network[1];
+  return fg_network_put(file, network, st);
 }
 
 /* What metrics.jsonl says of the last step beside its number, the paths lost so far and the seconds. */
