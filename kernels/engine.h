@@ -219,7 +219,7 @@ typedef struct fg_objective_request {
   size_t group;            /* paths per start: consecutive; divides n */
   int detach_score;        /* KL: S is held constant */
   fg_buf gradient;         /* [packed size] reals of `precision`, laid out as the packed weights */
-  fg_buf noising_gradient; /* the same for paths.noising; log-variance only */
+  fg_buf noising_gradient; /* the same for paths.noising */
   /* out */
   double loss; /* over the paths that are not lost */
   double mean; /* of rnd */

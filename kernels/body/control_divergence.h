@@ -97,10 +97,11 @@ TILE_FN void fg_control_reverse_along(fg_control *c, int j, const fg_gradient *t
   fg_control_line(c, c->d, first->out_pad, j, to->core + first->forward);
 }
 
-/* Add the gradient of sum psi.u + kappa div u; psi [d][p] is overwritten, kappa [p]. After fg_control_value with bends
- * kept. */
+/* Add the gradient of sum psi.u + kappa div u; psi [d][p] is overwritten, kappa [p]. dx [d][p] += that with respect to x,
+ * unless 0. After fg_control_value with bends kept. */
 TILE_FN void fg_control_reverse_divergence(fg_control *c, fg_real *__restrict__ psi,
-                                           const fg_real *__restrict__ kappa, const fg_gradient *to)
+                                           const fg_real *__restrict__ kappa, const fg_gradient *to,
+                                           fg_real *dx)
 {
   const fg_network_layout *at = &c->run.at;
   const int p = c->p, top = at->layers - 2, vector = c->d * p;
@@ -126,7 +127,7 @@ TILE_FN void fg_control_reverse_divergence(fg_control *c, fg_real *__restrict__ 
   }
   TILE_EACH(i, vector) psi[i] *= fg_clip_slope(out[i], clip);
   TILE_SYNC();
-  fg_control_reverse_layers(c, psi, c->above, to, 0);
+  fg_control_reverse_layers(c, psi, c->above, to, dx);
 }
 
 #endif

@@ -255,10 +255,15 @@ TILE_FN void fg_path_look(fg_path_walk *w, size_t k, int keep)
   fg_tile_normals(r->seed, r->stream, r->first + w->first, (uint32_t)k, w->d, w->p, w->z);
 }
 
+FG_HD const fg_real *fg_path_noising_row(const fg_path_walk *w, size_t k)
+{
+  return w->noising_rows + k * (size_t)w->noising_row_size;
+}
+
 /* The noising control at node k and w->x. */
 TILE_FN void fg_path_meet(fg_path_walk *w, size_t k, int keep)
 {
-  fg_control_value(&w->noising, w->x, w->noising_rows + k * (size_t)w->noising_row_size, keep);
+  fg_control_value(&w->noising, w->x, fg_path_noising_row(w, k), keep);
 }
 
 /* The same with its divergence where the continuous form needs it: not at the last node. */

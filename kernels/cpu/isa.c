@@ -92,7 +92,7 @@ static int objective(const fg_field *f, const fg_objective_request *r, const voi
                      size_t first, int count, int p, void *block, void *noising, void *scratch)
 {
   if (fg_objective_is_kl(r))
-    return fg_objective_kl_tile(f, r, table, number + first, first, count, p, block, scratch);
+    return fg_objective_kl_tile(f, r, table, number + first, first, count, p, block, noising, scratch);
   return fg_objective_variance_tile(f, r, table, number + first, first, count, p, block, noising, scratch);
 }
 

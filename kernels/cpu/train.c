@@ -296,8 +296,6 @@ static fg_code fg_objective_check(const fg_field *field, const fg_objective_requ
   FG_TRY(fg_train_check(field, &r->paths, st));
   if (!field->guided)
     return FG_FAIL(st, FG_UNSUPPORTED, "only the control of a sampler can be trained: this model has none");
-  if (r->paths.noising && fg_objective_by_mean(r))
-    return FG_FAIL(st, FG_UNSUPPORTED, "a bridge has gradients of the log-variance objectives alone");
   if (r->objective == FG_OBJECTIVE_LOG_VARIANCE_TRAJECTORY && (r->group < 2 || r->paths.n % r->group))
     return FG_FAIL(st, FG_USAGE, "%zu paths in groups of %zu: give groups of at least 2 that divide them",
                    r->paths.n, r->group);

@@ -271,12 +271,6 @@ static fg_code resolve(fg_train_settings *s, fg_status *st)
   if (s->batch % s->group != 0)
     return FG_FAIL(st, FG_USAGE, "train.batch is %zu, which %zu paths per start (train.group) do not divide",
                    s->batch, s->group);
-  bool kl = s->objective == FG_TRAIN_KL || s->objective == FG_TRAIN_KL_ITO;
-  if (s->method == FG_TRAIN_BRIDGE && kl)
-    return FG_FAIL(
-        st, FG_USAGE,
-        "train.method is bridge, whose two controls are trained by the log-variance: set train.objective to "
-        "log_variance or log_variance_trajectory (either train.form)");
   if (s->objective == FG_TRAIN_KL_ITO && s->form == FG_TRAIN_DISCRETE)
     return FG_FAIL(
         st, FG_USAGE,

@@ -83,13 +83,15 @@ typedef struct answer {
   double loss;
 } answer;
 
-static answer run(const char *engine, int threads, const bridge *b, const objective_plan *p, int gradient)
+/* The weights of u as p moves them, those of v as q does. */
+static answer run_moved(const char *engine, int threads, const bridge *b, const objective_plan *p,
+                        const objective_plan *q, int gradient)
 {
   fg_engine *e;
   setting s;
   answer a = {.n = p->n};
   MUST(fg_engine_open(engine, threads, &e, ST));
-  setting_open(&s, e, b, p, p);
+  setting_open(&s, e, b, p, q);
   double *x0 = objective_starts(&b->u, p);
   guarded x = guarded_open(e, p->n * b->u.d * sizeof *x0, x0), lost = guarded_open(e, p->n * 4, NULL);
   guarded rnd[2], to[2];
@@ -135,6 +137,11 @@ static answer run(const char *engine, int threads, const bridge *b, const object
   free(x0);
   fg_engine_close(&e);
   return a;
+}
+
+static answer run(const char *engine, int threads, const bridge *b, const objective_plan *p, int gradient)
+{
+  return run_moved(engine, threads, b, p, p, gradient);
 }
 
 static void answer_free(answer *a)
@@ -343,6 +350,46 @@ static void test_gradients(void **state)
   fg_engine_close(&e);
 }
 
+/* KL: the gradient through the path, against differences of the loss that the engine simulates. Its mean is rnd less,
+ * without the Ito term, what has mean 0. The step is so small that no path
+ * crosses a clip; rounding, some 1e-14 of a loss of 100, over 2e-6, is below the tolerance. */
+static void check_kl(const bridge *b, const objective_plan *p, const answer *a, int which, int part)
+{
+  const double h = 1e-6;
+  objective_plan moved = *p;
+  objective_answer packed = {.gradient = a->gradient[which], .size = a->size[which]};
+  double loss[2], size, slope = objective_slope(&packed, which ? &b->v : &b->u, part, &size);
+  moved.part = part;
+  for (int side = 0; side < 2; side++) {
+    moved.shift = side ? h : -h;
+    answer m = run_moved("cpu", 1, b, which ? p : &moved, which ? &moved : p, 1);
+    loss[side] = m.loss;
+    answer_free(&m);
+  }
+  const double difference = (loss[1] - loss[0]) / (2 * h);
+  if (size == 0 || !(fabs(difference - slope) <= 1e-5 * size + 1e-7 * (1 + fabs(a->loss))))
+    fail_msg("%s %zu, objective %d, form %d, part %d: difference %.12g, gradient %.12g (of %.3g)",
+             which ? "v" : "u", b->u.d, (int)p->objective, (int)p->form, part, difference, slope, size);
+}
+
+static void test_kl(void **state)
+{
+  (void)state;
+  for (size_t k = 0; k < BRIDGES; k++)
+    for (int form = 0; form < 2; form++)
+      for (int ito = 0; ito < 2; ito++) {
+        objective_plan p = plan_of(form, 20);
+        p.objective = ito ? FG_OBJECTIVE_KL_ITO : FG_OBJECTIVE_KL;
+        answer a = run("cpu", 2, &bridges[k], &p, 1);
+        double mean = 0;
+        for (size_t i = 0; i < p.n; i++) mean += a.rnd[(size_t)form * p.n + i] / (double)p.n;
+        if (ito || form == FG_FORM_DISCRETE) assert_true(fabs(mean - a.loss) < 1e-11 * (1 + fabs(mean)));
+        for (int part = 0; part < OBJECTIVE_PARTS; part++) check_kl(&bridges[k], &p, &a, 0, part);
+        for (int part = 0; part < 3; part++) check_kl(&bridges[k], &p, &a, 1, part);
+        answer_free(&a);
+      }
+}
+
 static void same_bits(const answer *a, const answer *b)
 {
   assert_memory_equal(a->rnd, b->rnd, 2 * a->n * sizeof *a->rnd);
@@ -357,9 +404,10 @@ static void test_engines(void **state)
   (void)state;
   for (size_t k = 0; k < BRIDGES; k++)
     for (int form = 0; form < 2; form++)
-      for (int precision = 0; precision < 2; precision++) {
+      for (int kind = 0; kind < 4; kind++) {
         objective_plan p = plan_of(form, 100);
-        p.precision = (fg_precision)precision;
+        p.precision = (fg_precision)(kind % 2);
+        p.objective = kind < 2 ? FG_OBJECTIVE_LOG_VARIANCE : FG_OBJECTIVE_KL;
         p.limit = k == 1 ? 1.9 : (double)INFINITY;
         answer a = run("cpu", 1, &bridges[k], &p, 1), b = run("cpu-check", 3, &bridges[k], &p, 1);
         answer c = run("cpu", 5, &bridges[k], &p, 1);
@@ -397,7 +445,7 @@ static void test_float(void **state)
     }
 }
 
-/* What an engine cannot do with a noising control is refused. */
+/* Only the vector form without score information. */
 static void test_refused(void **state)
 {
   const objective_plan p = plan_of(0, 16);
@@ -407,12 +455,8 @@ static void test_refused(void **state)
   (void)state;
   MUST(fg_engine_open("cpu", 1, &e, ST));
   setting_open(&s, e, &bridges[2], &p, &p); /* its u is a potential */
-  fg_objective_request r = {.objective = FG_OBJECTIVE_KL, .group = 1};
-  r.paths = (fg_paths_request){.n = 16, .tile = 16, .steps = 1, .noising = &s.f[1]};
-  assert_int_equal(e->ops->objective(e, e->threads, &s.f[0], &r, &st), FG_UNSUPPORTED);
-  assert_non_null(strstr(st.message, "log-variance"));
-  r.paths.noising = &s.f[0];
-  assert_int_equal(e->ops->paths(e, e->threads, &s.f[0], &r.paths, &st), FG_UNSUPPORTED);
+  const fg_paths_request r = {.n = 16, .tile = 16, .steps = 1, .noising = &s.f[0]};
+  assert_int_equal(e->ops->paths(e, e->threads, &s.f[0], &r, &st), FG_UNSUPPORTED);
   assert_non_null(strstr(st.message, "without score information"));
   setting_close(&s, e);
   fg_engine_close(&e);
@@ -420,8 +464,8 @@ static void test_refused(void **state)
 
 int main(void)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_rnd), cmocka_unit_test(test_gradients),
-                                     cmocka_unit_test(test_engines), cmocka_unit_test(test_float),
-                                     cmocka_unit_test(test_refused)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_rnd),   cmocka_unit_test(test_gradients),
+                                     cmocka_unit_test(test_kl),    cmocka_unit_test(test_engines),
+                                     cmocka_unit_test(test_float), cmocka_unit_test(test_refused)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -55,8 +55,7 @@ static void test_defaults(void **state)
   assert_int_equal(good("train: {method: dds}").score, FG_GUIDE_TARGET);
   assert_int_equal(good("train: {method: dis}").score, FG_GUIDE_INTERPOLATED);
   assert_int_equal(good("train: {method: bridge}").score, FG_GUIDE_INTERPOLATED);
-  bad("train: {method: bridge, objective: kl}", "set train.objective to log_variance or");
-  bad("train: {method: bridge, objective: kl_ito}", "set train.objective to log_variance or");
+  bad("train: {method: bridge, objective: kl_ito, form: discrete}", "no Ito term");
   assert_int_equal(good("train: {objective: log_variance_trajectory}").group, 16);
   assert_true(isinf(good("train: {clip_norm: 0}").clip_norm));
   assert_true(good("train: {path_limit: 3}").path_limit == 3);
