@@ -217,8 +217,10 @@ static const fg_setting fg_table[] = {
     FLAG("density.check", "true", "Repeat all with half the cells, to show what the grid contributes."),
 
     /* ---- training of samplers ---- */
-    CHOICE("train.method", "dis", "dis pis dds",
-           "Sampler: dis (any process but pinned), pis (process pinned) or dds (process vp or ou)."),
+    CHOICE(
+        "train.method", "dis", "dis pis dds bridge",
+        "Sampler: dis (any process but pinned), pis (process pinned), dds (process vp or ou), or bridge (as "
+        "dis, and the noising process learns a control too)."),
     CHOICE("train.objective", "log_variance", "kl kl_ito log_variance log_variance_trajectory",
            "Loss: mean of rnd without or with its Ito term, or its variance over the batch or over the "
            "paths from each start."),
@@ -230,7 +232,7 @@ static const fg_setting fg_table[] = {
            "What the network returns: the control, or a potential whose gradient gives it."),
     CHOICE("train.score", "auto", "auto interpolated target none",
            "Score information in the control: between prior and target, the target's, or none (auto: "
-           "interpolated for dis, else target)."),
+           "interpolated for dis and bridge, else target)."),
     FLAG("train.time_factor", "true", "Multiply the score information by a learned function of time."),
     FLAG("train.detach_score", "false", "kl: let no gradient through the score of the target."),
     NUMBERS("train.hidden", "[64, 64, 64]", 1, 65536, "", "Widths of the hidden layers."),

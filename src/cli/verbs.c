@@ -27,7 +27,7 @@ static const fg_verb verbs[] = {
      "\n"
      "Example: flowgap density perturbed:gmm9 --set density.cells=96\n",
      1, 1, fg_run_density},
-    {"train", "CONFIG [options]", "a sampler of an unnormalised density (DIS, PIS, DDS)",
+    {"train", "CONFIG [options]", "a sampler of an unnormalised density (DIS, PIS, DDS, bridge)",
      "Learns the control of a diffusion whose end is the target, as the settings train.*\n"
      "say, and writes a run directory with config.yaml, metrics.jsonl, checkpoint.h5,\n"
      "results.json and log.txt, which compare, sample and evaluate take as MODEL. Without\n"
