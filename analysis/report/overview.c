@@ -33,7 +33,7 @@ void fg_report_level(fg_page *page, const fg_run *run, bool title)
     fg_page_put(page, title ? "Interval" : "interval");
 }
 
-static const char *model_name(const fg_run *run)
+const char *fg_report_model_name(const fg_run *run)
 {
   return fg_run_word(run->results, "model.name", fg_run_word(run->results, "model.kind", "the model"));
 }
@@ -66,7 +66,7 @@ static void page_detail(const fg_report *r, const fg_answer *a)
 static void page_sentence(const fg_report *r, const fg_answer *a)
 {
   fg_page *page = r->page;
-  const char *name = model_name(r->run);
+  const char *name = fg_report_model_name(r->run);
   if (a->verdict == FG_VERDICT_NONE) {
     fg_page_put(page, "The distance between the ODE and the SDE of ");
     fg_page_text(page, name);
@@ -206,14 +206,17 @@ void fg_report_head(const fg_report *r)
 {
   fg_page *page = r->page;
   char text[48];
-  fg_answer a = fg_answer_find(r->run);
   fg_page_put(page, "<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">\n<head>\n"
                     "<meta charset=\"utf-8\"/>\n"
                     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
                     "<meta name=\"generator\" content=\"flowgap\"/>\n<title>");
-  fg_page_text(page, model_name(r->run));
-  fg_page_put(page, ": ODE against SDE, W2 = ");
-  fg_page_text(page, fg_page_plain(a.value, 3, text));
+  fg_page_text(page, fg_report_model_name(r->run));
+  if (r->run->residual) {
+    fg_page_put(page, ": Fokker\xe2\x80\x93Planck residual");
+  } else {
+    fg_page_put(page, ": ODE against SDE, W2 = ");
+    fg_page_text(page, fg_page_plain(fg_answer_find(r->run).value, 3, text));
+  }
   fg_page_put(page, "</title>\n<style>\n");
   for (const char *const *piece = fg_style_sheet; *piece; piece++) fg_page_put(page, *piece);
   fg_page_put(page, "</style>\n</head>\n<body>\n<main>\n");
@@ -234,12 +237,16 @@ void fg_report_warnings(const fg_report *r)
     fg_page_text_bytes(&list, json_string_value(one), json_string_length(one));
     fg_page_put(&list, "</li>\n");
   }
-  if (!run->d) fg_page_put(&list, "<li>samples.h5 is missing or empty: there are no density maps.</li>\n");
+  if (!run->d && !run->residual)
+    fg_page_put(&list, "<li>samples.h5 is missing or empty: there are no density maps.</li>\n");
   if (list.used) {
     fg_page_put(r->page, "<div class=\"warnings\" role=\"note\">\n<h2>Read this first</h2>\n<ul>\n");
     fg_page_bytes(r->page, list.text, list.used);
-    fg_page_put(r->page, "</ul>\n<p class=\"note\">Counts and names: <a href=\"#lost\">particles lost or "
-                         "left out</a>.</p>\n</div>\n");
+    fg_page_put(r->page,
+                run->residual
+                    ? "</ul>\n</div>\n"
+                    : "</ul>\n<p class=\"note\">Counts and names: <a href=\"#lost\">particles lost or "
+                      "left out</a>.</p>\n</div>\n");
   }
   r->page->failed = r->page->failed || list.failed;
   fg_page_clear(&list);

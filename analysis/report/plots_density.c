@@ -31,8 +31,8 @@ static void script_box(const fg_view *view, double box, const char *color, fg_pa
                 -box, -box, box, box, color);
 }
 
-static fg_code script_picture(fg_figures *figures, const char *name, const fg_view *view, double box,
-                              const char *box_color, const unsigned char *rgba, fg_status *st)
+fg_code fg_plot_picture(fg_figures *figures, const char *name, const fg_view *view, double box,
+                        const char *box_color, const unsigned char *rgba, fg_status *st)
 {
   char file[80];
   fg_page *script = fg_figures_script(figures);
@@ -71,12 +71,12 @@ static fg_code script_pictures(fg_figures *figures, const char *prefix, const fg
     if (!maps[k].count) continue;
     fg_map_paint(view, &maps[k], top, rgba);
     snprintf(name, sizeof name, "%.40s-%s", prefix, names[k]);
-    FG_GO(script_picture(figures, name, view, box, "\"white\"", rgba, st), done);
+    FG_GO(fg_plot_picture(figures, name, view, box, "\"white\"", rgba, st), done);
   }
   if (gap->value) {
     fg_map_paint_gap(view, gap, rgba);
     snprintf(name, sizeof name, "%.40s-gap", prefix);
-    FG_GO(script_picture(figures, name, view, box, FG_MUTED, rgba, st), done);
+    FG_GO(fg_plot_picture(figures, name, view, box, FG_MUTED, rgba, st), done);
   }
 done:
   free(rgba);

@@ -7,9 +7,8 @@
 #include "base/run_directory.h"
 #include "flowgap/analysis.h"
 
-static fg_code write_page(const fg_report *r, fg_status *st)
+static fg_code write_comparison(const fg_report *r, fg_status *st)
 {
-  fg_report_head(r);
   fg_report_headline(r);
   fg_report_warnings(r);
   FG_TRY(fg_report_densities(r, st));
@@ -20,6 +19,20 @@ static fg_code write_page(const fg_report *r, fg_status *st)
   FG_TRY(fg_report_solver(r, st));
   fg_report_moments(r);
   fg_report_lost(r);
+  return FG_OK;
+}
+
+static fg_code write_residual(const fg_report *r, fg_status *st)
+{
+  fg_report_residual_headline(r);
+  fg_report_warnings(r);
+  return fg_report_measures(r, st);
+}
+
+static fg_code write_page(const fg_report *r, fg_status *st)
+{
+  fg_report_head(r);
+  FG_TRY(r->run->residual ? write_residual(r, st) : write_comparison(r, st));
   fg_report_settings(r);
   fg_report_provenance(r);
   fg_page_put(r->page, "<footer>Written by flowgap ");

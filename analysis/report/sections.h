@@ -25,6 +25,9 @@ FG_CHECKED fg_code fg_report_frames(const fg_report *r, fg_status *st);
 FG_CHECKED fg_code fg_report_residual(const fg_report *r, fg_status *st);
 FG_CHECKED fg_code fg_report_paths(const fg_report *r, fg_status *st);
 FG_CHECKED fg_code fg_report_solver(const fg_report *r, fg_status *st);
+/* residual.c: the page of `flowgap residual` */
+void fg_report_residual_headline(const fg_report *r);
+FG_CHECKED fg_code fg_report_measures(const fg_report *r, fg_status *st);
 /* distances.c */
 FG_CHECKED fg_code fg_report_distances(const fg_report *r, fg_status *st);
 /* tables.c */
@@ -34,6 +37,8 @@ void fg_report_moments(const fg_report *r);
 void fg_report_settings(const fg_report *r);
 void fg_report_provenance(const fg_report *r);
 
+/* What the page calls the model. */
+const char *fg_report_model_name(const fg_run *run);
 /* Number of particles: the setting, else the rows of samples.h5. */
 double fg_report_particles(const fg_run *run);
 /* "12 of 20 000 (0.06 %)" */

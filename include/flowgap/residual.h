@@ -74,7 +74,8 @@ typedef struct fg_residual_layout {
       paths; /* point i at all times is one independent draw, a path; else each time with its points is one */
 } fg_residual_layout;
 
-/* se: standard error from the independent draws; NaN for fewer than two. */
+/* se: standard error from the independent draws, NaN for fewer than two; of times as draws, from differences of
+ * neighbours, which is right for draws of one law and for one draw from each of many parts of time (fg_residual_times). */
 typedef struct fg_residual_figure {
   double value, se;
 } fg_residual_figure;

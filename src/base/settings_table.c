@@ -191,6 +191,28 @@ static const fg_setting fg_table[] = {
             "Points per time for the Fokker-Planck residual; 0: none."),
     FLAG("compare.same_starts", "true", "Start both laws from the same particles."),
 
+    /* ---- residual ---- */
+    WORDS("residual.measures", "[box, data, sde, ode]", "box data sde ode",
+          "Where the residual is taken: uniform in a box, target samples noised to t, paths of the SDE, "
+          "paths of "
+          "the ODE."),
+    INTEGER("residual.points", "10000", 2, 1e8, "points",
+            "Points per time of box and data, paths of sde and ode."),
+    INTEGER("residual.times", "32", 2, 1000, "", "Times of the profile, equal in log t."),
+    REAL("residual.t_end", "auto", 0, BIG, "time",
+         "Smallest noising time that is looked at (auto: where the SDE stops)."),
+    REAL("residual.box", "auto", TINY, BIG, "length",
+         "The box is [-box, box]^d (auto: 99.9 % of the target, or of the ends of the SDE where the target "
+         "cannot be "
+         "sampled, and a tenth to spare)."),
+    CHOICE("residual.trace", "auto", "auto exact probes",
+           "Second derivatives: exact, or the mean of v.(Hv) over random vectors v (auto: exact up to 32 "
+           "dimensions)."),
+    INTEGER("residual.probes", "8", 2, 10000, "", "Random vectors per point."),
+    CHOICE("residual.precision", "double", "single double", "Arithmetic of the residual."),
+    NUMBERS("residual.map_times", "[]", 0, BIG, "time",
+            "Noising times of the maps (one or two dimensions); empty: six, equal in log t."),
+
     /* ---- training of samplers ---- */
     CHOICE("train.method", "dis", "dis pis dds",
            "Sampler: dis (any process but pinned), pis (process pinned) or dds (process vp or ou)."),

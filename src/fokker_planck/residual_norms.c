@@ -113,26 +113,27 @@ static double fg_error_of_points(const fg_part *p, fg_term_kind kind, double mea
   return draws > 1 ? sqrt(squares / (double)(draws - 1) / (double)draws) : NAN;
 }
 
-/* With the times as draws, each with its points. */
-static double fg_error_of_times(const fg_part *p, fg_term_kind kind, double mean)
+/* With the times as draws, each with its points. They may come one from each of many parts of time, in order: then the
+ * differences of neighbours hold their errors, and little of the trend. */
+static double fg_error_of_times(const fg_part *p, fg_term_kind kind)
 {
   size_t draws = 0;
-  double squares = 0;
+  double squares = 0, last = 0;
   for (size_t k = p->from; k < p->to; k++) {
-    double weight = fg_weight(p, k) / p->total;
-    if (!(weight > 0)) continue;
-    double off = weight * (fg_mean_at(p, kind, k) - mean);
-    squares += off * off;
+    if (!(fg_weight(p, k) > 0)) continue;
+    double next = fg_weight(p, k) / p->total * fg_mean_at(p, kind, k);
+    if (draws > 0) squares += (next - last) * (next - last);
+    last = next;
     draws++;
   }
-  return draws > 1 ? sqrt(squares * (double)draws / (double)(draws - 1)) : NAN;
+  return draws > 1 ? sqrt(0.5 * squares * (double)draws / (double)(draws - 1)) : NAN;
 }
 
 static fg_residual_figure fg_figure(const fg_part *p, fg_term_kind kind)
 {
   fg_residual_figure out = {fg_average(p, kind), NAN};
   bool points = p->layout->paths || p->to - p->from == 1;
-  out.se = points ? fg_error_of_points(p, kind, out.value) : fg_error_of_times(p, kind, out.value);
+  out.se = points ? fg_error_of_points(p, kind, out.value) : fg_error_of_times(p, kind);
   return out;
 }
 
