@@ -99,8 +99,8 @@ static int by_size(const void *a, const void *b)
   return (x > y) - (x < y);
 }
 
-/* Where the colours end: below it lie 98 % of all values, in size. Values that are not finite become 0. */
-static fg_code map_top(const fg_run *run, double *top, fg_status *st)
+/* What `share` of all values do not exceed in size. Values that are not finite become 0. */
+static fg_code map_top(const fg_run *run, double share, double *top, fg_status *st)
 {
   const fg_block *map = &run->map;
   size_t n = map->shape[0] * map->shape[1] * map->shape[2], kept = 0;
@@ -111,7 +111,7 @@ static fg_code map_top(const fg_run *run, double *top, fg_status *st)
     if (map->values[i] != 0) room[kept++] = fabs(map->values[i]);
   }
   qsort(room, kept, sizeof *room, by_size);
-  *top = kept ? room[(size_t)(0.98 * (double)(kept - 1) + 0.5)] : 0;
+  *top = kept ? room[(size_t)(share * (double)(kept - 1) + 0.5)] : 0;
   free(room);
   return FG_OK;
 }
@@ -156,8 +156,8 @@ fg_code fg_plot_maps(const fg_run *run, fg_plots *plots, fg_status *st)
   double half = fg_run_real(run->results, "residual.box");
   if (!run->map.values || !run->map_t.values || !(half > 0)) return FG_OK;
   fg_view view = {run->map.rank == 3 ? 2 : 1, {-half, -half}, 2 * half, run->map.shape[1]};
-  FG_TRY(map_top(run, &plots->map_top, st));
   plots->plane_maps = view.axes == 2;
+  FG_TRY(map_top(run, plots->plane_maps ? 0.98 : 1, &plots->map_top, st)); /* colours end there; curves fit */
   plots->maps = run->map.shape[0] < FG_RESIDUAL_MAPS ? run->map.shape[0] : FG_RESIDUAL_MAPS;
   for (size_t k = 0; k < plots->maps; k++)
     if (plots->plane_maps)

@@ -7,8 +7,7 @@
 
 enum { MEASURES = 4 };
 static const char *const measures[MEASURES] = {"box", "data", "sde", "ode"};
-static const char *const titles[MEASURES] = {"box, uniform", "data, noised", "paths of the SDE",
-                                             "paths of the ODE"};
+static const char *const titles[MEASURES] = {"box", "data", "SDE paths", "ODE paths"};
 
 static bool is_score(const fg_report *r)
 {
@@ -44,7 +43,7 @@ static void page_facts(const fg_report *r)
     if (!one) continue;
     fg_page_print(page, "<div><dt>r.m.s., %s</dt><dd>", titles[k]);
     fg_page_number(page, sqrt(fmax(0, fg_run_real(one, "mean_square"))), 3, "no finite value");
-    fg_page_put(page, "<small>of the size of its terms: ");
+    fg_page_put(page, "<small>relative to its terms: ");
     fg_page_number(page, fg_run_real(one, "relative"), 2, "no finite value");
     fg_page_put(page, "</small></dd></div>\n");
   }
@@ -102,7 +101,7 @@ static void table_norms(const fg_report *r)
   for (int i = 0; i < 5; i++)
     if (!score || *score_heads[i])
       fg_page_print(page, "<th scope=\"col\">%s</th>", score ? score_heads[i] : log_heads[i]);
-  fg_page_put(page, "<th scope=\"col\">values</th><th scope=\"col\">not finite</th></tr></thead>\n<tbody>\n");
+  fg_page_put(page, "</tr></thead>\n<tbody>\n");
   for (int k = 0; k < MEASURES; k++) {
     const json_t *one = measure(r, k);
     if (!one) continue;
@@ -113,11 +112,7 @@ static void table_norms(const fg_report *r)
       page_figure(page, one, keys[i], "no finite value");
       fg_page_put(page, "</td>");
     }
-    fg_page_put(page, "<td>");
-    fg_page_count(page, fg_run_real(one, "points"), "not recorded");
-    fg_page_put(page, "</td><td>");
-    fg_page_count(page, fg_run_real(one, "nonfinite"), "not recorded");
-    fg_page_put(page, "</td></tr>\n");
+    fg_page_put(page, "</tr>\n");
   }
   fg_page_put(page, "</tbody></table></div>\n");
 }
@@ -141,8 +136,8 @@ static void table_quantiles(const fg_report *r)
   static const char *const levels[] = {"5", "25", "50", "75", "95", "99"};
   fg_page_put(page, "<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">Measure</th>");
   for (int i = 0; i < 6; i++) fg_page_print(page, "<th scope=\"col\">%s %%</th>", levels[i]);
-  fg_page_put(page, "<th scope=\"col\">largest in size</th><th scope=\"col\" "
-                    "class=\"left\">where</th></tr></thead>\n<tbody>\n");
+  fg_page_put(page, "<th scope=\"col\">largest in size</th><th scope=\"col\" class=\"left\">where</th><th "
+                    "scope=\"col\">values</th><th scope=\"col\">not finite</th></tr></thead>\n<tbody>\n");
   for (int k = 0; k < MEASURES; k++) {
     const json_t *one = measure(r, k), *largest = fg_run_find(one, "largest");
     if (!one) continue;
@@ -156,6 +151,11 @@ static void table_quantiles(const fg_report *r)
     fg_page_number(page, fg_run_real(largest, "value"), 3, "no finite value");
     fg_page_put(page, "</td><td class=\"left\">");
     if (largest) page_place(page, largest);
+    fg_page_put(page, "</td>");
+    fg_page_put(page, "<td>");
+    fg_page_count(page, fg_run_real(one, "points"), "not recorded");
+    fg_page_put(page, "</td><td>");
+    fg_page_count(page, fg_run_real(one, "nonfinite"), "not recorded");
     fg_page_put(page, "</td></tr>\n");
   }
   fg_page_put(page, "</tbody></table></div>\n");
@@ -217,19 +217,25 @@ static fg_code page_maps(const fg_report *r, fg_status *st)
 {
   fg_page *page = r->page;
   const fg_plots *plots = r->plots;
-  char name[48], title[96], text[48];
+  char name[48];
   fg_page_put(page, "<section id=\"maps\">\n<h2>Where the residual is</h2>\n<p class=\"note\">");
   fg_page_put(page, is_score(r) ? "|<i>E</i>|/\xe2\x88\x9a<i>d</i>" : "<i>R</i>");
   fg_page_put(page,
               plots->plane_maps
                   ? " over the box, <i>x</i><sub>1</sub> across and <i>x</i><sub>2</sub> up, one colour "
                     "scale for all times. Colours end where 98 % of all values lie.</p>\n"
-                  : " over the box, one scale for all times, which holds 98 % of all values.</p>\n");
+                  : " over the box, one scale for all times.</p>\n");
   fg_page_put(page, "<div class=\"maps three\">\n");
   for (size_t k = 0; k < plots->maps; k++) {
     snprintf(name, sizeof name, "residual-map-%zu", k);
-    snprintf(title, sizeof title, "<i>t</i> = %s", fg_page_plain(r->run->map_t.values[k], 3, text));
-    FG_TRY(fg_report_figure(r, name, title, "", "Residual over the box at one time", "", st));
+    fg_page title = {0};
+    fg_page_put(&title, "<i>t</i> = ");
+    fg_page_number(&title, r->run->map_t.values[k], 3, NULL);
+    fg_code rc = fg_page_check(&title, st);
+    if (rc == FG_OK)
+      rc = fg_report_figure(r, name, title.text, "", "Residual over the box at one time", "", st);
+    fg_page_clear(&title);
+    FG_TRY(rc);
   }
   fg_page_put(page, "</div>\n");
   if (plots->plane_maps) {
@@ -271,7 +277,8 @@ fg_code fg_report_measures(const fg_report *r, fg_status *st)
   page_probes(r);
   fg_page_put(page, "</p>\n");
   table_norms(r);
-  fg_page_put(page, "<h3>Quantiles</h3>\n");
+  fg_page_print(page, "<p class=\"note\">Quantiles of %s, and the value that is largest in size:</p>\n",
+                is_score(r) ? "|<i>E</i>|/\xe2\x88\x9a<i>d</i>" : "<i>R</i>");
   table_quantiles(r);
   list_lost(r);
   FG_TRY(page_profiles(r, st));
