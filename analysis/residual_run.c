@@ -51,10 +51,15 @@ static fg_code fg_read_numbers(fg_residual_state *s, fg_status *st)
   FG_TRY(fg_settings_real(from, "residual.t_end", &s->low, st));
   s->points = (size_t)points;
   s->times = (size_t)times;
-  bool exact = strcmp(trace, "exact") == 0 || (strcmp(trace, "auto") == 0 && s->c.d <= FG_EXACT_UP_TO);
+  bool asked = strcmp(trace, "probes") == 0, large = strcmp(trace, "auto") == 0 && s->c.d > FG_EXACT_UP_TO;
+  if (asked && s->form == FG_RESIDUAL_SCORE)
+    return FG_FAIL(
+        st, FG_USAGE,
+        "residual.trace is probes, but the residual of a vector model has exact derivatives only: leave "
+        "it out");
   fg_residual_defaults(&s->how);
   s->how.precision = strcmp(precision, "single") == 0 ? FG_SINGLE : FG_DOUBLE;
-  s->how.probes = exact ? 0 : (int)probes;
+  s->how.probes = asked || (large && s->form == FG_RESIDUAL_LOG) ? (int)probes : 0;
   s->how.seed = s->c.seed;
   s->high = fg_process_horizon(s->c.process);
   if (isnan(s->low)) s->low = fg_grid_times(s->c.sde_grid)[fg_grid_steps(s->c.sde_grid)];

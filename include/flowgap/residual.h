@@ -19,26 +19,26 @@ extern "C" {
 
 typedef enum fg_residual_form { FG_RESIDUAL_LOG, FG_RESIDUAL_SCORE } fg_residual_form;
 
-/* Which one the model has: LOG when it offers FG_RESIDUAL. FG_UNSUPPORTED for a vector form without either: a control
- * with a guide, or an engine that lacks the score form. */
+/* Which one the model has: LOG when it offers FG_RESIDUAL, SCORE for vector networks that give the score or the noise.
+ * FG_UNSUPPORTED for controls in vector form, and where the engine lacks the score form. */
 FG_CHECKED FG_API fg_code fg_residual_form_of(const fg_model *model, fg_residual_form *form, fg_status *st);
 
 typedef struct fg_residual_settings {
   fg_precision precision;
-  int probes; /* 0: exact second derivatives; else so many Rademacher vectors v, with v.(Hv) for the Laplacian */
+  int probes; /* LOG: Rademacher vectors v, with the mean of v.(Hv) for the Laplacian; 0: exact, as SCORE is */
   uint64_t seed;  /* of the probes: they are keyed by (seed, number of the point, probe) */
   uint64_t first; /* number of the first point */
 } fg_residual_settings;
 FG_API void fg_residual_defaults(fg_residual_settings *settings); /* double, exact */
 
-/* Arrays for fg_residual_evaluate; all but `value` may be NULL. */
+/* Arrays for fg_residual_evaluate; all but `value` may be NULL. `scale` is the sum of the sizes of the terms: of all
+ * (LOG), or of |E|, |a s|, |a J x| and |g^2 J s| over sqrt(d), J = ds/dx, those that first derivatives give (SCORE). */
 typedef struct fg_residual_values {
   double *value; /* [n] R, or |E| / sqrt(d) */
-  double *
-      scale; /* [n] LOG: sum of the sizes of its terms. SCORE: of |E|, |a s|, |a J x| and |g^2 J s| over sqrt(d),
-                       J = ds/dx: those that first derivatives give */
-  double *variance; /* [n] what the probes add to value^2 in the mean; 0 without probes; needs two of them */
-  double *vector;   /* [n, d] SCORE: E */
+  double *scale; /* [n] */
+  double
+      *variance;  /* [n] what the probes add to value^2 in the mean; 0 without them; a single one has none */
+  double *vector; /* [n, d] SCORE: E */
 } fg_residual_values;
 
 /* At n points x [n, d]; each `group` consecutive ones share a time, t [n / group]. Values that are not finite are handed

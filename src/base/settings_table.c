@@ -206,8 +206,9 @@ static const fg_setting fg_table[] = {
          "cannot be "
          "sampled, and a tenth to spare)."),
     CHOICE("residual.trace", "auto", "auto exact probes",
-           "Second derivatives: exact, or the mean of v.(Hv) over random vectors v (auto: exact up to 32 "
-           "dimensions)."),
+           "Laplacian: exact, or the mean of v.(Hv) over random vectors v (auto: exact up to 32 dimensions, "
+           "and for "
+           "vector models)."),
     INTEGER("residual.probes", "8", 2, 10000, "", "Random vectors per point."),
     CHOICE("residual.precision", "double", "single double", "Arithmetic of the residual."),
     NUMBERS("residual.map_times", "[]", 0, BIG, "time",

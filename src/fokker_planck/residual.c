@@ -169,64 +169,38 @@ static fg_code fg_score_scale(const fg_residual_work *w, const fg_residual_chunk
   return FG_OK;
 }
 
-/* E of the chunk into to [n, d], with one probe or exact. */
-static fg_code fg_score_points(const fg_residual_work *w, const fg_residual_chunk *c, int probe, fg_buf x,
-                               fg_buf vector, double *to, fg_status *st)
+static fg_code fg_score_points(const fg_residual_work *w, const fg_residual_chunk *c, fg_buf x, fg_buf vector,
+                               fg_status *st)
 {
   fg_engine *e = fg_model_engine(w->model);
+  const size_t bytes = c->n * w->d * sizeof(double);
   fg_points_request r = {.precision = w->settings->precision,
                          .kind = FG_LOSS_SCORE_RESIDUAL,
                          .n = c->n,
                          .group = c->group,
                          .coeff = w->group_coeff,
                          .x = x,
-                         .probes = probe < 0 ? 0 : 1,
-                         .seed = w->settings->seed,
-                         .first = w->settings->first + c->at,
-                         .stream = FG_STREAM_RESIDUAL,
-                         .draw = probe < 0 ? 0 : FG_RESIDUAL_STEP_PROBE + (uint32_t)probe,
                          .vector = vector};
+  for (size_t g = 0; g < c->n / c->group; g++) w->group_coeff[g] = *fg_coeff_at(w, c, g * c->group);
+  FG_TRY(e->ops->upload(e, x, 0, c->x, bytes, st));
   FG_TRY(e->ops->points(e, fg_engine_threads(e), fg_model_field(w->model), &r, st));
-  return e->ops->download(e, to, vector, 0, c->n * w->d * sizeof(double), st);
-}
-
-/* value and variance from the mean and the squared deviations of E over the probes. */
-static void fg_score_values(const fg_residual_work *w, const fg_residual_chunk *c, const double *mean,
-                            const double *spread)
-{
-  const size_t d = w->d;
-  double probes = w->settings->probes;
-  for (size_t i = 0; i < c->n; i++) {
-    double sum = 0;
-    for (size_t j = 0; j < d; j++) sum += spread[i * d + j];
-    c->out.value[i] = sqrt(fg_dot(d, mean + i * d, mean + i * d) / (double)d);
-    if (c->out.variance) c->out.variance[i] = probes > 0 ? sum / ((probes - 1) * probes * (double)d) : 0;
-  }
-  if (c->out.vector) memcpy(c->out.vector, mean, c->n * d * sizeof *mean);
+  return e->ops->download(e, w->score, vector, 0, bytes, st);
 }
 
 static fg_code fg_score_chunk(const fg_residual_work *w, const fg_residual_chunk *c, fg_status *st)
 {
   fg_engine *e = fg_model_engine(w->model);
-  const size_t numbers = c->n * w->d, bytes = numbers * sizeof(double);
+  const size_t d = w->d, bytes = c->n * d * sizeof(double);
   fg_buf x = {0}, vector = {0};
-  double *mean = w->score, *spread = w->direction, *one = w->jvp;
   fg_code rc;
   FG_GO(e->ops->alloc(e, bytes, &x, st), done);
   FG_GO(e->ops->alloc(e, bytes, &vector, st), done);
-  FG_GO(e->ops->upload(e, x, 0, c->x, bytes, st), done);
-  for (size_t i = 0; i < numbers; i++) mean[i] = spread[i] = 0;
-  for (size_t g = 0; g < c->n / c->group; g++) w->group_coeff[g] = *fg_coeff_at(w, c, g * c->group);
-  if (w->settings->probes == 0) FG_GO(fg_score_points(w, c, -1, x, vector, mean, st), done);
-  for (int k = 0; k < w->settings->probes; k++) {
-    FG_GO(fg_score_points(w, c, k, x, vector, one, st), done);
-    for (size_t i = 0; i < numbers; i++) {
-      double off = one[i] - mean[i];
-      mean[i] += off / (k + 1);
-      spread[i] += off * (one[i] - mean[i]);
-    }
+  FG_GO(fg_score_points(w, c, x, vector, st), done);
+  for (size_t i = 0; i < c->n; i++) {
+    c->out.value[i] = sqrt(fg_dot(d, w->score + i * d, w->score + i * d) / (double)d);
+    if (c->out.variance) c->out.variance[i] = 0;
   }
-  fg_score_values(w, c, mean, spread);
+  if (c->out.vector) memcpy(c->out.vector, w->score, bytes);
   if (c->out.scale) rc = fg_score_scale(w, c, st);
 done:
   e->ops->free(e, &x);
@@ -291,6 +265,8 @@ fg_code fg_residual_evaluate(const fg_model *model, const fg_residual_settings *
   FG_TRY(fg_residual_form_of(model, &form, st));
   if (n == 0) return FG_OK;
   FG_TRY(fg_evaluate_check(settings, n, group, out, st));
+  if (settings->probes && form == FG_RESIDUAL_SCORE)
+    return FG_FAIL(st, FG_UNSUPPORTED, "the residual of a score has exact derivatives only: give 0 probes");
   if (out->vector && form == FG_RESIDUAL_LOG)
     return FG_FAIL(st, FG_UNSUPPORTED, "the model %s has a residual in log form, which is no vector",
                    fg_model_name(model));
