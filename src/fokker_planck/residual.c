@@ -25,11 +25,11 @@ fg_code fg_residual_form_of(const fg_model *model, fg_residual_form *form, fg_st
   *form = FG_RESIDUAL_LOG;
   if (field->quantities & FG_RESIDUAL) return FG_OK;
   *form = FG_RESIDUAL_SCORE;
-  if (field->kind != FG_FIELD_NETWORK || field->guided)
+  if (field->kind != FG_FIELD_NETWORK || field->guided || field->as.network.output == FG_OUTPUT_CONTROL)
     return FG_FAIL(
         st, FG_UNSUPPORTED,
-        "the model %s has no log-density, and its score has no residual: it is a control in vector "
-        "form; train one with train.control: potential",
+        "the model %s has no log-density, and the residual of a score is offered for networks that give "
+        "the score or the noise, not a control: train one with train.control: potential",
         fg_model_name(model));
   if (!fg_model_engine(model)->ops->points)
     return fg_engine_lacks(fg_model_engine(model), "give the residual of a vector model", st);
