@@ -176,9 +176,9 @@ fg_code fg_measure_run(fg_residual_state *s, fg_measure measure, fg_status *st)
     FG_TRY(fg_measure_paths(s, measure, st));
   m->done = true;
   m->seconds = fg_seconds() - began;
+  unsigned long long lost = m->all.lost, all = m->all.lost + m->all.points;
   fg_compare_log(&s->c, "%s: mean square %.6g, %llu of %llu values not finite", fg_measure_names[measure],
-                 m->all.mean_square.value, (unsigned long long)m->all.lost,
-                 (unsigned long long)(m->all.lost + m->all.points));
+                 m->all.mean_square.value, lost, all);
   return FG_OK;
 }
 
@@ -218,8 +218,9 @@ fg_code fg_residual_maps(fg_residual_state *s, fg_status *st)
   FG_GO(fg_reals(s->maps, cells, 1, &s->map, st), done);
   FG_GO(fg_reals(s->maps, cells, d, &x, st), done);
   for (size_t i = 0; i < n; i++) {
-    x[i * d] = -s->box + step * ((double)(i % side) + 0.5);
-    if (d == 2) x[i * d + 1] = -s->box + step * ((double)(i % cells / side) + 0.5);
+    size_t across = i % side, up = i % cells / side;
+    x[i * d] = -s->box + step * ((double)across + 0.5);
+    if (d == 2) x[i * d + 1] = -s->box + step * ((double)up + 0.5);
   }
   fg_residual_values values = {.value = s->map};
   FG_GO(fg_residual_evaluate(s->c.model, &s->how, n, cells, s->map_t, x, &values, s->c.progress, st), done);

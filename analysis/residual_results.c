@@ -123,10 +123,10 @@ static void fg_put_warnings(fg_tree root, const fg_residual_state *s)
   json_t *list = fg_put_list(root, "warnings");
   for (int k = 0; k < FG_MEASURES; k++) {
     const fg_measured *m = &s->measured[k];
-    if (m->all.lost)
+    unsigned long long lost = m->all.lost, all = m->all.lost + m->all.points;
+    if (lost)
       fg_warn(root, list, "Measure %s: %llu of %llu values are not finite and enter no figure.",
-              fg_measure_names[k], (unsigned long long)m->all.lost,
-              (unsigned long long)(m->all.lost + m->all.points));
+              fg_measure_names[k], lost, all);
     if (m->done && k <= FG_MEASURE_DATA && fg_profile_lost(m))
       fg_warn(root, list, "Measure %s: %llu values of the profile are not finite and enter no figure.",
               fg_measure_names[k], (unsigned long long)fg_profile_lost(m));
