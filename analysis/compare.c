@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "analysis/compare_certificate.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/run_directory.h"
@@ -104,7 +105,6 @@ static fg_code fg_compare_estimators(fg_comparison *c, fg_status *st)
   return FG_OK;
 }
 
-/* A training keeps its settings and results. */
 fg_code fg_compare_folder(const char *run_directory, fg_status *st)
 {
   struct stat about;
@@ -140,6 +140,8 @@ void fg_comparison_clear(fg_comparison *c)
   free(c->trace_ode);
   free(c->trace_sde);
   free(c->snapshot_estimate);
+  free(c->curve);
+  fg_gap_certificate_destroy(&c->certificate);
 }
 
 fg_code fg_compare_run(fg_engine *engine, const fg_settings *settings, const char *run_directory,
@@ -153,6 +155,8 @@ fg_code fg_compare_run(fg_engine *engine, const fg_settings *settings, const cha
   FG_GO(fg_compare_models(&c, st), done);
   FG_GO(fg_compare_flows(&c, st), done);
   FG_GO(fg_compare_estimators(&c, st), done);
+  FG_GO(fg_compare_lambda_settings(&c, st), done);
+  FG_GO(fg_compare_certificate_settings(&c, st), done);
   FG_GO(fg_run_directory_open(run_directory, settings, &c.log, st), done);
   fg_compare_log(&c, "flowgap %s, engine %s (%s), seed %llu", fg_version(), fg_engine_name(engine),
                  fg_engine_isa(engine), (unsigned long long)c.seed);
@@ -161,6 +165,8 @@ fg_code fg_compare_run(fg_engine *engine, const fg_settings *settings, const cha
   FG_GO(fg_compare_draw(&c, st), done);
   FG_GO(fg_compare_residual(&c, st), done);
   FG_GO(fg_compare_estimate(&c, st), done);
+  FG_GO(fg_compare_lambda(&c, st), done);
+  FG_GO(fg_compare_certificate(&c, st), done);
   double began = c.seconds;
   c.seconds = fg_seconds() - began;
   rc = fg_compare_samples(&c, run_directory, st);

@@ -100,7 +100,8 @@ static fg_code fg_estimate_snapshots(fg_comparison *c, fg_status *st)
 fg_code fg_compare_estimate(fg_comparison *c, fg_status *st)
 {
   double *width = &c->estimate_settings[FG_W2_GRID].grid.half_width;
-  if (isnan(*width)) FG_TRY(fg_grid_width(FG_LAWS, (const double *const *)c->law, c->rows, c->d, width, st));
+  if (isnan(*width))
+    FG_TRY(fg_grid_width(0.999, FG_LAWS, (const double *const *)c->law, c->rows, c->d, width, st));
   FG_TRY(fg_estimate_pairs(c, c->law, c->rows, c->estimate, "", st));
   if (c->box > 0) FG_TRY(fg_estimate_boxed(c, st));
   return fg_estimate_snapshots(c, st);

@@ -17,6 +17,11 @@ static void fg_residual_keep(fg_comparison *c, const double *t, const fg_residua
   c->has_residual = true;
 }
 
+size_t fg_profile_times(const fg_comparison *c, double *t)
+{
+  return fg_path_times(c->sde_grid, 0, FG_PROFILE_TIMES, t);
+}
+
 fg_code fg_compare_residual(fg_comparison *c, fg_status *st)
 {
   if (!(fg_model_quantities(c->model) & FG_RESIDUAL) || c->residual_points == 0) return FG_OK;
@@ -24,7 +29,7 @@ fg_code fg_compare_residual(fg_comparison *c, fg_status *st)
   double t[FG_PROFILE_TIMES], weight[FG_PROFILE_TIMES];
   fg_residual_norms all, profile[FG_PROFILE_TIMES];
   fg_flow_report report = {0};
-  size_t times = c->profile_times = fg_path_times(c->sde_grid, 0, FG_PROFILE_TIMES, t);
+  size_t times = c->profile_times = fg_profile_times(c, t);
   fg_trapezoid(times, t, weight);
   double *path = malloc((times + 2) * m * d * sizeof *path);
   fg_residual_values values = {malloc(times * m * sizeof(double)), malloc(times * m * sizeof(double)), NULL,

@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "analysis/results.h"
+#include "analysis/compare_results.h"
 
-static void fg_put_estimate(fg_tree one, const fg_estimate *e)
+void fg_put_estimate(fg_tree one, const fg_estimate *e)
 {
   fg_put_real(one, "value", e->value);
   fg_put_real(one, "squared", e->squared);
@@ -245,6 +245,8 @@ fg_code fg_compare_results(const fg_comparison *c, const char *run_directory, fg
   fg_put_snapshots(root, c);
   fg_put_moments(root, c);
   fg_put_residual(root, c);
+  fg_put_certificate(root, c);
+  fg_put_lambda_curve(root, c);
   fg_put_ode(root, c);
   fg_put_sde(root, c);
   fg_put_warnings(root, c);

@@ -341,8 +341,8 @@ fg_code fg_estimate_w2(fg_threads *threads, const fg_estimate_settings *settings
   FG_TRY(fg_estimate_check(settings, st));
   fg_estimate_settings chosen = *settings;
   if (chosen.estimator == FG_W2_GRID && isnan(chosen.grid.half_width))
-    FG_TRY(fg_grid_width(2, (const double *const[]){x, y}, (const size_t[]){n, m}, d, &chosen.grid.half_width,
-                         st));
+    FG_TRY(fg_grid_width(0.999, 2, (const double *const[]){x, y}, (const size_t[]){n, m}, d,
+                         &chosen.grid.half_width, st));
   settings = &chosen;
   fg_estimation e = {.settings = settings, .progress = progress};
   fg_code rc = FG_OK;

@@ -201,7 +201,7 @@ fg_code fg_residual_width(fg_residual_state *s, fg_status *st)
     FG_GO(fg_flow_fixed(c->model, &c->sde, c->seed, 1, 0, n, x, x, NULL, NULL, c->progress, NULL, st), done);
   }
   const double *law = x;
-  FG_GO(fg_grid_width(1, &law, &n, c->d, &s->box, st), done);
+  FG_GO(fg_grid_width(0.999, 1, &law, &n, c->d, &s->box, st), done);
   fg_compare_log(c, "box: half width %g", s->box);
 done:
   free(x);

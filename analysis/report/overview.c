@@ -33,7 +33,7 @@ void fg_report_level(fg_page *page, const fg_run *run, bool title)
     fg_page_put(page, title ? "Interval" : "interval");
 }
 
-const char *fg_report_model_name(const fg_run *run)
+const char *fg_report_model(const fg_run *run)
 {
   return fg_run_word(run->results, "model.name", fg_run_word(run->results, "model.kind", "the model"));
 }
@@ -66,7 +66,7 @@ static void page_detail(const fg_report *r, const fg_answer *a)
 static void page_sentence(const fg_report *r, const fg_answer *a)
 {
   fg_page *page = r->page;
-  const char *name = fg_report_model_name(r->run);
+  const char *name = fg_report_model(r->run);
   if (a->verdict == FG_VERDICT_NONE) {
     fg_page_put(page, "The distance between the ODE and the SDE of ");
     fg_page_text(page, name);
@@ -202,24 +202,26 @@ void fg_report_headline(const fg_report *r)
 
 /* ---- head of the document --------------------------------------------------------------- */
 
-void fg_report_head(const fg_report *r)
+void fg_report_document(const fg_report *r, const char *what)
 {
   fg_page *page = r->page;
-  char text[48];
   fg_page_put(page, "<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">\n<head>\n"
                     "<meta charset=\"utf-8\"/>\n"
                     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
                     "<meta name=\"generator\" content=\"flowgap\"/>\n<title>");
-  fg_page_text(page, fg_report_model_name(r->run));
-  if (r->run->residual) {
-    fg_page_put(page, ": Fokker\xe2\x80\x93Planck residual");
-  } else {
-    fg_page_put(page, ": ODE against SDE, W2 = ");
-    fg_page_text(page, fg_page_plain(fg_answer_find(r->run).value, 3, text));
-  }
+  fg_page_text(page, fg_report_model(r->run));
+  fg_page_text(page, what);
   fg_page_put(page, "</title>\n<style>\n");
   for (const char *const *piece = fg_style_sheet; *piece; piece++) fg_page_put(page, *piece);
   fg_page_put(page, "</style>\n</head>\n<body>\n<main>\n");
+}
+
+void fg_report_head(const fg_report *r)
+{
+  char value[48], what[96];
+  snprintf(what, sizeof what, ": ODE against SDE, W2 = %s",
+           fg_page_plain(fg_answer_find(r->run).value, 3, value));
+  fg_report_document(r, what);
 }
 
 /* ---- warnings ---------------------------------------------------------------------------- */
@@ -237,13 +239,14 @@ void fg_report_warnings(const fg_report *r)
     fg_page_text_bytes(&list, json_string_value(one), json_string_length(one));
     fg_page_put(&list, "</li>\n");
   }
-  if (!run->d && !run->residual)
+  const bool comparison = strcmp(fg_run_word(run->results, "verb", "compare"), "compare") == 0;
+  if (!run->d && comparison)
     fg_page_put(&list, "<li>samples.h5 is missing or empty: there are no density maps.</li>\n");
   if (list.used) {
     fg_page_put(r->page, "<div class=\"warnings\" role=\"note\">\n<h2>Read this first</h2>\n<ul>\n");
     fg_page_bytes(r->page, list.text, list.used);
     fg_page_put(r->page,
-                run->residual
+                !comparison
                     ? "</ul>\n</div>\n"
                     : "</ul>\n<p class=\"note\">Counts and names: <a href=\"#lost\">particles lost or "
                       "left out</a>.</p>\n</div>\n");

@@ -18,6 +18,8 @@ fg_code fg_plots_make(const fg_run *run, fg_plots *plots, fg_status *st)
   fg_plot_estimates(run, plots);
   fg_plot_gap_time(run, plots);
   fg_plot_residual(run, plots);
+  fg_plot_certificate(run, plots);
+  fg_plot_lambda(run, plots);
   fg_plot_paths(run, plots);
   fg_plot_solver(run, plots);
   FG_GO(fg_figures_run(plots->figures, st), done);

@@ -1,5 +1,6 @@
 /* report.html: what is on the page, and in which order. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "analysis/report/sections.h"
 #include "analysis/report/style.h"
@@ -9,12 +10,15 @@
 
 static fg_code write_comparison(const fg_report *r, fg_status *st)
 {
+  fg_report_head(r);
   fg_report_headline(r);
   fg_report_warnings(r);
   FG_TRY(fg_report_densities(r, st));
   FG_TRY(fg_report_frames(r, st));
   FG_TRY(fg_report_distances(r, st));
   FG_TRY(fg_report_residual(r, st));
+  FG_TRY(fg_report_certificate(r, st));
+  FG_TRY(fg_report_lambda(r, st));
   FG_TRY(fg_report_paths(r, st));
   FG_TRY(fg_report_solver(r, st));
   fg_report_moments(r);
@@ -24,15 +28,14 @@ static fg_code write_comparison(const fg_report *r, fg_status *st)
 
 static fg_code write_residual(const fg_report *r, fg_status *st)
 {
+  fg_report_document(r, ": Fokker\xe2\x80\x93Planck residual");
   fg_report_residual_headline(r);
   fg_report_warnings(r);
   return fg_report_measures(r, st);
 }
 
-static fg_code write_page(const fg_report *r, fg_status *st)
+static fg_code end_page(const fg_report *r, fg_status *st)
 {
-  fg_report_head(r);
-  FG_TRY(r->run->residual ? write_residual(r, st) : write_comparison(r, st));
   fg_report_settings(r);
   fg_report_provenance(r);
   fg_page_put(r->page, "<footer>Written by flowgap ");
@@ -60,8 +63,13 @@ fg_code fg_report_write(const char *run_directory, fg_status *st)
   fg_report report = {&run, &plots, &page};
   fg_code rc;
   FG_TRY(fg_run_read(run_directory, &run, st));
-  FG_GO(fg_plots_make(&run, &plots, st), done);
-  FG_GO(write_page(&report, st), done);
+  if (strcmp(fg_run_word(run.results, "verb", ""), "density") == 0) {
+    FG_GO(fg_report_density(&report, run_directory, st), done);
+  } else {
+    FG_GO(fg_plots_make(&run, &plots, st), done);
+    FG_GO(run.residual ? write_residual(&report, st) : write_comparison(&report, st), done);
+  }
+  FG_GO(end_page(&report, st), done);
   FG_GO(save_page(run_directory, &page, st), done);
 done:
   fg_plots_clear(&plots);

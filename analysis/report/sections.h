@@ -16,6 +16,9 @@ typedef struct fg_report {
 #define FG_W2 "<i>W</i><sub>2</sub>"
 
 /* overview.c */
+/* From <!DOCTYPE> to <main>; `what` follows the model's name in the title. */
+void fg_report_document(const fg_report *r, const char *what);
+const char *fg_report_model(const fg_run *run);
 void fg_report_head(const fg_report *r);
 void fg_report_headline(const fg_report *r);
 void fg_report_warnings(const fg_report *r);
@@ -30,6 +33,9 @@ void fg_report_residual_headline(const fg_report *r);
 FG_CHECKED fg_code fg_report_measures(const fg_report *r, fg_status *st);
 /* distances.c */
 FG_CHECKED fg_code fg_report_distances(const fg_report *r, fg_status *st);
+/* certificate.c; nothing without the member of results.json */
+FG_CHECKED fg_code fg_report_certificate(const fg_report *r, fg_status *st);
+FG_CHECKED fg_code fg_report_lambda(const fg_report *r, fg_status *st);
 /* tables.c */
 void fg_report_lost(const fg_report *r);
 void fg_report_solver_tables(const fg_report *r);
@@ -37,8 +43,9 @@ void fg_report_moments(const fg_report *r);
 void fg_report_settings(const fg_report *r);
 void fg_report_provenance(const fg_report *r);
 
-/* What the page calls the model. */
-const char *fg_report_model_name(const fg_run *run);
+/* density.c: the whole page of `flowgap density`, from densities.h5 as well. */
+FG_CHECKED fg_code fg_report_density(const fg_report *r, const char *run_directory, fg_status *st);
+
 /* Number of particles: the setting, else the rows of samples.h5. */
 double fg_report_particles(const fg_run *run);
 /* "12 of 20 000 (0.06 %)" */

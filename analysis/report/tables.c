@@ -286,18 +286,18 @@ void fg_report_provenance(const fg_report *r)
   const json_t *results = r->run->results, *seed = fg_run_find(results, "seed");
   const char *command = fg_run_word(results, "command", "not recorded");
   fg_page_put(page, "<section id=\"provenance\">\n<h2>Where this page comes from</h2>\n");
-  const char *verb = r->run->residual ? "residual" : "compare";
+  const char *verb = fg_run_word(results, "verb", "compare");
   if (strcmp(command, "flowgap compare config.yaml") != 0) {
     fg_page_put(page,
                 "<p class=\"note\">To repeat the run, where it was made:</p>\n<pre class=\"wrap\"><code>");
     fg_page_text(page, command);
     fg_page_put(page, "</code></pre>\n");
   }
-  fg_page_print(page,
-                "<p class=\"note\">From within the run directory:</p>\n<pre class=\"wrap\"><code>"
-                "flowgap %s config.yaml --out repeated</code></pre>\n"
-                "<div class=\"scroll\"><table class=\"keys\"><tbody>\n",
-                verb);
+  fg_page_put(page,
+              "<p class=\"note\">From within the run directory:</p>\n<pre class=\"wrap\"><code>flowgap ");
+  fg_page_text(page, verb);
+  fg_page_put(page, " config.yaml --out repeated</code></pre>\n"
+                    "<div class=\"scroll\"><table class=\"keys\"><tbody>\n");
   row_object(page, "model", fg_run_find(results, "model"));
   row_object(page, "process", fg_run_find(results, "process"));
   row_object(page, "prior", fg_run_find(results, "prior"));
@@ -310,10 +310,11 @@ void fg_report_provenance(const fg_report *r)
   fg_page_put(page, "</td></tr>\n");
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
     row_value(page, rows[i].title, fg_run_find(results, rows[i].key), rows[i].reason);
-  fg_page_print(
-      page,
-      "</tbody></table></div>\n<p class=\"note\">Same seed, settings and instruction set give the same "
-      "figures with any number of threads. The numbers behind this page are in results.json and "
-      "%s beside it.</p>\n</section>\n",
-      r->run->residual ? "maps.h5" : "samples.h5");
+  fg_page_put(
+      page, "</tbody></table></div>\n<p class=\"note\">Same seed, settings and instruction set give the same "
+            "figures with any number of threads. The numbers behind this page are in results.json and ");
+  fg_page_put(page, strcmp(verb, "density") == 0 ? "densities.h5"
+                    : r->run->residual           ? "maps.h5"
+                                                 : "samples.h5");
+  fg_page_put(page, " beside it.</p>\n</section>\n");
 }

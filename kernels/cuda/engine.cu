@@ -134,6 +134,7 @@ static const fg_engine_ops fg_cuda_ops = {fg_cuda_alloc,
                                           fg_cuda_vec_particle_norm,
                                           NULL,
                                           NULL,
+                                          NULL,
                                           NULL}; /* samplers are trained by the CPU engine */
 
 static void fg_cuda_close(fg_engine *e)

@@ -71,6 +71,7 @@ FG_CHECKED fg_code fg_args_integer(const fg_args *args, fg_option_id option, lon
                                    long long fallback, long long *value, fg_status *st);
 
 fg_code fg_run_compare(const fg_args *args, fg_status *st);
+fg_code fg_run_density(const fg_args *args, fg_status *st);
 fg_code fg_run_train(const fg_args *args, fg_status *st);
 fg_code fg_run_export(const fg_args *args, fg_status *st);
 fg_code fg_run_sample(const fg_args *args, fg_status *st);

@@ -17,6 +17,16 @@ static const fg_verb verbs[] = {
      "\n"
      "Example: flowgap compare exact:gmm9 --set compare.particles=5000 --out runs/first\n",
      1, 1, fg_run_compare},
+    {"density", "MODEL [options]", "densities of both laws on a grid, without sampling noise (d = 1, 2)",
+     "Solves the Fokker-Planck equation of the SDE by finite volumes, and carries the nodes of\n"
+     "the same grid along the ODE with their log-densities; gives W2, total variation, both\n"
+     "Kullback-Leibler divergences and the Fisher divergence between the two, on the grid and\n"
+     "on half of its cells; writes a run directory with config.yaml, results.json,\n"
+     "densities.h5, log.txt and report.html. Without --out it is runs/NAME-density. The\n"
+     "settings density.* choose cells, box, time and tolerances. --json prints results.json.\n"
+     "\n"
+     "Example: flowgap density perturbed:gmm9 --set density.cells=96\n",
+     1, 1, fg_run_density},
     {"train", "CONFIG [options]", "a sampler of an unnormalised density (DIS, PIS, DDS)",
      "Learns the control of a diffusion whose end is the target, as the settings train.*\n"
      "say, and writes a run directory with config.yaml, metrics.jsonl, checkpoint.h5,\n"
@@ -93,8 +103,8 @@ static const fg_option options[FG_OPTIONS] = {
                        "override a setting; may be repeated, the last one wins"},
     [FG_OPTION_OUT] =
         {"out", "PATH", "-distance report info help",
-         "run directory (compare, train, residual) or file (sample, evaluate, export, target) to "
-         "write"},
+         "run directory (compare, density, residual, train) or file (sample, evaluate, export, target) "
+         "to write"},
     [FG_OPTION_THREADS] = {"threads", "N", "-report target info help",
                            "worker threads; default: all cores. Never changes results"},
     [FG_OPTION_ENGINE] = {"engine", "NAME", "-report target info help",

@@ -4,7 +4,7 @@
 #define FG_FLOW_NVECTOR_H
 
 #include "engine.h"
-#include "flow/sundials_compat.h"
+#include "solver/sundials_compat.h"
 
 /* What "the error is below the tolerance" means for a tile of n particles. */
 typedef enum fg_norm {

@@ -1,6 +1,6 @@
 /* What differs between SUNDIALS 6.x and 7.x, in one place. */
-#ifndef FG_FLOW_SUNDIALS_COMPAT_H
-#define FG_FLOW_SUNDIALS_COMPAT_H
+#ifndef FG_SOLVER_SUNDIALS_COMPAT_H
+#define FG_SOLVER_SUNDIALS_COMPAT_H
 
 #include <cvode/cvode.h>
 #include <stdio.h>
