@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "analysis/compare_certificate.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/run_directory.h"
@@ -22,7 +23,7 @@ void fg_compare_log(fg_comparison *c, const char *format, ...)
   fflush(c->log);
 }
 
-static fg_code fg_compare_models(fg_comparison *c, fg_status *st)
+fg_code fg_compare_models(fg_comparison *c, fg_status *st)
 {
   const fg_settings *s = c->settings;
   FG_TRY(fg_process_from_settings(s, &c->process, st));
@@ -37,7 +38,7 @@ static fg_code fg_compare_models(fg_comparison *c, fg_status *st)
   return fg_prior_from_settings(s, c->d, c->process, c->target, &c->prior, st);
 }
 
-static fg_code fg_compare_flows(fg_comparison *c, fg_status *st)
+fg_code fg_compare_flows(fg_comparison *c, fg_status *st)
 {
   const fg_settings *s = c->settings;
   FG_TRY(fg_grid_from_settings(s, "flow.sde", c->process, &c->sde_grid, st));
@@ -119,7 +120,7 @@ fg_code fg_compare_folder(const char *run_directory, fg_status *st)
       run_directory);
 }
 
-static void fg_comparison_clear(fg_comparison *c)
+void fg_comparison_clear(fg_comparison *c)
 {
   if (c->log) fclose(c->log);
   fg_model_destroy(&c->model);
@@ -139,6 +140,8 @@ static void fg_comparison_clear(fg_comparison *c)
   free(c->trace_ode);
   free(c->trace_sde);
   free(c->snapshot_estimate);
+  free(c->curve);
+  fg_gap_certificate_destroy(&c->certificate);
 }
 
 fg_code fg_compare_run(fg_engine *engine, const fg_settings *settings, const char *run_directory,
@@ -152,6 +155,8 @@ fg_code fg_compare_run(fg_engine *engine, const fg_settings *settings, const cha
   FG_GO(fg_compare_models(&c, st), done);
   FG_GO(fg_compare_flows(&c, st), done);
   FG_GO(fg_compare_estimators(&c, st), done);
+  FG_GO(fg_compare_lambda_settings(&c, st), done);
+  FG_GO(fg_compare_certificate_settings(&c, st), done);
   FG_GO(fg_run_directory_open(run_directory, settings, &c.log, st), done);
   fg_compare_log(&c, "flowgap %s, engine %s (%s), seed %llu", fg_version(), fg_engine_name(engine),
                  fg_engine_isa(engine), (unsigned long long)c.seed);
@@ -160,6 +165,8 @@ fg_code fg_compare_run(fg_engine *engine, const fg_settings *settings, const cha
   FG_GO(fg_compare_draw(&c, st), done);
   FG_GO(fg_compare_residual(&c, st), done);
   FG_GO(fg_compare_estimate(&c, st), done);
+  FG_GO(fg_compare_lambda(&c, st), done);
+  FG_GO(fg_compare_certificate(&c, st), done);
   double began = c.seconds;
   c.seconds = fg_seconds() - began;
   rc = fg_compare_samples(&c, run_directory, st);

@@ -17,6 +17,15 @@ typedef struct fg_residual_point {
   double relative;        /* root of mean R^2 over mean (sum of |terms of R|)^2 */
 } fg_residual_point;
 
+/* One member of the generative family against the ODE on the same grid. */
+typedef struct fg_lambda_point {
+  double lambda;
+  fg_estimate estimate[FG_ESTIMATORS]; /* those of fg_compare_curve_by */
+  bool has_residual;
+  double residual_mean_square, residual_se; /* of R^2 over this lambda's own paths, mean over time */
+  uint64_t lost;
+} fg_lambda_point;
+
 enum { FG_PROFILE_TIMES = 24, FG_TRAJECTORIES = 12, FG_TRAJECTORY_TIMES = 120, FG_KEPT = 20480 };
 
 typedef struct fg_comparison {
@@ -68,7 +77,12 @@ typedef struct fg_comparison {
   fg_residual_point profile[FG_PROFILE_TIMES];
   size_t profile_times;
   double residual_mean_square, residual_se;
-  uint64_t residual_lost; /* paths that turned non-finite; their last finite state enters */
+  uint64_t residual_lost;      /* paths that turned non-finite; their last finite state enters */
+  uint64_t residual_nonfinite; /* values that are not finite; they do not enter */
+
+  struct fg_gap_certificate *certificate; /* NULL: not wanted; compare_certificate.h */
+  size_t lambdas;
+  fg_lambda_point *curve; /* [lambdas] */
 
   double seconds;
 } fg_comparison;
@@ -76,15 +90,29 @@ typedef struct fg_comparison {
 extern const char *const fg_pair_names[FG_PAIRS];
 extern const char *const fg_law_names[FG_LAWS];
 
+/* compare.c, for every run of a model and its flows: process, target, model and prior; grids and solvers; FG_USAGE when
+ * the folder holds a training. Clear it in any case. */
+FG_CHECKED fg_code fg_compare_models(fg_comparison *c, fg_status *st);
+FG_CHECKED fg_code fg_compare_flows(fg_comparison *c, fg_status *st);
+FG_CHECKED fg_code fg_compare_folder(const char *run_directory, fg_status *st);
+void fg_comparison_clear(fg_comparison *c);
+
 /* One line with the time since the start, into log.txt. */
 void fg_compare_log(fg_comparison *c, const char *format, ...) FG_PRINTF(2, 3);
 
-/* FG_USAGE when the folder holds a training, which keeps its settings and results. */
-FG_CHECKED fg_code fg_compare_folder(const char *run_directory, fg_status *st);
 /* analysis/compare_draw.c: both laws, the target, snapshots, trajectories. */
 FG_CHECKED fg_code fg_compare_draw(fg_comparison *c, fg_status *st);
 /* analysis/compare_residual.c: the residual over SDE paths at FG_PROFILE_TIMES times. */
 FG_CHECKED fg_code fg_compare_residual(fg_comparison *c, fg_status *st);
+/* The times of the profile on the SDE's grid, t [FG_PROFILE_TIMES], equal in log; how many there are. */
+size_t fg_profile_times(const fg_comparison *c, double *t);
+/* analysis/compare_lambda.c: compare.lambdas; the curve over them. */
+FG_CHECKED fg_code fg_compare_lambda_settings(fg_comparison *c, fg_status *st);
+FG_CHECKED fg_code fg_compare_lambda(fg_comparison *c, fg_status *st);
+bool fg_compare_curve_by(const fg_comparison *c, fg_estimator estimator); /* is it used there? */
+/* analysis/compare_certificate.c: compare.certificate; identity, Lipschitz constants and bound. */
+FG_CHECKED fg_code fg_compare_certificate_settings(fg_comparison *c, fg_status *st);
+FG_CHECKED fg_code fg_compare_certificate(fg_comparison *c, fg_status *st);
 /* analysis/compare_estimate.c: all pairs, all wanted estimators, with and without the box. */
 FG_CHECKED fg_code fg_compare_estimate(fg_comparison *c, fg_status *st);
 /* analysis/compare_samples.c: samples.h5; analysis/compare_results.c: results.json. */

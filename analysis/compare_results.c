@@ -1,74 +1,13 @@
 /* results.json of a comparison; docs/run-directory.md describes every member. */
 #include "compare_impl.h"
 
-#include <jansson.h>
 #include <math.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
-#include <time.h>
 
-#include "base/file.h"
-#include "base/run_directory.h"
+#include "analysis/compare_results.h"
 
-/* jansson accepts NULL values and objects and reports -1, so that one check of the whole tree at the
- * end is enough: every failure is kept in *bad. A value that did not find its place is freed by jansson, so
- * nothing may be put into it: such a child is NULL. */
-typedef struct fg_tree {
-  json_t *object;
-  bool *bad;
-} fg_tree;
-
-static json_t *fg_put(fg_tree tree, const char *key, json_t *value)
-{
-  if (json_object_set_new(tree.object, key, value) == 0) return value;
-  *tree.bad = true;
-  return NULL;
-}
-
-static json_t *fg_append(json_t *list, json_t *value, bool *bad)
-{
-  if (json_array_append_new(list, value) == 0) return value;
-  *bad = true;
-  return NULL;
-}
-
-/* JSON has no NaN or infinity: a figure that does not exist is null. */
-static void fg_put_real(fg_tree tree, const char *key, double value)
-{
-  fg_put(tree, key, isfinite(value) ? json_real(value) : json_null());
-}
-
-static void fg_put_count(fg_tree tree, const char *key, uint64_t value)
-{
-  fg_put(tree, key, json_integer((json_int_t)value));
-}
-
-static void fg_put_text(fg_tree tree, const char *key, const char *value)
-{
-  fg_put(tree, key, json_string(value));
-}
-
-static fg_tree fg_put_object(fg_tree tree, const char *key)
-{
-  return (fg_tree){fg_put(tree, key, json_object()), tree.bad};
-}
-
-static fg_tree fg_append_object(json_t *list, bool *bad)
-{
-  return (fg_tree){fg_append(list, json_object(), bad), bad};
-}
-
-static json_t *fg_put_list(fg_tree tree, const char *key)
-{
-  return fg_put(tree, key, json_array());
-}
-
-static void fg_append_real(json_t *list, double value, bool *bad)
-{
-  (void)fg_append(list, isfinite(value) ? json_real(value) : json_null(), bad);
-}
-
-static void fg_put_estimate(fg_tree one, const fg_estimate *e)
+void fg_put_estimate(fg_tree one, const fg_estimate *e)
 {
   fg_put_real(one, "value", e->value);
   fg_put_real(one, "squared", e->squared);
@@ -151,20 +90,11 @@ static void fg_put_lost(fg_tree tree, const char *key, const fg_flow_report *r)
   }
 }
 
-static void fg_put_setting(fg_tree tree, const char *name, const fg_comparison *c, const char *key)
-{
-  const char *text;
-  if (fg_settings_text(c->settings, key, &text, NULL) == FG_OK)
-    fg_put_text(tree, name, text);
-  else
-    *tree.bad = true;
-}
-
 static void fg_put_ode(fg_tree root, const fg_comparison *c)
 {
   const fg_flow_report *r = &c->ode_report;
   fg_tree ode = fg_put_object(root, "ode");
-  fg_put_setting(ode, "method", c, "flow.ode.method");
+  fg_put_setting(ode, "method", c->settings, "flow.ode.method");
   fg_put_real(ode, "rtol", c->ode_on_grid ? NAN : c->ode.rtol);
   fg_put_real(ode, "atol", c->ode_on_grid ? NAN : c->ode.atol);
   fg_put_real(ode, "t_end", c->t_end);
@@ -193,7 +123,7 @@ static void fg_put_sde(fg_tree root, const fg_comparison *c)
 {
   const fg_flow_report *r = &c->sde_report;
   fg_tree sde = fg_put_object(root, "sde");
-  fg_put_setting(sde, "method", c, "flow.sde.method");
+  fg_put_setting(sde, "method", c->settings, "flow.sde.method");
   fg_put_real(sde, "lambda", c->sde.lambda);
   fg_put_count(sde, "steps", r->steps);
   fg_put_real(sde, "t_end", fg_grid_times(c->sde_grid)[fg_grid_steps(c->sde_grid)]);
@@ -218,6 +148,7 @@ static void fg_put_residual(fg_tree root, const fg_comparison *c)
   fg_put_real(residual, "mean_square_se", c->residual_se);
   fg_put_count(residual, "points", c->residual_points);
   fg_put_count(residual, "nonfinite_paths", c->residual_lost);
+  fg_put_count(residual, "nonfinite", c->residual_nonfinite);
   json_t *profile = fg_put_list(residual, "profile");
   for (size_t i = 0; i < c->profile_times; i++) {
     fg_tree at = fg_append_object(profile, residual.bad);
@@ -237,17 +168,6 @@ static void fg_put_snapshots(fg_tree root, const fg_comparison *c)
     fg_put_text(at, "estimator", "gaussian");
     fg_put_estimate(fg_put_object(at, "w2_ode_sde"), &c->snapshot_estimate[k]);
   }
-}
-
-static void fg_warn(fg_tree root, json_t *list, const char *format, ...) FG_PRINTF(3, 4);
-static void fg_warn(fg_tree root, json_t *list, const char *format, ...)
-{
-  char text[400];
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(text, sizeof text, format, arguments);
-  va_end(arguments);
-  (void)fg_append(list, json_string(text), root.bad);
 }
 
 /* "The grid estimates leave out 13 ODE, 8 SDE and 6 target particles (at most 0.065 %) beyond half width 3.5." */
@@ -297,6 +217,9 @@ static void fg_put_warnings(fg_tree root, const fg_comparison *c)
   if (c->box > 0)
     fg_warn_outside(root, list, c, c->outside_box, "The box leaves out", c->box,
                     "; figures with and without them are shown");
+  if (c->residual_nonfinite)
+    fg_warn(root, list, "%llu of %zu values of the residual are not finite and enter no figure.",
+            (unsigned long long)c->residual_nonfinite, c->residual_points * c->profile_times);
   if (c->has_residual && strcmp(fg_model_name(c->model), "control") == 0)
     fg_warn(root, list,
             "Training fixes the potential of a control only up to a function c(t), which no law feels: the "
@@ -307,82 +230,25 @@ static void fg_put_warnings(fg_tree root, const fg_comparison *c)
             c->rows[FG_LAW_TARGET], c->n);
 }
 
-static void fg_put_model(fg_tree root, const fg_comparison *c)
-{
-  fg_tree model = fg_put_object(root, "model");
-  fg_put_text(model, "kind", fg_model_name(c->model));
-  char name[256];
-  snprintf(name, sizeof name, "%s%s%s", fg_model_name(c->model), c->target ? ":" : "",
-           c->target ? fg_target_name(c->target) : "");
-  fg_put_text(model, "name", name);
-  fg_put_count(model, "dimension", c->d);
-  fg_tree process = fg_put_object(root, "process");
-  fg_put_setting(process, "kind", c, "process.kind");
-  fg_put_real(process, "horizon", fg_process_horizon(c->process));
-  fg_put_real(process, "m_at_horizon", fg_process_m(c->process, fg_process_horizon(c->process)));
-  fg_put_real(process, "v_at_horizon", fg_process_v(c->process, fg_process_horizon(c->process)));
-  fg_tree target = fg_put_object(root, "target");
-  fg_put_setting(target, "kind", c, "target.kind");
-  fg_tree prior = fg_put_object(root, "prior");
-  fg_put_setting(prior, "kind", c, "prior.kind");
-}
-
-/* What repeats the run. JSON is UTF-8 and a path need not be: then its bytes beyond ASCII become question
- * marks. */
-static void fg_put_command(fg_tree root, const char *run_directory)
-{
-  static const char format[] = "flowgap compare %s/config.yaml --out again";
-  size_t room = sizeof format + strlen(run_directory);
-  char *command = malloc(room);
-  json_t *value = NULL;
-  if (command) {
-    snprintf(command, room, format, run_directory);
-    value = json_string(command);
-    for (char *at = command; !value && *at; at++)
-      if ((unsigned char)*at >= 0x80) *at = '?';
-    if (!value) value = json_string(command);
-  }
-  fg_put(root, "command", value);
-  free(command);
-}
-
 fg_code fg_compare_results(const fg_comparison *c, const char *run_directory, fg_status *st)
 {
   bool bad = false;
   fg_tree root = {json_object(), &bad};
-  char created[32] = "";
-  time_t now = time(NULL);
-  struct tm utc;
-  if (gmtime_r(&now, &utc)) strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  fg_put_count(root, "schema", 1);
-  fg_put_text(root, "program", "flowgap");
-  fg_put_text(root, "version", fg_version());
-  fg_put_command(root, run_directory);
-  fg_put_text(root, "created", created);
-  fg_put_text(root, "engine", fg_engine_name(c->engine));
-  fg_put_text(root, "isa", fg_engine_isa(c->engine));
-  fg_put_count(root, "threads", (uint64_t)fg_threads_count(fg_engine_threads(c->engine)));
+  fg_put_origin(root, "compare", run_directory);
+  fg_put_engine(root, c->engine);
   fg_put_count(root, "seed", c->seed);
   fg_put_real(root, "wall_seconds", c->seconds);
   fg_put_count(root, "particles", c->n);
-  fg_put_model(root, c);
+  fg_put_model(root, c->settings, c->model, c->target);
   fg_put_real(root, "confidence", c->estimate_settings[0].confidence);
   fg_put_w2(root, c);
   fg_put_snapshots(root, c);
   fg_put_moments(root, c);
   fg_put_residual(root, c);
+  fg_put_certificate(root, c);
+  fg_put_lambda_curve(root, c);
   fg_put_ode(root, c);
   fg_put_sde(root, c);
   fg_put_warnings(root, c);
-  char *path = fg_path_join(run_directory, "results.json");
-  char *text = bad ? NULL : json_dumps(root.object, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
-  fg_code rc = FG_OK;
-  if (!path || !text)
-    rc = FG_FAIL(st, FG_MEMORY, "no memory for results.json");
-  else
-    rc = fg_file_write(path, text, strlen(text), st);
-  free(text);
-  free(path);
-  json_decref(root.object);
-  return rc;
+  return fg_results_save(root, run_directory, st);
 }

@@ -4,10 +4,12 @@
 
 #include "flowgap/analysis.h"
 #include "flowgap/base.h"
+#include "flowgap/certificate.h"
 #include "flowgap/engine.h"
 #include "flowgap/flow.h"
 #include "flowgap/law.h"
 #include "flowgap/model.h"
+#include "flowgap/residual.h"
 #include "flowgap/sde.h"
 #include "flowgap/status.h"
 #include "flowgap/target.h"

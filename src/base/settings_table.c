@@ -190,6 +190,17 @@ static const fg_setting fg_table[] = {
     INTEGER("compare.residual_points", "10000", 0, 1e8, "",
             "Points per time for the Fokker-Planck residual; 0: none."),
     FLAG("compare.same_starts", "true", "Start both laws from the same particles."),
+    ARRAY("compare.lambdas", 0, 1000, "",
+          "Noise levels whose laws are compared with that of the ODE, such as [0, 0.5, 1, 2]; empty: none."),
+    FLAG("compare.certificate", "false",
+         "Bound the gap by the residual: the identity, its factors and the bound (docs/certificate.md)."),
+    INTEGER("compare.certificate_cells", "auto", 8, 1e6, "",
+            "Cells per axis of the laws on a grid, d <= 2 (auto: 1024 for d = 1, 192 for d = 2)."),
+    REAL("compare.certificate_half_width", "auto", TINY, BIG, "length",
+         "The grid covers [-half_width, half_width] in each coordinate (auto: from the particles)."),
+    INTEGER("compare.certificate_times", "64", 4, 1e5, "",
+            "Intervals of the quadrature in time, rounded up to a multiple of 4."),
+    INTEGER("compare.certificate_paths", "4096", 2, 1e8, "paths", "Paths of the SDE behind the identity."),
 
     /* ---- densities on a grid ---- */
     INTEGER("density.cells", "auto", 8, 1048576, "",
@@ -215,6 +226,29 @@ static const fg_setting fg_table[] = {
     INTEGER("density.w2_cells", "64", 4, 256, "",
             "In two dimensions W2 is sought between blocks of cells, at most so many per axis."),
     FLAG("density.check", "true", "Repeat all with half the cells, to show what the grid contributes."),
+
+    /* ---- residual ---- */
+    WORDS("residual.measures", "[box, data, sde, ode]", "box data sde ode",
+          "Where the residual is taken: uniform in a box, target samples noised to t, paths of the SDE, "
+          "paths of "
+          "the ODE."),
+    INTEGER("residual.points", "10000", 2, 1e8, "points",
+            "Points per time of box and data, paths of sde and ode."),
+    INTEGER("residual.times", "32", 2, 1000, "", "Times of the profile, equal in log t."),
+    REAL("residual.t_end", "auto", 0, BIG, "time",
+         "Smallest noising time that is looked at (auto: where the SDE stops)."),
+    REAL("residual.box", "auto", TINY, BIG, "length",
+         "The box is [-box, box]^d (auto: 99.9 % of the target, or of the ends of the SDE where the target "
+         "cannot be "
+         "sampled, and a tenth to spare)."),
+    CHOICE("residual.trace", "auto", "auto exact probes",
+           "Laplacian: exact, or the mean of v.(Hv) over random vectors v (auto: exact up to 32 dimensions, "
+           "and for "
+           "vector models)."),
+    INTEGER("residual.probes", "8", 2, 10000, "", "Random vectors per point."),
+    CHOICE("residual.precision", "double", "single double", "Arithmetic of the residual."),
+    NUMBERS("residual.map_times", "[]", 0, BIG, "time",
+            "Noising times of the maps (one or two dimensions); empty: six, equal in log t."),
 
     /* ---- training of samplers ---- */
     CHOICE(

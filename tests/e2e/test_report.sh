@@ -46,9 +46,17 @@ expect() { # WHAT GOT WANTED
   [ "$2" = "$3" ] || fail "$1: $2, expected $3"
 }
 
+make_page() { # KIND FOLDER
+  if [ "$1" = certified ]; then
+    "$build/tests/test_report_certificate" --make "$2"
+  else
+    "$maker" --make "$1" "$2"
+  fi
+}
+
 check_kind() { # KIND SVGS IMAGES FRAMES ESTIMATOR
   local kind=$1 run=$pages/$1 dom=$pages/$1.dom log=$pages/$1.log
-  "$maker" --make "$kind" "$run" || { fail "$kind: no page"; return; }
+  make_page "$kind" "$run" || { fail "$kind: no page"; return; }
   local html=$run/report.html
   browse "$log" --virtual-time-budget=3000 --dump-dom "file://$html" >"$dom" || fail "$kind: the browser failed"
   grep CONSOLE "$log" && fail "$kind: console messages"
@@ -116,6 +124,7 @@ check_kind within 39 31 9 grid
 check_kind line 18 0 9 exact
 check_kind high 8 3 0 exact
 check_kind bare 6 3 0 grid
+check_kind certified 9 0 0 exact
 check_slider
 check_widths
 
