@@ -23,7 +23,7 @@ void fg_compare_log(fg_comparison *c, const char *format, ...)
   fflush(c->log);
 }
 
-static fg_code fg_compare_models(fg_comparison *c, fg_status *st)
+fg_code fg_compare_models(fg_comparison *c, fg_status *st)
 {
   const fg_settings *s = c->settings;
   FG_TRY(fg_process_from_settings(s, &c->process, st));
@@ -38,7 +38,7 @@ static fg_code fg_compare_models(fg_comparison *c, fg_status *st)
   return fg_prior_from_settings(s, c->d, c->process, c->target, &c->prior, st);
 }
 
-static fg_code fg_compare_flows(fg_comparison *c, fg_status *st)
+fg_code fg_compare_flows(fg_comparison *c, fg_status *st)
 {
   const fg_settings *s = c->settings;
   FG_TRY(fg_grid_from_settings(s, "flow.sde", c->process, &c->sde_grid, st));
@@ -120,7 +120,7 @@ fg_code fg_compare_folder(const char *run_directory, fg_status *st)
       run_directory);
 }
 
-static void fg_comparison_clear(fg_comparison *c)
+void fg_comparison_clear(fg_comparison *c)
 {
   if (c->log) fclose(c->log);
   fg_model_destroy(&c->model);

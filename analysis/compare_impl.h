@@ -77,7 +77,8 @@ typedef struct fg_comparison {
   fg_residual_point profile[FG_PROFILE_TIMES];
   size_t profile_times;
   double residual_mean_square, residual_se;
-  uint64_t residual_lost; /* paths that turned non-finite; their last finite state enters */
+  uint64_t residual_lost;      /* paths that turned non-finite; their last finite state enters */
+  uint64_t residual_nonfinite; /* values that are not finite; they do not enter */
 
   struct fg_gap_certificate *certificate; /* NULL: not wanted; compare_certificate.h */
   size_t lambdas;
@@ -89,11 +90,16 @@ typedef struct fg_comparison {
 extern const char *const fg_pair_names[FG_PAIRS];
 extern const char *const fg_law_names[FG_LAWS];
 
+/* compare.c, for every run of a model and its flows: process, target, model and prior; grids and solvers; FG_USAGE when
+ * the folder holds a training. Clear it in any case. */
+FG_CHECKED fg_code fg_compare_models(fg_comparison *c, fg_status *st);
+FG_CHECKED fg_code fg_compare_flows(fg_comparison *c, fg_status *st);
+FG_CHECKED fg_code fg_compare_folder(const char *run_directory, fg_status *st);
+void fg_comparison_clear(fg_comparison *c);
+
 /* One line with the time since the start, into log.txt. */
 void fg_compare_log(fg_comparison *c, const char *format, ...) FG_PRINTF(2, 3);
 
-/* FG_USAGE when the folder holds a training, which keeps its settings and results. */
-FG_CHECKED fg_code fg_compare_folder(const char *run_directory, fg_status *st);
 /* analysis/compare_draw.c: both laws, the target, snapshots, trajectories. */
 FG_CHECKED fg_code fg_compare_draw(fg_comparison *c, fg_status *st);
 /* analysis/compare_residual.c: the residual over SDE paths at FG_PROFILE_TIMES times. */

@@ -148,6 +148,7 @@ static void fg_put_residual(fg_tree root, const fg_comparison *c)
   fg_put_real(residual, "mean_square_se", c->residual_se);
   fg_put_count(residual, "points", c->residual_points);
   fg_put_count(residual, "nonfinite_paths", c->residual_lost);
+  fg_put_count(residual, "nonfinite", c->residual_nonfinite);
   json_t *profile = fg_put_list(residual, "profile");
   for (size_t i = 0; i < c->profile_times; i++) {
     fg_tree at = fg_append_object(profile, residual.bad);
@@ -216,6 +217,9 @@ static void fg_put_warnings(fg_tree root, const fg_comparison *c)
   if (c->box > 0)
     fg_warn_outside(root, list, c, c->outside_box, "The box leaves out", c->box,
                     "; figures with and without them are shown");
+  if (c->residual_nonfinite)
+    fg_warn(root, list, "%llu of %zu values of the residual are not finite and enter no figure.",
+            (unsigned long long)c->residual_nonfinite, c->residual_points * c->profile_times);
   if (c->has_residual && strcmp(fg_model_name(c->model), "control") == 0)
     fg_warn(root, list,
             "Training fixes the potential of a control only up to a function c(t), which no law feels: the "

@@ -121,6 +121,12 @@ typedef struct fg_field {
   } as;
   int guided; /* NETWORK: guide is in use */
   fg_field_guide guide;
+  /* A bridge with both controls: score, divergence and J v less `share` times those of clip(noising)/g. With share
+   * (1 - lambda^2) / (1 + lambda^2) the drift of a flow is that of a score model; with -1 the score is that of the
+   * bridge's law. */
+  int paired;
+  fg_field_network noising; /* vector form, output control */
+  double share, noising_clip;
 } fg_field;
 
 /* ---- requests --------------------------------------------------------------------------- */
@@ -187,11 +193,12 @@ typedef struct fg_paths_request {
   size_t steps;
   const fg_coeff *coeff;    /* host, [steps + 1] */
   const fg_path_step *step; /* host, [steps] */
+  const fg_field *noising;  /* control v of the noising process (a bridge), vector form, no score; or NULL */
   fg_path_ends continuous, discrete;
   fg_density target; /* log rho(X_N) */
   double limit;      /* a path with a larger |x_j| is lost; INFINITY: none */
   fg_buf x;          /* [n, d], in: X_0, out: X_N */
-  fg_buf rnd[2];     /* [n] each, by fg_path_form; HUGE_VAL for a lost path */
+  fg_buf rnd[2];     /* [n] each, by fg_path_form; HUGE_VAL for a lost path. Device NULL: not asked for */
   fg_buf lost_step;  /* int32 [n]: step at which a path turned non-finite or passed the limit, or -1 */
   const fg_progress *progress;
 } fg_paths_request;
@@ -209,9 +216,10 @@ typedef struct fg_objective_request {
   fg_paths_request paths;
   fg_objective objective;
   fg_path_form form;
-  size_t group;     /* paths per start: consecutive; divides n */
-  int detach_score; /* KL: S is held constant */
-  fg_buf gradient;  /* [packed size] reals of `precision`, laid out as the packed weights */
+  size_t group;            /* paths per start: consecutive; divides n */
+  int detach_score;        /* KL: S is held constant */
+  fg_buf gradient;         /* [packed size] reals of `precision`, laid out as the packed weights */
+  fg_buf noising_gradient; /* the same for paths.noising */
   /* out */
   double loss; /* over the paths that are not lost */
   double mean; /* of rnd */
@@ -266,6 +274,7 @@ typedef struct fg_optimise_request {
   fg_buf weights, gradient, first, second, average; /* [packed size]; average NULL: none */
   double rate, beta1, beta2, epsilon, decay, ema, max_norm;
   uint64_t number; /* k, from 1 */
+  int norm_only;   /* change nothing */
   double norm;     /* out: l2 norm of the gradient before scaling */
 } fg_optimise_request;
 

@@ -33,7 +33,7 @@ drift g s, ours u = g s - g s_ref; its PotentialCtrl has no S. LerpCtrl (DIS) is
 
 train-names: __metadata__ in the header, all strings; the dotted ones are flowgap's settings, resolved
     format             flowgap-control-1
-    method             dis, pis, dds
+    method             dis, pis, dds, bridge (its generative control, which combines as that of dis)
     form               vector, potential
     dimension          d
     score              none, target, interpolated

@@ -94,6 +94,25 @@ static fg_code read_samples(const char *path, fg_run *run, fg_status *st)
   return rc;
 }
 
+/* Residuals on a grid at some times. */
+static fg_code read_maps(const char *path, fg_run *run, fg_status *st)
+{
+  fg_h5 *file = NULL;
+  if (access(path, R_OK) != 0 && errno == ENOENT) return FG_OK;
+  FG_TRY(fg_h5_open(path, &file, st));
+  fg_code rc = read_block(file, "t", &run->map_t, st);
+  if (rc == FG_OK) rc = read_block(file, "residual", &run->map, st);
+  fg_h5_close(&file);
+  FG_TRY(rc);
+  if (!run->map.values || !run->map_t.values) return FG_OK;
+  bool plane = run->map.rank == 3;
+  if (run->map_t.rank != 1 || run->map.shape[0] != run->map_t.shape[0] || (!plane && run->map.rank != 2) ||
+      (plane && run->map.shape[1] != run->map.shape[2]))
+    return FG_FAIL(st, FG_IO, "%s: residual has shape %zu x %zu x %zu, which does not go with %zu times",
+                   path, run->map.shape[0], run->map.shape[1], run->map.shape[2], run->map_t.shape[0]);
+  return FG_OK;
+}
+
 /* Shapes that belong together; a missing block passes. */
 static fg_code check_points(const char *name, const fg_block *block, int rank, fg_run *run, fg_status *st)
 {
@@ -166,20 +185,24 @@ fg_code fg_run_read(const char *run_directory, fg_run *run, fg_status *st)
   char *results = fg_path_join(run_directory, "results.json");
   char *config = fg_path_join(run_directory, "config.yaml");
   char *samples = fg_path_join(run_directory, "samples.h5");
-  if (!results || !config || !samples) {
+  char *maps = fg_path_join(run_directory, "maps.h5");
+  if (!results || !config || !samples || !maps) {
     rc = FG_FAIL(st, FG_MEMORY, "no memory to read %s", run_directory);
     goto done;
   }
   FG_GO(refuse_training(run_directory, NULL, st), done); /* it may not have results yet */
   FG_GO(read_results(results, run, st), done);
   FG_GO(refuse_training(run_directory, run->results, st), done);
+  run->residual = strcmp(fg_run_word(run->results, "verb", ""), "residual") == 0;
   FG_GO(read_config(config, run, st), done);
+  FG_GO(read_maps(maps, run, st), done);
   FG_GO(read_samples(samples, run, st), done);
   FG_GO(check_shapes(run, st), done);
 done:
   free(results);
   free(config);
   free(samples);
+  free(maps);
   if (rc != FG_OK) fg_run_clear(run);
   return rc;
 }
@@ -194,7 +217,9 @@ void fg_run_clear(fg_run *run)
                         &run->snapshot_sde,
                         &run->trajectory_t,
                         &run->trajectories_ode,
-                        &run->trajectories_sde};
+                        &run->trajectories_sde,
+                        &run->map_t,
+                        &run->map};
   for (size_t i = 0; i < sizeof blocks / sizeof(fg_block *); i++) free(blocks[i]->values);
   free(run->config);
   json_decref(run->results);

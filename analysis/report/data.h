@@ -25,9 +25,11 @@ typedef struct fg_run {
   fg_block ode, sde, target;
   fg_block snapshot_t, snapshot_ode, snapshot_sde;
   fg_block trajectory_t, trajectories_ode, trajectories_sde;
+  fg_block map_t, map; /* of maps.h5: [k], and [k, x2, x1] or [k, x1] */
+  bool residual;       /* a run of `flowgap residual`, else of `flowgap compare` */
 } fg_run;
 
-/* Reads results.json (needed), config.yaml and samples.h5 (the report says so when one is absent).
+/* Reads results.json (needed), config.yaml, samples.h5 and maps.h5 (the report does without them).
  * Fails with FG_IO on a file that is damaged, of another schema, or with shapes that disagree. */
 FG_CHECKED fg_code fg_run_read(const char *run_directory, fg_run *run, fg_status *st);
 void fg_run_clear(fg_run *run);

@@ -239,16 +239,17 @@ void fg_report_warnings(const fg_report *r)
     fg_page_text_bytes(&list, json_string_value(one), json_string_length(one));
     fg_page_put(&list, "</li>\n");
   }
-  bool density = strcmp(fg_run_word(run->results, "verb", ""), "density") == 0;
-  if (!run->d && !density)
+  const bool comparison = strcmp(fg_run_word(run->results, "verb", "compare"), "compare") == 0;
+  if (!run->d && comparison)
     fg_page_put(&list, "<li>samples.h5 is missing or empty: there are no density maps.</li>\n");
   if (list.used) {
     fg_page_put(r->page, "<div class=\"warnings\" role=\"note\">\n<h2>Read this first</h2>\n<ul>\n");
     fg_page_bytes(r->page, list.text, list.used);
     fg_page_put(r->page,
-                density ? "</ul>\n</div>\n"
-                        : "</ul>\n<p class=\"note\">Counts and names: <a href=\"#lost\">particles lost or "
-                          "left out</a>.</p>\n</div>\n");
+                !comparison
+                    ? "</ul>\n</div>\n"
+                    : "</ul>\n<p class=\"note\">Counts and names: <a href=\"#lost\">particles lost or "
+                      "left out</a>.</p>\n</div>\n");
   }
   r->page->failed = r->page->failed || list.failed;
   fg_page_clear(&list);

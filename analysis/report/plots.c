@@ -7,6 +7,12 @@ fg_code fg_plots_make(const fg_run *run, fg_plots *plots, fg_status *st)
   fg_code rc = FG_OK;
   *plots = (fg_plots){0};
   FG_GO(fg_figures_create(&plots->figures, st), done);
+  if (run->residual) {
+    fg_plot_profiles(run, plots);
+    FG_GO(fg_plot_maps(run, plots, st), done);
+    FG_GO(fg_figures_run(plots->figures, st), done);
+    return FG_OK;
+  }
   FG_GO(fg_plot_densities(run, plots, st), done);
   FG_GO(fg_plot_frames(run, plots, st), done);
   fg_plot_estimates(run, plots);

@@ -16,6 +16,10 @@ typedef struct fg_frame {
   size_t outside_ode, outside_sde;
 } fg_frame;
 
+/* Norms of a residual that are drawn against time. */
+enum { FG_NORMS = 4, FG_RESIDUAL_MAPS = 24 };
+extern const char *const fg_plot_norms[FG_NORMS];
+
 typedef struct fg_plots {
   fg_figures *figures;
   /* figures "map-ode", "map-sde", "map-target", "map-gap" (d >= 2) or "laws", "laws-gap" (d = 1) */
@@ -33,6 +37,11 @@ typedef struct fg_plots {
   size_t drawn_paths;
   bool certificate, apart, lipschitz_global, lambda;
   const char *lambda_estimator; /* of the curve over lambda, NULL if there is none */
+  /* of a run of `flowgap residual`: figures "profile-NORM" (fg_plot_norms) and "residual-map-K" */
+  bool profile[FG_NORMS];
+  size_t maps;
+  bool plane_maps; /* two dimensions: pictures that share the colours up to `map_top` */
+  double map_top;
 } fg_plots;
 
 /* Writes the script of all figures and runs gnuplot. */
@@ -47,15 +56,21 @@ void fg_plot_estimates(const fg_run *run, fg_plots *plots);
 void fg_plot_gap_time(const fg_run *run, fg_plots *plots);
 void fg_plot_residual(const fg_run *run, fg_plots *plots);
 void fg_plot_solver(const fg_run *run, fg_plots *plots);
+/* plots_residual.c */
+void fg_plot_profiles(const fg_run *run, fg_plots *plots);
+FG_CHECKED fg_code fg_plot_maps(const fg_run *run, fg_plots *plots, fg_status *st);
 /* plots_certificate.c */
 void fg_plot_certificate(const fg_run *run, fg_plots *plots);
 void fg_plot_lambda(const fg_run *run, fg_plots *plots);
 /* plots_paths.c */
 void fg_plot_paths(const fg_run *run, fg_plots *plots);
 
-/* Figure `name`: a square of colours [cells, 4], with the outline of a box where box > 0. */
+/* A square picture over two coordinates, with the dashed outline of a box (NaN: none). plots_density.c */
 FG_CHECKED fg_code fg_plot_picture(fg_figures *figures, const char *name, const fg_view *view, double box,
                                    const char *box_color, const unsigned char *rgba, fg_status *st);
+/* A logarithmic second axis with powers of ten; lines across. plots_lines.c */
+void fg_plot_log_y(fg_page *script);
+void fg_plot_grid(fg_page *script);
 
 /* Axis of the noising time, from the largest (left) to the smallest (right), so that generation runs
  * from left to right; logarithmic when it spans more than a factor of 9. */

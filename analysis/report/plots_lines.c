@@ -17,13 +17,12 @@ void fg_plot_time_axis(fg_page *script, double least, double most)
   if (log_axis) fg_page_put(script, "set logscale x\nset format x '10^{%T}'\n");
 }
 
-/* A logarithmic second axis with powers of ten. */
-static void script_log_y(fg_page *script)
+void fg_plot_log_y(fg_page *script)
 {
   fg_page_put(script, "set logscale y\nset format y '10^{%T}'\n");
 }
 
-static void script_grid(fg_page *script)
+void fg_plot_grid(fg_page *script)
 {
   fg_page_put(script, "set grid ytics lt 1 lw 0.6 lc rgb " FG_RULE "\n");
 }
@@ -102,7 +101,7 @@ void fg_plot_gap_time(const fg_run *run, fg_plots *plots)
   plots->gap_time = true;
   fg_figures_begin(plots->figures, "gap-time", 460, 290);
   fg_plot_time_axis(script, least, most);
-  script_grid(script);
+  fg_plot_grid(script);
   fg_page_put(script, "set yrange [0:*]\nset ylabel '{/:Italic W}_2(ODE, SDE)' tc rgb " FG_INK "\nplot ");
   if (bands)
     fg_page_put(script, "$gaptime using 1:3:4 with filledcurves lc rgb " FG_INK
@@ -138,8 +137,8 @@ void fg_plot_residual(const fg_run *run, fg_plots *plots)
   plots->residual = true;
   fg_figures_begin(plots->figures, "residual", 460, 290);
   fg_plot_time_axis(script, least, most);
-  script_log_y(script);
-  script_grid(script);
+  fg_plot_log_y(script);
+  fg_plot_grid(script);
   fg_page_put(script,
               "set ylabel 'mean of {/:Italic R}^2' tc rgb " FG_INK "\n"
               "plot $residual using 1:3:4 with filledcurves lc rgb " FG_INK " fs transparent solid 0.15 "
@@ -148,8 +147,8 @@ void fg_plot_residual(const fg_run *run, fg_plots *plots)
   plots->relative = true;
   fg_figures_begin(plots->figures, "relative", 460, 290);
   fg_plot_time_axis(script, least, most);
-  script_log_y(script);
-  script_grid(script);
+  fg_plot_log_y(script);
+  fg_plot_grid(script);
   fg_page_put(script, "set ylabel 'relative residual' tc rgb " FG_INK "\n"
                       "plot $residual using 1:5 with linespoints lw 1.6 pt 7 ps 0.4 lc rgb " FG_INK "\n");
 }
@@ -179,7 +178,7 @@ void fg_plot_solver(const fg_run *run, fg_plots *plots)
   plots->work = true;
   fg_figures_begin(plots->figures, "work", 460, 290);
   fg_plot_time_axis(script, least, most);
-  script_grid(script);
+  fg_plot_grid(script);
   fg_page_put(script, "set yrange [0:*]\nset ylabel 'per tile and time bin' tc rgb " FG_INK "\n"
                       "plot $solver using 1:3 with linespoints lw 1.6 pt 6 ps 0.5 dt (6,3) lc rgb " FG_MUTED
                       ", $solver using 1:2 with linespoints lw 1.6 pt 7 ps 0.4 lc rgb " FG_ODE "\n");
@@ -187,7 +186,7 @@ void fg_plot_solver(const fg_run *run, fg_plots *plots)
   plots->order = true;
   fg_figures_begin(plots->figures, "order", 460, 290);
   fg_plot_time_axis(script, least, most);
-  script_grid(script);
+  fg_plot_grid(script);
   fg_page_put(script, "set yrange [0:*]\nset ylabel 'mean order of the method' tc rgb " FG_INK "\n"
                       "plot $solver using 1:4 with linespoints lw 1.6 pt 7 ps 0.4 lc rgb " FG_ODE "\n");
 }

@@ -8,7 +8,7 @@
 #include "base/run_directory.h"
 #include "flowgap/analysis.h"
 
-static fg_code write_page(const fg_report *r, fg_status *st)
+static fg_code write_comparison(const fg_report *r, fg_status *st)
 {
   fg_report_head(r);
   fg_report_headline(r);
@@ -24,6 +24,14 @@ static fg_code write_page(const fg_report *r, fg_status *st)
   fg_report_moments(r);
   fg_report_lost(r);
   return FG_OK;
+}
+
+static fg_code write_residual(const fg_report *r, fg_status *st)
+{
+  fg_report_document(r, ": Fokker\xe2\x80\x93Planck residual");
+  fg_report_residual_headline(r);
+  fg_report_warnings(r);
+  return fg_report_measures(r, st);
 }
 
 static fg_code end_page(const fg_report *r, fg_status *st)
@@ -59,7 +67,7 @@ fg_code fg_report_write(const char *run_directory, fg_status *st)
     FG_GO(fg_report_density(&report, run_directory, st), done);
   } else {
     FG_GO(fg_plots_make(&run, &plots, st), done);
-    FG_GO(write_page(&report, st), done);
+    FG_GO(run.residual ? write_residual(&report, st) : write_comparison(&report, st), done);
   }
   FG_GO(end_page(&report, st), done);
   FG_GO(save_page(run_directory, &page, st), done);

@@ -28,6 +28,9 @@ FG_CHECKED fg_code fg_report_frames(const fg_report *r, fg_status *st);
 FG_CHECKED fg_code fg_report_residual(const fg_report *r, fg_status *st);
 FG_CHECKED fg_code fg_report_paths(const fg_report *r, fg_status *st);
 FG_CHECKED fg_code fg_report_solver(const fg_report *r, fg_status *st);
+/* residual.c: the page of `flowgap residual` */
+void fg_report_residual_headline(const fg_report *r);
+FG_CHECKED fg_code fg_report_measures(const fg_report *r, fg_status *st);
 /* distances.c */
 FG_CHECKED fg_code fg_report_distances(const fg_report *r, fg_status *st);
 /* certificate.c; nothing without the member of results.json */

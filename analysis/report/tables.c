@@ -313,6 +313,8 @@ void fg_report_provenance(const fg_report *r)
   fg_page_put(
       page, "</tbody></table></div>\n<p class=\"note\">Same seed, settings and instruction set give the same "
             "figures with any number of threads. The numbers behind this page are in results.json and ");
-  fg_page_put(page, strcmp(verb, "density") == 0 ? "densities.h5" : "samples.h5");
+  fg_page_put(page, strcmp(verb, "density") == 0 ? "densities.h5"
+                    : r->run->residual           ? "maps.h5"
+                                                 : "samples.h5");
   fg_page_put(page, " beside it.</p>\n</section>\n");
 }

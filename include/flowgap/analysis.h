@@ -91,13 +91,19 @@ FG_CHECKED FG_API fg_code fg_compare_run(fg_engine *engine, const fg_settings *s
                                          const char *run_directory, const fg_progress *progress,
                                          fg_status *st);
 
+/* The Fokker-Planck residual of the model in the settings (residual.*) under their measures; writes the run
+ * directory (config.yaml, results.json, maps.h5, log.txt, report.html; docs/run-directory.md). */
+FG_CHECKED FG_API fg_code fg_residual_run(fg_engine *engine, const fg_settings *settings,
+                                          const char *run_directory, const fg_progress *progress,
+                                          fg_status *st);
+
 /* Densities of both laws of the model on a grid, d = 1, 2, and what separates them (settings density.*); writes a run
  * directory with config.yaml, results.json, densities.h5, log.txt and report.html. */
 FG_CHECKED FG_API fg_code fg_density_run(fg_engine *engine, const fg_settings *settings,
                                          const char *run_directory, const fg_progress *progress,
                                          fg_status *st);
 
-/* Write run_directory/report.html from its results.json, config.yaml and samples.h5 or densities.h5. */
+/* Write run_directory/report.html from what lies beside it. */
 FG_CHECKED FG_API fg_code fg_report_write(const char *run_directory, fg_status *st);
 
 #ifdef __cplusplus

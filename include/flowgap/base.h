@@ -91,8 +91,8 @@ FG_CHECKED FG_API fg_code fg_settings_words(const fg_settings *settings, const c
 FG_API bool fg_settings_given(const fg_settings *settings, const char *key);
 /* Have both the same value there, to the bit? */
 FG_API bool fg_settings_same(const fg_settings *a, const fg_settings *b, const char *key);
-/* FG_USAGE when a key of `group` ("process", "prior", "target", "model", "flow.ode", "train") is given that its kind
- * does not use, such as process.beta_max with ou; fg_*_from_settings ask it of what they read. */
+/* FG_USAGE when a key of `group` ("process", "prior", "target", "model", "flow.ode", "residual", "train") is given that
+ * its kind does not use, such as process.beta_max with ou; fg_*_from_settings ask it of what they read. */
 FG_CHECKED FG_API fg_code fg_settings_check(const fg_settings *settings, const char *group, fg_status *st);
 /* Folder of the file that gave the key, so that relative paths work; "" if none. Borrowed. */
 FG_API const char *fg_settings_folder(const fg_settings *settings, const char *key);

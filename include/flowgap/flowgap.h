@@ -9,6 +9,7 @@
 #include "flowgap/flow.h"
 #include "flowgap/law.h"
 #include "flowgap/model.h"
+#include "flowgap/residual.h"
 #include "flowgap/sde.h"
 #include "flowgap/status.h"
 #include "flowgap/target.h"

@@ -85,7 +85,9 @@ typedef enum fg_guide_score {
 typedef enum fg_guide_reference_kind {
   FG_RELATIVE_TO_NONE,       /* DIS: s = u / g */
   FG_RELATIVE_TO_STATIONARY, /* DDS: s_ref = -x / variance */
-  FG_RELATIVE_TO_PINNED      /* PIS: s_ref = -x / (g^2 (pin - t)) */
+  FG_RELATIVE_TO_PINNED,     /* PIS: s_ref = -x / (g^2 (pin - t)) */
+  FG_RELATIVE_TO_BRIDGE /* the noising process has a control v too: s = (u + v) / g is the score, and flows
+                                have the drift mu + g (u (1 + lambda^2) - v (1 - lambda^2)) / 2 */
 } fg_guide_reference_kind;
 
 typedef struct fg_guide_settings {
@@ -120,6 +122,9 @@ typedef struct fg_network_settings {
   size_t factor_width, factor_frequencies;
   const double *factor_frequency, *factor_phase;                                    /* [factor_frequencies] */
   const double *factor_weights[FG_FACTOR_LAYERS], *factor_biases[FG_FACTOR_LAYERS]; /* [out, in], [out] */
+  /* RELATIVE_TO_BRIDGE: v, a control of the vector form without score information. NULL: not known, and the model
+   * gives s = u / g, which drives flows of lambda 1 alone */
+  const struct fg_network_settings *noising;
 } fg_network_settings;
 FG_CHECKED FG_API fg_code fg_model_network(fg_engine *engine, const fg_network_settings *settings,
                                            const fg_process *process, fg_model **model, fg_status *st);

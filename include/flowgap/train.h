@@ -1,5 +1,5 @@
 /* Training of diffusion samplers: a control is learned so that the controlled generative SDE ends in an
- * unnormalised density rho = Z p (DIS, PIS, DDS). Formulas, forms of the weight and settings are in docs/samplers.md. */
+ * unnormalised density rho = Z p (DIS, PIS, DDS, bridges). Formulas, forms of the weight and settings are in docs/samplers.md. */
 #ifndef FLOWGAP_TRAIN_H
 #define FLOWGAP_TRAIN_H
 
@@ -18,9 +18,10 @@ extern "C" {
 #endif
 
 typedef enum fg_train_method {
-  FG_TRAIN_DIS, /* time reversal of the process (arXiv 2211.01364) */
-  FG_TRAIN_PIS, /* relative to Brownian motion, process pinned (arXiv 2111.15141) */
-  FG_TRAIN_DDS  /* relative to the stationary process, ou or vp (arXiv 2302.13834) */
+  FG_TRAIN_DIS,   /* time reversal of the process (arXiv 2211.01364) */
+  FG_TRAIN_PIS,   /* relative to Brownian motion, process pinned (arXiv 2111.15141) */
+  FG_TRAIN_DDS,   /* relative to the stationary process, ou or vp (arXiv 2302.13834) */
+  FG_TRAIN_BRIDGE /* as DIS, and the noising process learns a control too (arXiv 2307.01198) */
 } fg_train_method;
 
 typedef enum fg_train_objective {

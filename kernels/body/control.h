@@ -25,15 +25,18 @@ typedef struct fg_control {
   const fg_field *field;
   fg_network_run run; /* shape, weights, activation */
   int p, d, potential;
+  int curved; /* the planes of second derivatives are there: potential form, or a divergence is asked for */
   const fg_real *x, *row; /* of the last call */
   fg_real *h[FG_LAYERS_MAX], *gate[FG_LAYERS_MAX];
   fg_real *down, *spare; /* planes of the reverse sweep */
-  /* potential form, per layer: phi'', the reverse sweep before and after the gate, tangents */
+  /* per layer: phi'', the reverse sweep before and after the gate, tangents (potential form); for a divergence
+     body/control_divergence.h says what they hold */
   fg_real *bend[FG_LAYERS_MAX], *above[FG_LAYERS_MAX], *below[FG_LAYERS_MAX], *tangent[FG_LAYERS_MAX];
   fg_real *out;   /* [d][p]: what the network gives, before the clip; grad net in the potential form */
   fg_real *score; /* [d][p]: S, before the clip */
   fg_real *u;     /* [d][p] */
   fg_real *chi, *bent, *one; /* [d][p], [d][p], [p]: room of the reverse */
+  fg_real *line;             /* [widest], with a divergence */
   fg_real *density_row, *density_scratch;
 } fg_control;
 
@@ -49,8 +52,9 @@ FG_HD fg_real *fg_control_plane(fg_real *base, size_t *used, size_t count)
   return room;
 }
 
-/* Lay out everything from base (64-byte aligned); returns the reals used. With base 0 it only counts. */
-FG_HD size_t fg_control_carve(fg_control *c, const fg_field *f, int p, fg_real *base)
+/* Lay out everything from base (64-byte aligned), with room for a divergence if asked; returns the reals used. With
+ * base 0 it only counts. */
+FG_HD size_t fg_control_carve(fg_control *c, const fg_field *f, int p, int divergence, fg_real *base)
 {
   size_t used = 0, vector = (size_t)f->d * (size_t)p;
   fg_network_describe(f, &c->run);
@@ -59,8 +63,9 @@ FG_HD size_t fg_control_carve(fg_control *c, const fg_field *f, int p, fg_real *
   c->p = p;
   c->d = f->d;
   c->potential = c->run.potential;
+  c->curved = c->potential || divergence;
   for (int l = 0; l + 1 < at->layers; l++) {
-    const size_t plane = (size_t)p * at->layer[l].out_pad, second = c->potential ? plane : 0;
+    const size_t plane = (size_t)p * at->layer[l].out_pad, second = c->curved ? plane : 0;
     c->h[l] = fg_control_plane(base, &used, plane);
     c->gate[l] = fg_control_plane(base, &used, plane);
     c->bend[l] = fg_control_plane(base, &used, second);
@@ -76,6 +81,7 @@ FG_HD size_t fg_control_carve(fg_control *c, const fg_field *f, int p, fg_real *
   c->chi = fg_control_plane(base, &used, vector);
   c->bent = fg_control_plane(base, &used, vector);
   c->one = fg_control_plane(base, &used, (size_t)p);
+  c->line = fg_control_plane(base, &used, divergence ? (size_t)at->widest : 0);
   c->density_row = fg_control_plane(base, &used, (size_t)fg_density_row_size(&f->guide.density));
   c->density_scratch = fg_control_plane(base, &used, fg_density_scratch(&f->guide.density, p));
   return used;
@@ -83,22 +89,24 @@ FG_HD size_t fg_control_carve(fg_control *c, const fg_field *f, int p, fg_real *
 
 TILE_FN void fg_control_begin(fg_control *c, const fg_field *f, int p, fg_real *scratch)
 {
-  fg_control_carve(c, f, p, scratch);
+  fg_control_carve(c, f, p, 0, scratch);
   fg_density_row(&f->guide.density, c->density_row);
 }
 
 FG_HD size_t fg_control_scratch(const fg_field *f, int p)
 {
   fg_control c;
-  return fg_control_carve(&c, f, p, 0);
+  return fg_control_carve(&c, f, p, 0, 0);
 }
 
-/* Hidden layers; slopes are kept if `slopes`, bends too in the potential form. */
-TILE_FN void fg_control_layers(fg_control *c, int slopes)
+/* What of the hidden layers is kept; the potential form keeps their bends with the slopes. */
+enum { FG_KEEP_SLOPES = 1, FG_KEEP_BENDS = 2 };
+
+TILE_FN void fg_control_layers(fg_control *c, int keep)
 {
   const fg_network_layout *at = &c->run.at;
-  const int p = c->p, parts = FG_WANT_VALUE | (slopes ? FG_WANT_SLOPE : 0) |
-                              (slopes && c->potential ? FG_WANT_BEND : 0);
+  const int p = c->p, bends = keep == FG_KEEP_BENDS || (keep && c->potential);
+  const int parts = FG_WANT_VALUE | (keep ? FG_WANT_SLOPE : 0) | (bends ? FG_WANT_BEND : 0);
   for (int l = 0; l + 1 < at->layers; l++) {
     const fg_network_layer *layer = &at->layer[l];
     const fg_real *w = c->run.packed + layer->forward;
@@ -107,8 +115,8 @@ TILE_FN void fg_control_layers(fg_control *c, int slopes)
     else
       tile_matmul(p, layer->out_pad, layer->in, c->h[l - 1], layer->in_pad, 1, w, c->run.packed + layer->bias,
                   0, 0, c->h[l]);
-    fg_tile_activate(&c->run, p * layer->out_pad, parts, c->h[l], slopes ? c->gate[l] : 0,
-                     slopes && c->potential ? c->bend[l] : 0);
+    fg_tile_activate(&c->run, p * layer->out_pad, parts, c->h[l], keep ? c->gate[l] : 0,
+                     bends ? c->bend[l] : 0);
   }
 }
 
@@ -144,8 +152,8 @@ TILE_FN void fg_control_sum(fg_control *c)
   TILE_SYNC();
 }
 
-/* c->u at x [d][p]; with `slopes` a reverse may follow. */
-TILE_FN void fg_control_value(fg_control *c, const fg_real *x, const fg_real *row, int slopes)
+/* c->u at x [d][p]; with slopes kept a reverse may follow, or a divergence, whose reverse needs the bends. */
+TILE_FN void fg_control_value(fg_control *c, const fg_real *x, const fg_real *row, int keep)
 {
   const fg_network_layer *out = &c->run.at.layer[c->run.at.layers - 1];
   c->x = x;
@@ -155,7 +163,7 @@ TILE_FN void fg_control_value(fg_control *c, const fg_real *x, const fg_real *ro
     fg_control_gradient(c);
     return;
   }
-  fg_control_layers(c, slopes);
+  fg_control_layers(c, keep);
   tile_dot(c->p, c->d, out->in_pad, c->h[c->run.at.layers - 2], c->run.packed + out->rows,
            c->run.packed + out->bias, 0, c->out);
   fg_control_sum(c);
@@ -188,8 +196,10 @@ TILE_FN void fg_control_reverse_score(fg_control *c, const fg_real *__restrict__
   TILE_SYNC();
 }
 
-/* Gradient of sum psi.net through the layers, psi within the clip. dx += its part, unless 0. */
-TILE_FN void fg_control_reverse_layers(fg_control *c, const fg_real *psi, const fg_gradient *to, fg_real *dx)
+/* Gradient of sum psi.net through the layers, psi within the clip, and of what else has the adjoints `more` of a_l
+ * (0: nothing). dx += its part, unless 0. */
+TILE_FN void fg_control_reverse_layers(fg_control *c, const fg_real *psi, fg_real *const *more,
+                                       const fg_gradient *to, fg_real *dx)
 {
   const fg_network_layout *at = &c->run.at;
   const int p = c->p, d = c->d, last = at->layers - 1;
@@ -197,6 +207,7 @@ TILE_FN void fg_control_reverse_layers(fg_control *c, const fg_real *psi, const 
   tile_outer(p, out->in_pad, d, psi, 1, p, c->h[last - 1], to->core + out->rows);
   for (int j = 0; j < d; j++) to->core[out->bias + j] += tile_sum(p, psi + (size_t)j * p);
   tile_matmul(p, out->in_pad, d, psi, 1, p, c->run.packed + out->backward, 0, 0, c->gate[last - 1], c->down);
+  if (more) fg_tile_add(p * out->in_pad, more[last - 1], c->down);
   for (int l = last - 1; l > 0; l--) {
     const fg_network_layer *layer = &at->layer[l];
     tile_outer(p, layer->out_pad, layer->in, c->h[l - 1], layer->in_pad, 1, c->down,
@@ -205,6 +216,7 @@ TILE_FN void fg_control_reverse_layers(fg_control *c, const fg_real *psi, const 
     tile_matmul(p, layer->in_pad, layer->out, c->down, layer->out_pad, 1, c->run.packed + layer->backward, 0,
                 0, c->gate[l - 1], c->spare);
     fg_network_swap(&c->down, &c->spare);
+    if (more) fg_tile_add(p * layer->in_pad, more[l - 1], c->down);
   }
   tile_outer(p, first->out_pad, d, c->x, 1, p, c->down, to->core + first->forward);
   tile_column_sum(p, first->out_pad, c->down, to->row);
@@ -228,7 +240,9 @@ TILE_FN void fg_control_reverse(fg_control *c, fg_real *__restrict__ psi, const 
   const fg_real *__restrict__ out = c->out;
   TILE_EACH(i, vector) psi[i] *= fg_clip_slope(out[i], clip);
   TILE_SYNC();
-  fg_control_reverse_layers(c, psi, to, dx);
+  fg_control_reverse_layers(c, psi, 0, to, dx);
 }
+
+#include "body/control_divergence.h"
 
 #endif

@@ -2,11 +2,15 @@
  *
  * Log-variance: the path is held fixed, d rnd / d u_k = root z or (push / spread) z; with c_i = d loss / d rnd_i the
  * tile walks its paths once more and adds c_i (d rnd / d u_k) through the control at each step: nothing is
- * stored but the state.
+ * stored but the state. The control v of the noising process of a bridge gets
+ *   continuous  ( (u+v) time + root z ).dv + g time d div v  at (X, t_k)
+ *   discrete    - back_push / deviation (X - back X' - back_push v) / deviation.dv  at (X', t_k+1).
  * KL: the tile walks forward and keeps X_k and z_k, then backward with the adjoint l of X:
  *   from step k   l' = l - back r,  r = (X_k - back X_{k+1}) / back_variance   (discrete form, else r = 0)
  *                 psi = push l' + d rnd_k / d u
  *                 l   = keep l' + r + (du/dx)^T psi
+ * A bridge adds back_push (dv/dx)^T r to what l' loses in the discrete form, v at X_{k+1}; in the continuous one
+ * (dv/dx)^T (d rnd_k / d v) and the slope of g time div v to l, v at X_k.
  * The slopes at X_k are computed again on the way back, so memory does not grow with steps times width. */
 #ifndef FG_BODY_OBJECTIVE_H
 #define FG_BODY_OBJECTIVE_H
@@ -19,16 +23,17 @@ FG_HD size_t fg_objective_row(const fg_network_layout *at)
   return (size_t)at->layer[0].out_pad + FG_PAD;
 }
 
-FG_HD size_t fg_objective_size(const fg_field *f, size_t steps)
+/* nodes: rows of the field, [steps] or those of a noising control */
+FG_HD size_t fg_objective_size(const fg_field *f, size_t nodes)
 {
   fg_network_layout at;
   fg_network_layout_of(f, &at);
-  return at.core + steps * fg_objective_row(&at);
+  return at.core + nodes * fg_objective_row(&at);
 }
 
-FG_HD fg_gradient fg_objective_at(const fg_path_walk *w, fg_real *block, size_t k)
+FG_HD fg_gradient fg_objective_at(const fg_control *c, fg_real *block, size_t k)
 {
-  const fg_network_layout *at = &w->control.run.at;
+  const fg_network_layout *at = &c->run.at;
   fg_gradient g;
   g.core = block;
   g.row = block + at->core + k * fg_objective_row(at);
@@ -55,11 +60,11 @@ FG_HD int fg_objective_is_kl(const fg_objective_request *r)
   return r->objective == FG_OBJECTIVE_KL || r->objective == FG_OBJECTIVE_KL_ITO;
 }
 
-/* Scratch beside the walk: psi and the adjoint, weights, and for KL the path. */
+/* Scratch beside the walk: psi and the adjoint, weights (twice), and for KL the path. */
 FG_HD size_t fg_objective_extra(const fg_field *f, const fg_objective_request *r, int p)
 {
   const size_t vector = fg_whole_lanes((size_t)f->d * (size_t)p), path = 2 * vector * r->paths.steps;
-  return 2 * vector + fg_whole_lanes((size_t)p) + (fg_objective_is_kl(r) ? path : 0);
+  return 2 * vector + 2 * fg_whole_lanes((size_t)p) + (fg_objective_is_kl(r) ? path : 0);
 }
 
 FG_HD size_t fg_objective_scratch(const fg_field *f, const fg_objective_request *r, int p)
@@ -114,25 +119,70 @@ TILE_FN void fg_objective_noise(const fg_path_walk *w, const fg_real *__restrict
   TILE_SYNC();
 }
 
-/* Log-variance, after rnd is known: weight[i] = d loss / d rnd of path first + i. */
+/* The share of v in the continuous form of step k, before the step. psi and kappa are room. */
+TILE_FN void fg_objective_noising_continuous(fg_path_walk *w, size_t k, const fg_real *__restrict__ c,
+                                             fg_real *__restrict__ psi, fg_real *__restrict__ kappa,
+                                             fg_real *block)
+{
+  const fg_path_step *s = &w->request->step[k];
+  const fg_real time = (fg_real)s->time, root = (fg_real)s->root;
+  const fg_real g_time = (fg_real)(sqrt(w->request->coeff[k].g2) * s->time);
+  const fg_gradient to = fg_objective_at(&w->noising, block, k);
+  const int p = w->p;
+  fg_path_meet(w, k, FG_KEEP_BENDS);
+  const fg_real *__restrict__ u = w->control.u, *__restrict__ v = w->noising.u, *__restrict__ z = w->z;
+  TILE_EACH(i, p) kappa[i] = c[i] * g_time;
+  for (int j = 0; j < w->d; j++) {
+    const int at = j * p;
+    TILE_EACH(i, p) psi[at + i] = c[i] * (time * (u[at + i] + v[at + i]) + root * z[at + i]);
+  }
+  TILE_SYNC();
+  fg_control_reverse_divergence(&w->noising, psi, kappa, &to, 0);
+}
+
+/* The share of v in the discrete form of step k, after fg_path_aim and the step. */
+TILE_FN void fg_objective_noising_discrete(fg_path_walk *w, size_t k, const fg_real *__restrict__ c,
+                                           fg_real *__restrict__ psi, fg_real *block)
+{
+  const fg_real back_push = (fg_real)fg_path_terms_of(&w->request->step[k], w->d).back_push;
+  const fg_gradient to = fg_objective_at(&w->noising, block, k + 1);
+  const int p = w->p;
+  fg_path_meet(w, k + 1, FG_KEEP_SLOPES);
+  fg_path_miss(w, k);
+  const fg_real *__restrict__ miss = w->miss;
+  for (int j = 0; j < w->d; j++) {
+    const int at = j * p;
+    TILE_EACH(i, p) psi[at + i] = -c[i] * back_push * miss[at + i];
+  }
+  TILE_SYNC();
+  fg_control_reverse(&w->noising, psi, &to, 0, 1);
+}
+
+/* Log-variance, after rnd is known: weight[i] = d loss / d rnd of path first + i. noising: the block of a bridge's
+ * noising control, or 0. */
 TILE_FN int fg_objective_variance_tile(const fg_field *f, const fg_objective_request *r, const fg_real *rows,
                                        const double *weight, size_t first, int count, int p, fg_real *block,
-                                       fg_real *scratch)
+                                       fg_real *noising, fg_real *scratch)
 {
   fg_path_walk w;
   const size_t vector = (size_t)f->d * (size_t)p;
-  fg_real *psi = fg_cut(&scratch, vector), *c = fg_cut(&scratch, (size_t)p);
+  const int discrete = r->form == FG_FORM_DISCRETE;
+  fg_real *psi = fg_cut(&scratch, vector), *c = fg_cut(&scratch, (size_t)p),
+          *kappa = fg_cut(&scratch, (size_t)p);
   fg_path_begin(&w, f, &r->paths, rows, first, count, p, scratch);
   fg_objective_weights(&w, weight, c);
   if (!fg_objective_rest(&w, c)) return 0;
   for (size_t k = 0; k < r->paths.steps; k++) {
     const fg_path_step *s = &r->paths.step[k];
-    const fg_gradient to = fg_objective_at(&w, block, k);
+    const fg_gradient to = fg_objective_at(&w.control, block, k);
     if (fg_path_cancelled(&w, k)) return 1;
-    fg_path_look(&w, k, 1);
-    fg_objective_noise(&w, c, (fg_real)(r->form == FG_FORM_DISCRETE ? s->push / s->spread : s->root), psi);
+    fg_path_look(&w, k, FG_KEEP_SLOPES);
+    if (noising && !discrete) fg_objective_noising_continuous(&w, k, c, psi, kappa, noising);
+    if (noising && discrete) fg_path_aim(&w, k);
+    fg_objective_noise(&w, c, (fg_real)(discrete ? s->push / s->spread : s->root), psi);
     fg_control_reverse(&w.control, psi, &to, 0, 1);
     fg_path_move(&w, k);
+    if (noising && discrete) fg_objective_noising_discrete(&w, k, c, psi, noising);
   }
   return 0;
 }
@@ -149,11 +199,16 @@ TILE_FN int fg_objective_forward(fg_path_walk *w, fg_real *path)
 {
   const int vector = w->d * w->p;
   const size_t place = fg_whole_lanes((size_t)vector);
+  if (w->request->noising) fg_path_meet_whole(w, 0);
   for (size_t k = 0; k < w->request->steps; k++) {
     if (fg_path_cancelled(w, k)) return 1;
     fg_path_look(w, k, 0);
     fg_objective_copy(vector, w->x, path + 2 * k * place);
     fg_objective_copy(vector, w->z, path + (2 * k + 1) * place);
+    if (w->request->noising) {
+      fg_path_cross(w, k);
+      continue;
+    }
     fg_path_weigh(w, &w->request->step[k]);
     fg_path_move(w, k);
   }
@@ -174,7 +229,7 @@ TILE_FN void fg_objective_back(fg_path_walk *w, const fg_objective_request *r, s
   const fg_real t_keep = (fg_real)t.keep, t_push = (fg_real)t.push, t_spread = (fg_real)t.spread;
   const fg_real keep = (fg_real)s->keep, push = (fg_real)s->push, back = (fg_real)s->back;
   const fg_real time = (fg_real)s->time, ito = (fg_real)(r->objective == FG_OBJECTIVE_KL_ITO ? s->root : 0);
-  fg_control_value(&w->control, x, fg_path_row(w, k), 1);
+  fg_control_value(&w->control, x, fg_path_row(w, k), FG_KEEP_SLOPES);
   const fg_real *__restrict__ u = w->control.u;
   for (int j = 0; j < w->d; j++) {
     const int at = j * p;
@@ -197,15 +252,85 @@ TILE_FN void fg_objective_back(fg_path_walk *w, const fg_objective_request *r, s
   TILE_SYNC();
 }
 
-/* KL: c_i is 1, or 0 for a lost path; the caller divides by the number of paths that are left. loss [count]
+/* The same for a bridge in the discrete form, with the gradient of v, whose place is X' = next. */
+TILE_FN void fg_objective_back_discrete(fg_path_walk *w, size_t k, const fg_real *x, const fg_real *next,
+                                        const fg_real *__restrict__ z, const fg_real *__restrict__ c,
+                                        fg_real *__restrict__ psi, fg_real *__restrict__ l, fg_real *block)
+{
+  const fg_path_step *s = &w->request->step[k];
+  const fg_path_terms t = fg_path_terms_of(s, w->d);
+  const fg_real deviation = (fg_real)(s->back_variance > 0 ? 1 / sqrt(s->back_variance) : 0);
+  const fg_real t_keep = (fg_real)t.keep, t_push = (fg_real)t.push, t_spread = (fg_real)t.spread;
+  const fg_real t_back = (fg_real)t.back_push, back_push = (fg_real)s->back_push, back = (fg_real)s->back;
+  const fg_real keep = (fg_real)s->keep, push = (fg_real)s->push;
+  const fg_gradient to = fg_objective_at(&w->noising, block, k + 1);
+  const int p = w->p, vector = w->d * p;
+  fg_real *__restrict__ pull = w->miss, *__restrict__ psi_v = w->next;
+  fg_control_value(&w->control, x, fg_path_row(w, k), FG_KEEP_SLOPES);
+  fg_control_value(&w->noising, next, fg_path_noising_row(w, k + 1), FG_KEEP_SLOPES);
+  const fg_real *__restrict__ u = w->control.u, *__restrict__ v = w->noising.u;
+  for (int j = 0; j < w->d; j++) {
+    const int at = j * p;
+    TILE_EACH(i, p)
+    {
+      const fg_real miss =
+          t_keep * x[at + i] + t_push * u[at + i] + t_spread * z[at + i] - t_back * v[at + i];
+      pull[at + i] = c[i] * miss * deviation;
+      psi_v[at + i] = -back_push * pull[at + i];
+      l[at + i] -= back * pull[at + i];
+    }
+  }
+  TILE_SYNC();
+  fg_control_reverse(&w->noising, psi_v, &to, l, 1);
+  TILE_EACH(i, vector)
+  {
+    psi[i] = push * l[i];
+    l[i] = keep * l[i] + pull[i];
+  }
+  TILE_SYNC();
+}
+
+/* In the continuous form, v at X; kappa is room. */
+TILE_FN void fg_objective_back_continuous(fg_path_walk *w, const fg_objective_request *r, size_t k,
+                                          const fg_real *x, const fg_real *__restrict__ z,
+                                          const fg_real *__restrict__ c, fg_real *__restrict__ psi,
+                                          fg_real *__restrict__ kappa, fg_real *__restrict__ l,
+                                          fg_real *block)
+{
+  const fg_path_step *s = &r->paths.step[k];
+  const fg_real keep = (fg_real)s->keep, push = (fg_real)s->push, time = (fg_real)s->time;
+  const fg_real ito = (fg_real)(r->objective == FG_OBJECTIVE_KL_ITO ? s->root : 0);
+  const fg_real g_time = (fg_real)(sqrt(r->paths.coeff[k].g2) * s->time);
+  const fg_gradient to = fg_objective_at(&w->noising, block, k);
+  const int p = w->p;
+  fg_real *__restrict__ psi_v = w->next;
+  fg_control_value(&w->control, x, fg_path_row(w, k), FG_KEEP_SLOPES);
+  fg_control_value(&w->noising, x, fg_path_noising_row(w, k), FG_KEEP_BENDS);
+  const fg_real *__restrict__ u = w->control.u, *__restrict__ v = w->noising.u;
+  TILE_EACH(i, p) kappa[i] = c[i] * g_time;
+  for (int j = 0; j < w->d; j++) {
+    const int at = j * p;
+    TILE_EACH(i, p)
+    {
+      psi_v[at + i] = c[i] * (time * (u[at + i] + v[at + i]) + ito * z[at + i]);
+      psi[at + i] = push * l[at + i] + psi_v[at + i];
+      l[at + i] = keep * l[at + i];
+    }
+  }
+  TILE_SYNC();
+  fg_control_reverse_divergence(&w->noising, psi_v, kappa, &to, k > 0 ? l : 0);
+}
+
+/* KL: c_i is 1, or 0 for a lost path; `noising` as above; the caller divides by the number of paths that are left. loss [count]
  * receives what the mean is taken of. */
 TILE_FN int fg_objective_kl_tile(const fg_field *f, const fg_objective_request *r, const fg_real *rows,
                                  double *loss, size_t first, int count, int p, fg_real *block,
-                                 fg_real *scratch)
+                                 fg_real *noising, fg_real *scratch)
 {
   fg_path_walk w;
   const size_t vector = (size_t)f->d * (size_t)p, place = fg_whole_lanes(vector);
-  fg_real *psi = fg_cut(&scratch, vector), *l = fg_cut(&scratch, vector), *c = fg_cut(&scratch, (size_t)p);
+  fg_real *psi = fg_cut(&scratch, vector), *l = fg_cut(&scratch, vector), *c = fg_cut(&scratch, (size_t)p),
+          *kappa = fg_cut(&scratch, (size_t)p);
   fg_real *path = fg_cut(&scratch, 2 * place * r->paths.steps);
   const int discrete = r->form == FG_FORM_DISCRETE, without = r->objective == FG_OBJECTIVE_KL && !discrete;
   const fg_real precision =
@@ -222,12 +347,20 @@ TILE_FN int fg_objective_kl_tile(const fg_field *f, const fg_objective_request *
   TILE_SYNC();
   const int from = fg_objective_first(&w, c);
   if (from < 0) return 0;
+  fg_objective_borrow(&w, c, from, w.x);
+  const fg_real *next = w.x;
   for (size_t k = r->paths.steps; k-- > 0;) {
-    const fg_gradient to = fg_objective_at(&w, block, k);
+    const fg_gradient to = fg_objective_at(&w.control, block, k);
     fg_real *x = path + 2 * k * place, *z = x + place;
     if (fg_path_cancelled(&w, k)) return 1;
     fg_objective_borrow(&w, c, from, x);
-    fg_objective_back(&w, r, k, x, z, c, psi, l);
+    if (!noising)
+      fg_objective_back(&w, r, k, x, z, c, psi, l);
+    else if (discrete)
+      fg_objective_back_discrete(&w, k, x, next, z, c, psi, l, noising);
+    else
+      fg_objective_back_continuous(&w, r, k, x, z, c, psi, kappa, l, noising);
+    next = x;
     fg_control_reverse(&w.control, psi, &to, k > 0 ? l : 0, r->detach_score);
   }
   return 0;

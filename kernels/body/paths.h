@@ -1,5 +1,7 @@
 /* Paths of a sampler on a tile, with the log Radon-Nikodym derivative rnd = -log w in both forms (engine.h). A field
- * without a guide is a score model like any other: then u = g s. */
+ * without a guide is a score model like any other: then u = g s. With a control of the noising process the path is
+ * that of a bridge (formula/path.h): v is met at each node once, for the continuous form of the step that begins
+ * there and for the discrete form of the one that ends there. */
 #ifndef FG_BODY_PATHS_H
 #define FG_BODY_PATHS_H
 
@@ -17,11 +19,16 @@ typedef struct fg_path_walk {
   const fg_paths_request *request;
   const fg_real *rows; /* [steps] rows of the field */
   int row_size;
+  const fg_real *noising_rows; /* [steps + 1] rows of the noising control, which follow them */
+  int noising_row_size;
   size_t first; /* path of the request */
   int count, p, d;
   fg_control control;    /* only u and one where the field has no guide */
+  fg_control noising;    /* v, of a bridge */
   fg_tile tile;          /* of such a field */
   fg_real *x, *next, *z; /* [d][p] */
+  fg_real *miss;         /* [d][p], of a bridge: X less back X', in standard deviations */
+  fg_real *divergence;   /* [p], of a bridge: div v */
   fg_real *alive;        /* [p]: 1, or 0 once a path is lost; such a path stays where it was, unused */
   double *rnd[2], *ito;  /* [p]; ito: the sum of u.z root */
   fg_real *target_row, *target_scratch, *log_rho;
@@ -42,7 +49,13 @@ FG_HD size_t fg_path_carve(fg_path_walk *w, const fg_field *f, const fg_paths_re
   w->log_rho = fg_control_plane(base, &used, (size_t)p);
   w->target_row = fg_control_plane(base, &used, (size_t)fg_density_row_size(&r->target));
   w->target_scratch = fg_control_plane(base, &used, fg_density_scratch(&r->target, p));
-  if (f->guided) return used + fg_control_carve(&w->control, f, p, base ? base + used : 0);
+  w->miss = fg_control_plane(base, &used, r->noising ? vector : 0);
+  w->divergence = fg_control_plane(base, &used, r->noising ? (size_t)p : 0);
+  if (r->noising) {
+    const int divergence = r->rnd[FG_FORM_CONTINUOUS].device != 0;
+    used += fg_control_carve(&w->noising, r->noising, p, divergence, base ? base + used : 0);
+  }
+  if (f->guided) return used + fg_control_carve(&w->control, f, p, 0, base ? base + used : 0);
   w->control.u = fg_control_plane(base, &used, vector);
   w->control.one = fg_control_plane(base, &used, (size_t)p);
   w->tile.scratch = fg_control_plane(base, &used, fg_field_scratch(f, p, FG_SCORE));
@@ -73,6 +86,8 @@ TILE_FN void fg_path_begin(fg_path_walk *w, const fg_field *f, const fg_paths_re
   w->request = r;
   w->rows = rows;
   w->row_size = (int)fg_whole_lanes((size_t)fg_field_row_size(f));
+  w->noising_rows = rows + r->steps * (size_t)w->row_size;
+  w->noising_row_size = r->noising ? (int)fg_whole_lanes((size_t)fg_field_row_size(r->noising)) : 0;
   w->first = first;
   w->count = count;
   w->p = p;
@@ -120,6 +135,72 @@ TILE_FN void fg_path_weigh(fg_path_walk *w, const fg_path_step *s)
   TILE_SYNC();
 }
 
+/* The same for a bridge, but for what the discrete form makes of v at X'. */
+TILE_FN void fg_path_weigh_bridge(fg_path_walk *w, size_t k)
+{
+  const fg_path_step *s = &w->request->step[k];
+  const double g_time = sqrt(w->request->coeff[k].g2) * s->time,
+               constant = fg_path_terms_of(s, w->d).constant;
+  const fg_real root = (fg_real)s->root, half_time = (fg_real)(0.5 * s->time);
+  const fg_real *__restrict__ u = w->control.u, *__restrict__ v = w->noising.u, *__restrict__ z = w->z,
+                              *__restrict__ divergence = w->divergence;
+  double *__restrict__ continuous = w->rnd[FG_FORM_CONTINUOUS],
+                       *__restrict__ discrete = w->rnd[FG_FORM_DISCRETE], *__restrict__ ito = w->ito;
+  const int p = w->p;
+  TILE_EACH(i, p)
+  {
+    continuous[i] += g_time * (double)divergence[i] - s->drift;
+    discrete[i] += constant;
+  }
+  for (int j = 0; j < w->d; j++) {
+    const int at = j * p;
+    TILE_EACH(i, p)
+    {
+      const fg_real sum = u[at + i] + v[at + i], n = z[at + i];
+      const double along = (double)(root * sum * n);
+      continuous[i] += (double)(half_time * sum * sum) + along;
+      ito[i] += along;
+    }
+  }
+  TILE_SYNC();
+}
+
+/* miss before the step, as if v were 0 at X'. */
+TILE_FN void fg_path_aim(fg_path_walk *w, size_t k)
+{
+  const fg_path_terms t = fg_path_terms_of(&w->request->step[k], w->d);
+  const fg_real keep = (fg_real)t.keep, push = (fg_real)t.push, spread = (fg_real)t.spread;
+  const fg_real *__restrict__ x = w->x, *__restrict__ u = w->control.u, *__restrict__ z = w->z;
+  fg_real *__restrict__ miss = w->miss;
+  const int vector = w->d * w->p;
+  TILE_EACH(i, vector) miss[i] = keep * x[i] + push * u[i] + spread * z[i];
+  TILE_SYNC();
+}
+
+/* After it, with v met at X'. */
+TILE_FN void fg_path_miss(fg_path_walk *w, size_t k)
+{
+  const fg_real back_push = (fg_real)fg_path_terms_of(&w->request->step[k], w->d).back_push;
+  const fg_real *__restrict__ v = w->noising.u;
+  fg_real *__restrict__ miss = w->miss;
+  const int vector = w->d * w->p;
+  TILE_EACH(i, vector) miss[i] -= back_push * v[i];
+  TILE_SYNC();
+}
+
+TILE_FN void fg_path_weigh_miss(fg_path_walk *w)
+{
+  const fg_real *__restrict__ miss = w->miss, *__restrict__ z = w->z;
+  double *__restrict__ discrete = w->rnd[FG_FORM_DISCRETE];
+  const int p = w->p;
+  for (int j = 0; j < w->d; j++) {
+    const int at = j * p;
+    TILE_EACH(i, p)
+    discrete[i] += (double)((fg_real)0.5 * (miss[at + i] * miss[at + i] - z[at + i] * z[at + i]));
+  }
+  TILE_SYNC();
+}
+
 /* Take the step where it is finite and within the limit. */
 TILE_FN void fg_path_accept(fg_path_walk *w, size_t k)
 {
@@ -163,15 +244,40 @@ TILE_FN void fg_path_score(fg_path_walk *w, size_t k)
   TILE_SYNC();
 }
 
-/* Control and noise of step k at w->x; with `slopes` a reverse may follow. */
-TILE_FN void fg_path_look(fg_path_walk *w, size_t k, int slopes)
+/* Control and noise of step k at w->x; with slopes kept a reverse may follow. */
+TILE_FN void fg_path_look(fg_path_walk *w, size_t k, int keep)
 {
   const fg_paths_request *r = w->request;
   if (w->field->guided)
-    fg_control_value(&w->control, w->x, fg_path_row(w, k), slopes);
+    fg_control_value(&w->control, w->x, fg_path_row(w, k), keep);
   else
     fg_path_score(w, k);
   fg_tile_normals(r->seed, r->stream, r->first + w->first, (uint32_t)k, w->d, w->p, w->z);
+}
+
+FG_HD const fg_real *fg_path_noising_row(const fg_path_walk *w, size_t k)
+{
+  return w->noising_rows + k * (size_t)w->noising_row_size;
+}
+
+/* The noising control at node k and w->x. */
+TILE_FN void fg_path_meet(fg_path_walk *w, size_t k, int keep)
+{
+  fg_control_value(&w->noising, w->x, fg_path_noising_row(w, k), keep);
+}
+
+/* The same with its divergence where the continuous form needs it: not at the last node. */
+TILE_FN void fg_path_meet_whole(fg_path_walk *w, size_t k)
+{
+  const int divergence = w->noising.curved && k < w->request->steps, p = w->p;
+  fg_real *none = w->divergence;
+  fg_path_meet(w, k, divergence ? FG_KEEP_SLOPES : 0);
+  if (divergence) {
+    fg_control_divergence(&w->noising, w->divergence);
+    return;
+  }
+  TILE_EACH(i, p) none[i] = 0;
+  TILE_SYNC();
 }
 
 /* X' into w->next, then taken. */
@@ -220,9 +326,21 @@ TILE_FN int fg_path_cancelled(const fg_path_walk *w, size_t k)
 TILE_FN void fg_path_store(const fg_path_walk *w)
 {
   for (int form = 0; form < 2; form++) {
-    double *out = (double *)w->request->rnd[form].device + w->first;
-    TILE_EACH(i, w->count) out[i] = w->rnd[form][i];
+    double *out = (double *)w->request->rnd[form].device;
+    if (!out) continue;
+    TILE_EACH(i, w->count) out[w->first + i] = w->rnd[form][i];
   }
+}
+
+/* Step k of a bridge after fg_path_look, with v met at node k. */
+TILE_FN void fg_path_cross(fg_path_walk *w, size_t k)
+{
+  fg_path_weigh_bridge(w, k);
+  fg_path_aim(w, k);
+  fg_path_move(w, k);
+  fg_path_meet_whole(w, k + 1);
+  fg_path_miss(w, k);
+  fg_path_weigh_miss(w);
 }
 
 /* Returns 0, or 1 when the caller asked to stop. Buffers of the request are plain pointers here. X_N goes to
@@ -234,9 +352,14 @@ TILE_FN int fg_paths_tile(const fg_field *f, const fg_paths_request *r, const fg
   fg_path_begin(&w, f, r, rows, first, count, p, scratch);
   int32_t *lost = (int32_t *)r->lost_step.device + first;
   TILE_EACH(i, count) lost[i] = -1;
+  if (r->noising) fg_path_meet_whole(&w, 0);
   for (size_t k = 0; k < r->steps; k++) {
     if (fg_path_cancelled(&w, k)) return 1;
     fg_path_look(&w, k, 0);
+    if (r->noising) {
+      fg_path_cross(&w, k);
+      continue;
+    }
     fg_path_weigh(&w, &r->step[k]);
     fg_path_move(&w, k);
   }

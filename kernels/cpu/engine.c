@@ -22,6 +22,8 @@ fg_field fg_cpu_field(const fg_cpu *cpu, const fg_field *field)
     fg_cpu_resolve(cpu, &f.as.network.packed_single);
     fg_cpu_resolve(cpu, &f.as.network.packed_double);
     if (f.guided) fg_cpu_resolve_density(cpu, &f.guide.density);
+    if (f.paired) fg_cpu_resolve(cpu, &f.noising.packed_single);
+    if (f.paired) fg_cpu_resolve(cpu, &f.noising.packed_double);
   }
   return f;
 }

@@ -71,9 +71,9 @@ static int paths(const fg_field *f, const fg_paths_request *r, const void *table
   return fg_paths_tile(f, r, table, first, count, p, keep_end, scratch);
 }
 
-static size_t objective_bytes(const fg_field *f, size_t steps)
+static size_t objective_bytes(const fg_field *f, size_t nodes)
 {
-  return fg_whole_lanes(fg_objective_size(f, steps)) * sizeof(fg_real);
+  return fg_whole_lanes(fg_objective_size(f, nodes)) * sizeof(fg_real);
 }
 
 static size_t packed_bytes(const fg_field *f)
@@ -89,11 +89,11 @@ static size_t objective_scratch(const fg_field *f, const fg_objective_request *r
 }
 
 static int objective(const fg_field *f, const fg_objective_request *r, const void *table, double *number,
-                     size_t first, int count, int p, void *block, void *scratch)
+                     size_t first, int count, int p, void *block, void *noising, void *scratch)
 {
   if (fg_objective_is_kl(r))
-    return fg_objective_kl_tile(f, r, table, number + first, first, count, p, block, scratch);
-  return fg_objective_variance_tile(f, r, table, number + first, first, count, p, block, scratch);
+    return fg_objective_kl_tile(f, r, table, number + first, first, count, p, block, noising, scratch);
+  return fg_objective_variance_tile(f, r, table, number + first, first, count, p, block, noising, scratch);
 }
 
 static void sum(size_t count, size_t bytes, const void *arrays, double scale, size_t from, size_t to,

@@ -20,17 +20,18 @@ typedef struct fg_cpu_table {
   /* rows of all times, or NULL; 1 when the caller asked to stop */
   int (*simulate)(const fg_field *f, const fg_simulate_request *r, const void *rows, size_t first, int count,
                   int p, void *scratch);
-  /* samplers; keep_end: X_N goes to the request's x */
+  /* samplers; rows: those of the steps, then of the nodes for a noising control; keep_end: X_N goes to the request's x */
   size_t (*paths_scratch)(const fg_field *f, const fg_paths_request *r, int p);
   int (*paths)(const fg_field *f, const fg_paths_request *r, const void *rows, size_t first, int count, int p,
                int keep_end, void *scratch);
   /* bytes of one block of gradient sums, and of the packed weights */
-  size_t (*objective_bytes)(const fg_field *f, size_t steps);
+  size_t (*objective_bytes)(const fg_field *f, size_t nodes);
   size_t (*packed_bytes)(const fg_field *f);
   size_t (*objective_scratch)(const fg_field *f, const fg_objective_request *r, int p);
-  /* number [n]: in, d loss / d rnd of each path (log-variance); out, what the mean is taken of (KL) */
+  /* number [n]: in, d loss / d rnd of each path (log-variance); out, what the mean is taken of (KL). noising: the
+   * block of the noising control, NULL without one */
   int (*objective)(const fg_field *f, const fg_objective_request *r, const void *rows, double *number,
-                   size_t first, int count, int p, void *block, void *scratch);
+                   size_t first, int count, int p, void *block, void *noising, void *scratch);
   /* out = scale times the sum of `count` arrays that lie `bytes` apart, entries in bytes from .. to */
   void (*sum)(size_t count, size_t bytes, const void *arrays, double scale, size_t from, size_t to,
               void *out);

@@ -19,6 +19,6 @@ fg_code fg_cpu_optimise(fg_engine *e, fg_threads *threads, const fg_field *field
   if (!isfinite(r.norm))
     return FG_FAIL(st, FG_NUMERICS, "the gradient's norm is %g at step %llu: the weights stay as they were",
                    r.norm, (unsigned long long)r.number);
-  table->optimise(field, &r);
+  if (!r.norm_only) table->optimise(field, &r);
   return FG_OK;
 }

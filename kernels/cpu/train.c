@@ -6,20 +6,31 @@
 #include "cpu/cpu_impl.h"
 #include "formula/objective.h"
 
-enum { FG_BLOCKS = 32, FG_TIME_CHUNKS = 8, FG_SUM_BYTES = 16384 };
+enum { FG_BLOCKS = 32, FG_TIME_CHUNKS = 8, FG_SUM_BYTES = 16384, FG_PARTS = 2 };
+
+/* The control, or that of the noising process of a bridge. */
+typedef struct fg_train_part {
+  fg_field field;
+  size_t nodes, row_bytes; /* rows: one per node */
+  char *rows, *blocks, *total, *chunks;
+  size_t block_bytes, chunk_bytes, chunk_count;
+  void *gradient;
+  fg_scratch held[3];
+} fg_train_part;
 
 typedef struct fg_train_job {
   const fg_cpu_table *table;
-  fg_field field;
   fg_objective_request request; /* its paths alone for paths() */
   int keep_end;
-  void *rows;
-  size_t row_bytes;
-  char *scratch, *blocks, *total, *chunks;
-  size_t each, block_bytes, chunk_bytes;
-  size_t tiles, block_count, block_tiles, chunk_count;
+  fg_train_part part[FG_PARTS];
+  int parts;
+  const fg_train_part *at; /* the part that tasks work on */
+  char *scratch;
+  size_t each;
+  size_t tiles, block_count, block_tiles;
   double *number;
   double scale;
+  fg_scratch held[3];
   pthread_mutex_t lock; /* guards what follows, and the caller's report */
   size_t done;
   bool stopped;
@@ -33,6 +44,7 @@ static void fg_train_resolve(const fg_cpu *cpu, fg_train_job *job)
   fg_cpu_resolve(cpu, &r->rnd[1]);
   fg_cpu_resolve(cpu, &r->lost_step);
   fg_cpu_resolve(cpu, &job->request.gradient);
+  fg_cpu_resolve(cpu, &job->request.noising_gradient);
   fg_cpu_resolve_density(cpu, &r->target);
 }
 
@@ -40,8 +52,8 @@ static void fg_train_rows_task(void *argument, size_t task, int worker)
 {
   fg_train_job *job = argument;
   (void)worker;
-  job->table->rows(&job->field, FG_SCORE, 1, &job->request.paths.coeff[task],
-                   (char *)job->rows + task * job->row_bytes);
+  job->table->rows(&job->at->field, FG_SCORE, 1, &job->request.paths.coeff[task],
+                   job->at->rows + task * job->at->row_bytes);
 }
 
 static bool fg_train_stopped(fg_train_job *job)
@@ -75,8 +87,8 @@ static void fg_paths_task(void *argument, size_t task, int worker)
   const fg_paths_request *r = &job->request.paths;
   const int count = fg_train_count(job, task);
   bool stopped =
-      fg_train_stopped(job) || job->table->paths(&job->field, r, job->rows, task * r->tile, count,
-                                                 job->table->tile_size((size_t)count), job->keep_end,
+      fg_train_stopped(job) || job->table->paths(&job->part[0].field, r, job->part[0].rows, task * r->tile,
+                                                 count, job->table->tile_size((size_t)count), job->keep_end,
                                                  job->scratch + (size_t)worker * job->each);
   fg_train_report(job, (size_t)count, stopped);
 }
@@ -85,15 +97,18 @@ static void fg_objective_task(void *argument, size_t task, int worker)
 {
   fg_train_job *job = argument;
   const fg_objective_request *r = &job->request;
-  char *block = job->blocks + task * job->block_bytes;
+  char *block[FG_PARTS] = {NULL, NULL};
   size_t first = task * job->block_tiles, end = first + job->block_tiles;
-  memset(block, 0, job->block_bytes);
+  for (int k = 0; k < job->parts; k++) {
+    block[k] = job->part[k].blocks + task * job->part[k].block_bytes;
+    memset(block[k], 0, job->part[k].block_bytes);
+  }
   for (size_t tile = first; tile < end && tile < job->tiles; tile++) {
     const int count = fg_train_count(job, tile);
     bool stopped = fg_train_stopped(job) ||
-                   job->table->objective(&job->field, r, job->rows, job->number, tile * r->paths.tile, count,
-                                         job->table->tile_size((size_t)count), block,
-                                         job->scratch + (size_t)worker * job->each);
+                   job->table->objective(&job->part[0].field, r, job->part[0].rows, job->number,
+                                         tile * r->paths.tile, count, job->table->tile_size((size_t)count),
+                                         block[0], block[1], job->scratch + (size_t)worker * job->each);
     fg_train_report(job, 0, stopped);
   }
 }
@@ -103,31 +118,31 @@ static void fg_sum_blocks_task(void *argument, size_t task, int worker)
   fg_train_job *job = argument;
   size_t from = task * FG_SUM_BYTES, to = from + FG_SUM_BYTES;
   (void)worker;
-  job->table->sum(job->block_count, job->block_bytes, job->blocks, job->scale, from,
-                  to < job->block_bytes ? to : job->block_bytes, job->total);
+  job->table->sum(job->block_count, job->at->block_bytes, job->at->blocks, job->scale, from,
+                  to < job->at->block_bytes ? to : job->at->block_bytes, job->at->total);
 }
 
 static void fg_time_task(void *argument, size_t task, int worker)
 {
   fg_train_job *job = argument;
-  const size_t steps = job->request.paths.steps;
-  char *chunk = job->chunks + task * job->chunk_bytes;
+  const fg_train_part *at = job->at;
+  char *chunk = at->chunks + task * at->chunk_bytes;
   if (task == 0)
-    job->table->take_core(&job->field, job->total, chunk);
+    job->table->take_core(&at->field, at->total, chunk);
   else
-    memset(chunk, 0, job->chunk_bytes);
-  job->table->time_reverse(&job->field, job->request.paths.coeff, job->rows, job->total,
-                           steps * task / job->chunk_count, steps * (task + 1) / job->chunk_count, chunk,
-                           job->scratch + (size_t)worker * job->each);
+    memset(chunk, 0, at->chunk_bytes);
+  job->table->time_reverse(&at->field, job->request.paths.coeff, at->rows, at->total,
+                           at->nodes * task / at->chunk_count, at->nodes * (task + 1) / at->chunk_count,
+                           chunk, job->scratch + (size_t)worker * job->each);
 }
 
 static void fg_sum_chunks_task(void *argument, size_t task, int worker)
 {
   fg_train_job *job = argument;
-  size_t from = task * FG_SUM_BYTES, to = from + FG_SUM_BYTES, bytes = job->table->packed_bytes(&job->field);
+  size_t from = task * FG_SUM_BYTES, to = from + FG_SUM_BYTES, bytes = job->at->chunk_bytes;
   (void)worker;
-  job->table->sum(job->chunk_count, job->chunk_bytes, job->chunks, 1.0, from, to < bytes ? to : bytes,
-                  job->request.gradient.device);
+  job->table->sum(job->at->chunk_count, bytes, job->at->chunks, 1.0, from, to < bytes ? to : bytes,
+                  job->at->gradient);
 }
 
 static size_t fg_sum_tasks(size_t bytes)
@@ -135,37 +150,83 @@ static size_t fg_sum_tasks(size_t bytes)
   return (bytes + FG_SUM_BYTES - 1) / FG_SUM_BYTES;
 }
 
-/* Field and request as kernels see them, the rows of all steps, and scratch of `bytes` for each worker. */
+/* Scratch of one worker. */
+static size_t fg_train_bytes(const fg_train_job *job, int largest)
+{
+  const fg_field *field = &job->part[0].field;
+  size_t bytes = job->table->paths_scratch(field, &job->request.paths, largest);
+  if (job->request.gradient.device) {
+    size_t more = job->table->objective_scratch(field, &job->request, largest);
+    bytes = more > bytes ? more : bytes;
+    for (int k = 0; k < job->parts; k++) {
+      size_t time = job->table->time_scratch(&job->part[k].field);
+      bytes = time > bytes ? time : bytes;
+    }
+  }
+  return (bytes + 63) / 64 * 64;
+}
+
+/* The rows of all nodes, those of the parts one after another. */
+static fg_code fg_train_rows(fg_cpu *cpu, fg_threads *threads, fg_train_job *job, fg_status *st)
+{
+  size_t bytes = 0;
+  for (int k = 0; k < job->parts; k++) {
+    fg_train_part *part = &job->part[k];
+    part->nodes = job->request.paths.steps + (k > 0);
+    part->row_bytes = job->table->rows_bytes(&part->field, 1);
+    bytes += part->nodes * part->row_bytes;
+  }
+  FG_TRY(fg_scratch_take(cpu, bytes, &job->held[1], st));
+  char *rows = job->held[1].memory;
+  for (int k = 0; k < job->parts; k++) {
+    job->part[k].rows = rows;
+    rows += job->part[k].nodes * job->part[k].row_bytes;
+    job->at = &job->part[k];
+    fg_threads_run(threads, job->part[k].nodes, fg_train_rows_task, job);
+  }
+  return FG_OK;
+}
+
+/* Fields and request as kernels see them, rows, and scratch for each worker. */
 static fg_code fg_train_begin(fg_engine *e, fg_threads *threads, const fg_field *field, fg_train_job *job,
-                              fg_scratch held[2], fg_status *st)
+                              fg_status *st)
 {
   fg_cpu *cpu = e->state;
-  const fg_paths_request *r = &job->request.paths;
-  size_t largest = job->table->tile_size(r->n < r->tile ? r->n : r->tile), bytes;
-  job->field = fg_cpu_field(cpu, field);
-  fg_train_resolve(cpu, job);
-  job->row_bytes = job->table->rows_bytes(&job->field, 1);
-  bytes = job->table->paths_scratch(&job->field, r, (int)largest);
-  if (job->request.gradient.device) {
-    size_t more = job->table->objective_scratch(&job->field, &job->request, (int)largest);
-    size_t time = job->table->time_scratch(&job->field);
-    bytes = more > bytes ? more : bytes;
-    bytes = time > bytes ? time : bytes;
+  fg_paths_request *r = &job->request.paths;
+  size_t largest = job->table->tile_size(r->n < r->tile ? r->n : r->tile);
+  job->part[0].field = fg_cpu_field(cpu, field);
+  job->parts = 1;
+  if (r->noising) {
+    job->part[job->parts++].field = fg_cpu_field(cpu, r->noising);
+    r->noising = &job->part[1].field;
   }
-  job->each = (bytes + 63) / 64 * 64;
-  FG_TRY(fg_scratch_take(cpu, job->each * (size_t)fg_threads_count(threads), &held[0], st));
-  job->scratch = held[0].memory;
-  FG_TRY(fg_scratch_take(cpu, job->row_bytes * r->steps, &held[1], st));
-  job->rows = held[1].memory;
+  fg_train_resolve(cpu, job);
+  job->each = fg_train_bytes(job, (int)largest);
+  FG_TRY(fg_scratch_take(cpu, job->each * (size_t)fg_threads_count(threads), &job->held[0], st));
+  job->scratch = job->held[0].memory;
   job->tiles = (r->n + r->tile - 1) / r->tile;
-  fg_threads_run(threads, r->steps, fg_train_rows_task, job);
-  return FG_OK;
+  return fg_train_rows(cpu, threads, job, st);
+}
+
+static void fg_train_end(fg_cpu *cpu, fg_train_job *job)
+{
+  for (int i = 0; i < 3; i++) {
+    fg_scratch_give(cpu, &job->held[i]);
+    for (int k = 0; k < FG_PARTS; k++) fg_scratch_give(cpu, &job->part[k].held[i]);
+  }
+  pthread_mutex_destroy(&job->lock);
 }
 
 static fg_code fg_train_check(const fg_field *field, const fg_paths_request *r, fg_status *st)
 {
+  const fg_field *v = r->noising;
   if (field->guided && (field->kind != FG_FIELD_NETWORK || field->as.network.layers < 2))
     return FG_FAIL(st, FG_UNSUPPORTED, "the control of a sampler is a network with a hidden layer");
+  if (v && (v->kind != FG_FIELD_NETWORK || !v->guided || v->as.network.layers < 2 || v->d != field->d ||
+            v->as.network.form == FG_POTENTIAL || v->guide.density.kind != FG_DENSITY_NONE))
+    return FG_FAIL(st, FG_UNSUPPORTED,
+                   "the control of a noising process is a network of the vector form with a hidden layer, "
+                   "without score information");
   if (r->tile < 1 || r->tile > 65536)
     return FG_FAIL(st, FG_USAGE, "tile is %zu paths: give 1 to 65536", r->tile);
   if (r->n < 1 || r->steps < 1 || r->steps > INT32_MAX)
@@ -178,25 +239,26 @@ fg_code fg_cpu_paths(fg_engine *e, fg_threads *threads, const fg_field *field,
 {
   fg_cpu *cpu = e->state;
   fg_train_job job = {.table = cpu->table[request->precision], .keep_end = 1, .request = {.paths = *request}};
-  fg_scratch held[2] = {{NULL, 0}, {NULL, 0}};
   fg_code rc = FG_OK;
   FG_TRY(fg_train_check(field, request, st));
   pthread_mutex_init(&job.lock, NULL);
-  FG_GO(fg_train_begin(e, threads, field, &job, held, st), done);
+  FG_GO(fg_train_begin(e, threads, field, &job, st), done);
   fg_threads_run(threads, job.tiles, fg_paths_task, &job);
   if (job.stopped) rc = FG_FAIL(st, FG_INTERRUPTED, "the simulation of paths was stopped");
 done:
-  for (int i = 0; i < 2; i++) fg_scratch_give(cpu, &held[i]);
-  pthread_mutex_destroy(&job.lock);
+  fg_train_end(cpu, &job);
   return rc;
 }
 
-/* From the blocks to the packed gradient. */
+/* From the blocks to the packed gradients. */
 static void fg_objective_gather(fg_threads *threads, fg_train_job *job)
 {
-  fg_threads_run(threads, fg_sum_tasks(job->block_bytes), fg_sum_blocks_task, job);
-  fg_threads_run(threads, job->chunk_count, fg_time_task, job);
-  fg_threads_run(threads, fg_sum_tasks(job->table->packed_bytes(&job->field)), fg_sum_chunks_task, job);
+  for (int k = 0; k < job->parts; k++) {
+    job->at = &job->part[k];
+    fg_threads_run(threads, fg_sum_tasks(job->at->block_bytes), fg_sum_blocks_task, job);
+    fg_threads_run(threads, job->at->chunk_count, fg_time_task, job);
+    fg_threads_run(threads, fg_sum_tasks(job->at->chunk_bytes), fg_sum_chunks_task, job);
+  }
 }
 
 /* Log-variance: all paths first, since the weight of each needs the mean of all. */
@@ -224,6 +286,11 @@ static fg_batch_value fg_objective_mean(fg_threads *threads, fg_train_job *job)
   return value;
 }
 
+static int fg_objective_by_mean(const fg_objective_request *r)
+{
+  return r->objective == FG_OBJECTIVE_KL || r->objective == FG_OBJECTIVE_KL_ITO;
+}
+
 static fg_code fg_objective_check(const fg_field *field, const fg_objective_request *r, fg_status *st)
 {
   FG_TRY(fg_train_check(field, &r->paths, st));
@@ -235,32 +302,44 @@ static fg_code fg_objective_check(const fg_field *field, const fg_objective_requ
   return FG_OK;
 }
 
+/* Where gradients are added up. */
+static fg_code fg_objective_room(fg_cpu *cpu, fg_train_job *job, fg_status *st)
+{
+  job->block_tiles = (job->tiles + FG_BLOCKS - 1) / FG_BLOCKS;
+  job->block_count = (job->tiles + job->block_tiles - 1) / job->block_tiles;
+  FG_TRY(fg_scratch_take(cpu, job->request.paths.n * sizeof(double), &job->held[2], st));
+  job->number = job->held[2].memory;
+  job->part[0].gradient = job->request.gradient.device;
+  job->part[1].gradient = job->request.noising_gradient.device;
+  for (int k = 0; k < job->parts; k++) {
+    fg_train_part *part = &job->part[k];
+    part->chunk_count = part->nodes < FG_TIME_CHUNKS ? part->nodes : FG_TIME_CHUNKS;
+    part->block_bytes = job->table->objective_bytes(&part->field, part->nodes);
+    part->chunk_bytes = job->table->packed_bytes(&part->field);
+    FG_TRY(fg_scratch_take(cpu, part->block_bytes * job->block_count, &part->held[0], st));
+    FG_TRY(fg_scratch_take(cpu, part->block_bytes, &part->held[1], st));
+    FG_TRY(fg_scratch_take(cpu, part->chunk_bytes * part->chunk_count, &part->held[2], st));
+    part->blocks = part->held[0].memory;
+    part->total = part->held[1].memory;
+    part->chunks = part->held[2].memory;
+  }
+  return FG_OK;
+}
+
 fg_code fg_cpu_objective(fg_engine *e, fg_threads *threads, const fg_field *field,
                          fg_objective_request *request, fg_status *st)
 {
   fg_cpu *cpu = e->state;
-  const fg_paths_request *paths = &request->paths;
-  fg_train_job job = {.table = cpu->table[paths->precision], .request = *request};
-  fg_scratch held[6] = {{NULL, 0}};
+  fg_train_job job = {.table = cpu->table[request->paths.precision], .request = *request};
   fg_code rc = FG_OK;
   FG_TRY(fg_objective_check(field, request, st));
   pthread_mutex_init(&job.lock, NULL);
-  FG_GO(fg_train_begin(e, threads, field, &job, held, st), done);
-  job.block_tiles = (job.tiles + FG_BLOCKS - 1) / FG_BLOCKS;
-  job.block_count = (job.tiles + job.block_tiles - 1) / job.block_tiles;
-  job.chunk_count = paths->steps < FG_TIME_CHUNKS ? paths->steps : FG_TIME_CHUNKS;
-  job.block_bytes = job.table->objective_bytes(&job.field, paths->steps);
-  job.chunk_bytes = job.table->packed_bytes(&job.field);
-  FG_GO(fg_scratch_take(cpu, job.block_bytes * job.block_count, &held[2], st), done);
-  FG_GO(fg_scratch_take(cpu, job.block_bytes, &held[3], st), done);
-  FG_GO(fg_scratch_take(cpu, job.chunk_bytes * job.chunk_count, &held[4], st), done);
-  FG_GO(fg_scratch_take(cpu, paths->n * sizeof(double), &held[5], st), done);
-  job.blocks = held[2].memory;
-  job.total = held[3].memory;
-  job.chunks = held[4].memory;
-  job.number = held[5].memory;
-  bool kl = request->objective == FG_OBJECTIVE_KL || request->objective == FG_OBJECTIVE_KL_ITO;
-  fg_batch_value value = kl ? fg_objective_mean(threads, &job) : fg_objective_variance(threads, &job);
+  if (request->paths.noising && request->form == FG_FORM_DISCRETE) /* a divergence that nothing would need */
+    job.request.paths.rnd[FG_FORM_CONTINUOUS].device = NULL;
+  FG_GO(fg_train_begin(e, threads, field, &job, st), done);
+  FG_GO(fg_objective_room(cpu, &job, st), done);
+  fg_batch_value value =
+      fg_objective_by_mean(request) ? fg_objective_mean(threads, &job) : fg_objective_variance(threads, &job);
   if (job.stopped) {
     rc = FG_FAIL(st, FG_INTERRUPTED, "the gradient of an objective was stopped");
     goto done;
@@ -271,7 +350,6 @@ fg_code fg_cpu_objective(fg_engine *e, fg_threads *threads, const fg_field *fiel
   request->lost = value.lost;
   request->lost_first = value.lost_first;
 done:
-  for (int i = 0; i < 6; i++) fg_scratch_give(cpu, &held[i]);
-  pthread_mutex_destroy(&job.lock);
+  fg_train_end(cpu, &job);
   return rc;
 }

@@ -66,7 +66,7 @@ static fg_code fg_check_folder(const char *path, fg_status *st)
 /* What an earlier run left here would not go with the new config.yaml, should this one end early. */
 static fg_code fg_remove_results(const char *path, fg_status *st)
 {
-  static const char *const names[] = {"report.html", "results.json", "samples.h5", "densities.h5"};
+  static const char *const names[] = {"report.html", "results.json", "samples.h5", "densities.h5", "maps.h5"};
   fg_code rc = FG_OK;
   for (size_t k = 0; rc == FG_OK && k < sizeof names / sizeof *names; k++) {
     char *file = fg_path_join(path, names[k]);

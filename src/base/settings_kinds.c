@@ -63,6 +63,7 @@ static const fg_kind_rule fg_kind_rules[] = {
     {"flow.ode.grid", "flow.ode.method", "euler heun"},
     {"flow.ode.spacing", "flow.ode.method", "euler heun"},
     {"flow.ode.steps", "flow.ode.method", "euler heun"},
+    {"residual.probes", "residual.trace", "auto probes"},
     {"train.time_factor", "train.score", "auto interpolated target"},
     {"train.detach_score", "train.objective", "kl kl_ito"},
     {"train.group", "train.objective", "log_variance_trajectory"},

@@ -227,9 +227,34 @@ static const fg_setting fg_table[] = {
             "In two dimensions W2 is sought between blocks of cells, at most so many per axis."),
     FLAG("density.check", "true", "Repeat all with half the cells, to show what the grid contributes."),
 
+    /* ---- residual ---- */
+    WORDS("residual.measures", "[box, data, sde, ode]", "box data sde ode",
+          "Where the residual is taken: uniform in a box, target samples noised to t, paths of the SDE, "
+          "paths of "
+          "the ODE."),
+    INTEGER("residual.points", "10000", 2, 1e8, "points",
+            "Points per time of box and data, paths of sde and ode."),
+    INTEGER("residual.times", "32", 2, 1000, "", "Times of the profile, equal in log t."),
+    REAL("residual.t_end", "auto", 0, BIG, "time",
+         "Smallest noising time that is looked at (auto: where the SDE stops)."),
+    REAL("residual.box", "auto", TINY, BIG, "length",
+         "The box is [-box, box]^d (auto: 99.9 % of the target, or of the ends of the SDE where the target "
+         "cannot be "
+         "sampled, and a tenth to spare)."),
+    CHOICE("residual.trace", "auto", "auto exact probes",
+           "Laplacian: exact, or the mean of v.(Hv) over random vectors v (auto: exact up to 32 dimensions, "
+           "and for "
+           "vector models)."),
+    INTEGER("residual.probes", "8", 2, 10000, "", "Random vectors per point."),
+    CHOICE("residual.precision", "double", "single double", "Arithmetic of the residual."),
+    NUMBERS("residual.map_times", "[]", 0, BIG, "time",
+            "Noising times of the maps (one or two dimensions); empty: six, equal in log t."),
+
     /* ---- training of samplers ---- */
-    CHOICE("train.method", "dis", "dis pis dds",
-           "Sampler: dis (any process but pinned), pis (process pinned) or dds (process vp or ou)."),
+    CHOICE(
+        "train.method", "dis", "dis pis dds bridge",
+        "Sampler: dis (any process but pinned), pis (process pinned), dds (process vp or ou), or bridge (as "
+        "dis, and the noising process learns a control too)."),
     CHOICE("train.objective", "log_variance", "kl kl_ito log_variance log_variance_trajectory",
            "Loss: mean of rnd without or with its Ito term, or its variance over the batch or over the "
            "paths from each start."),
@@ -241,7 +266,7 @@ static const fg_setting fg_table[] = {
            "What the network returns: the control, or a potential whose gradient gives it."),
     CHOICE("train.score", "auto", "auto interpolated target none",
            "Score information in the control: between prior and target, the target's, or none (auto: "
-           "interpolated for dis, else target)."),
+           "interpolated for dis and bridge, else target)."),
     FLAG("train.time_factor", "true", "Multiply the score information by a learned function of time."),
     FLAG("train.detach_score", "false", "kl: let no gradient through the score of the target."),
     NUMBERS("train.hidden", "[64, 64, 64]", 1, 65536, "", "Widths of the hidden layers."),

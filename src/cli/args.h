@@ -75,6 +75,7 @@ fg_code fg_run_density(const fg_args *args, fg_status *st);
 fg_code fg_run_train(const fg_args *args, fg_status *st);
 fg_code fg_run_export(const fg_args *args, fg_status *st);
 fg_code fg_run_sample(const fg_args *args, fg_status *st);
+fg_code fg_run_residual(const fg_args *args, fg_status *st);
 fg_code fg_run_evaluate(const fg_args *args, fg_status *st);
 fg_code fg_run_distance(const fg_args *args, fg_status *st);
 fg_code fg_run_report(const fg_args *args, fg_status *st);

@@ -5,22 +5,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cli/results.h"
 #include "cli/session.h"
 
 /* ---- the table ---------------------------------------------------------------------------- */
-
-/* Four digits, an integer in full, "-" for null. */
-static const char *cell(const json_t *object, const char *key, char text[32])
-{
-  const json_t *value = json_object_get(object, key);
-  if (json_is_integer(value))
-    snprintf(text, 32, "%lld", (long long)json_integer_value(value));
-  else if (json_is_number(value))
-    snprintf(text, 32, "%.4g", json_number_value(value));
-  else
-    snprintf(text, 32, "-");
-  return text;
-}
 
 static void put_pair(const char *estimator, const char *pair, const json_t *one, const char *note)
 {
@@ -28,9 +16,9 @@ static void put_pair(const char *estimator, const char *pair, const json_t *one,
   snprintf(name, sizeof name, "%s", pair);
   for (char *at = name; *at; at++)
     if (*at == '_') *at = '-';
-  snprintf(interval, sizeof interval, "%s to %s", cell(one, "ci_low", low), cell(one, "ci_high", high));
-  printf("  %-9s %-11s %-10s %-10s %-24s %s%s\n", estimator, name, cell(one, "value", value),
-         cell(one, "floor", floor), interval, cell(one, "p_value", p), note);
+  snprintf(interval, sizeof interval, "%s to %s", fg_cell(one, "ci_low", low), fg_cell(one, "ci_high", high));
+  printf("  %-9s %-11s %-10s %-10s %-24s %s%s\n", estimator, name, fg_cell(one, "value", value),
+         fg_cell(one, "floor", floor), interval, fg_cell(one, "p_value", p), note);
 }
 
 static void put_distances(const json_t *root)
@@ -60,11 +48,11 @@ static void put_certificate(const json_t *all)
   if (!bound || !kind) return;
   printf("  Certificate:");
   if (json_is_object(grid))
-    printf(" identity %s = %s on the grid;", cell(grid, "left", a), cell(grid, "right", b));
+    printf(" identity %s = %s on the grid;", fg_cell(grid, "left", a), fg_cell(grid, "right", b));
   if (json_is_number(json_object_get(bound, "bound")))
-    printf(" W2 <= %s", cell(bound, "bound", a));
+    printf(" W2 <= %s", fg_cell(bound, "bound", a));
   else
-    printf(" log W2 <= %s", cell(bound, "log_bound", a));
+    printf(" log W2 <= %s", fg_cell(bound, "log_bound", a));
   printf(" (%s, L over the %s)\n", kind, shown);
 }
 
@@ -74,38 +62,27 @@ static void put_counts(const json_t *root)
   const json_t *residual = json_object_get(root, "residual"), *ode = json_object_get(root, "ode");
   const json_t *sde = json_object_get(root, "sde"), *warnings = json_object_get(root, "warnings");
   if (json_is_object(residual))
-    printf("  Fokker-Planck residual, mean square: %s +- %s\n", cell(residual, "mean_square", a),
-           cell(residual, "mean_square_se", b));
+    printf("  Fokker-Planck residual, mean square: %s +- %s\n", fg_cell(residual, "mean_square", a),
+           fg_cell(residual, "mean_square_se", b));
   put_certificate(json_object_get(root, "certificate"));
   bool adaptive = json_is_number(json_object_get(ode, "rtol")); /* its steps are summed over the tiles */
-  printf("  ODE: %s steps, %s right-hand sides%s%s%s, %s failed;", cell(ode, "steps", a),
-         cell(ode, "rhs_evaluations", b), adaptive ? " over " : "", adaptive ? cell(ode, "tiles", tiles) : "",
-         adaptive ? " tiles" : "", cell(ode, "failed", c));
-  printf("  SDE: %s steps, %s non-finite\n", cell(sde, "steps", a), cell(sde, "nonfinite", b));
+  printf("  ODE: %s steps, %s right-hand sides%s%s%s, %s failed;", fg_cell(ode, "steps", a),
+         fg_cell(ode, "rhs_evaluations", b), adaptive ? " over " : "",
+         adaptive ? fg_cell(ode, "tiles", tiles) : "", adaptive ? " tiles" : "", fg_cell(ode, "failed", c));
+  printf("  SDE: %s steps, %s non-finite\n", fg_cell(sde, "steps", a), fg_cell(sde, "nonfinite", b));
   for (size_t i = 0; i < json_array_size(warnings); i++)
     if (json_is_string(json_array_get(warnings, i)))
       printf("  warning: %s\n", json_string_value(json_array_get(warnings, i)));
 }
 
-static fg_code show(const fg_args *args, const char *run, fg_status *st)
+static void put_run(const fg_args *args, const json_t *root, const char *run)
 {
-  char path[FG_PATH_ROOM + 32], a[32], b[32];
-  json_error_t error;
-  snprintf(path, sizeof path, "%s/results.json", run);
-  json_t *root = json_load_file(path, 0, &error);
-  if (!root) return FG_FAIL(st, FG_IO, "%s, line %d: %s", path, error.line, error.text);
-  if (args->value[FG_OPTION_JSON]) {
-    json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
-    putchar('\n');
-  } else if (!args->value[FG_OPTION_QUIET]) {
-    printf("%s: %s particles, %s s\n", args->argument[0], cell(root, "particles", a),
-           cell(root, "wall_seconds", b));
-    put_distances(root);
-    put_counts(root);
-    printf("report: %s/report.html\n", run);
-  }
-  json_decref(root);
-  return FG_OK;
+  char a[32], b[32];
+  printf("%s: %s particles, %s s\n", args->argument[0], fg_cell(root, "particles", a),
+         fg_cell(root, "wall_seconds", b));
+  put_distances(root);
+  put_counts(root);
+  printf("report: %s/report.html\n", run);
 }
 
 /* A training keeps its folder: its comparison goes beside it. */
@@ -132,7 +109,7 @@ fg_code fg_run_compare(const fg_args *args, fg_status *st)
   FG_GO(fg_session_engine(&session, st), done);
   FG_GO(fg_compare_run(session.engine, session.settings, run, &session.progress, st), done);
   fg_terminal_close(&session.terminal);
-  rc = show(args, run, st);
+  rc = fg_results_show(args, run, put_run, st);
 done:
   fg_session_close(&session);
   return rc;

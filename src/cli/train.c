@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cli/results.h"
 #include "cli/session.h"
 
 /* ---- while it runs ------------------------------------------------------------------------ */
@@ -45,22 +46,12 @@ static fg_code measure(void *user, size_t n, size_t m, size_t d, const double *x
 
 /* ---- the table ---------------------------------------------------------------------------- */
 
-static const char *cell(const json_t *object, const char *key, char text[32])
-{
-  const json_t *value = json_object_get(object, key);
-  if (json_is_number(value))
-    snprintf(text, 32, json_is_integer(value) ? "%.0f" : "%.4g", json_number_value(value));
-  else
-    snprintf(text, 32, "-");
-  return text;
-}
-
 static void put_form(const char *name, const json_t *form)
 {
   char elbo[32], is[32], se[32], ess[32];
   printf("  %-11s log Z >= %-10s importance sampling %s +- %s   ESS %s\n", name,
-         cell(form, "log_z_elbo", elbo), cell(form, "log_z_is", is), cell(form, "log_z_is_se", se),
-         cell(form, "ess", ess));
+         fg_cell(form, "log_z_elbo", elbo), fg_cell(form, "log_z_is", is), fg_cell(form, "log_z_is_se", se),
+         fg_cell(form, "ess", ess));
 }
 
 static void put_run(const json_t *root)
@@ -69,18 +60,20 @@ static void put_run(const json_t *root)
   const json_t *s = json_object_get(root, "sampler"), *train = json_object_get(root, "train");
   const json_t *moments = json_object_get(s, "moments"), *modes = json_object_get(s, "modes");
   const json_t *w2 = json_object_get(s, "w2"), *warnings = json_object_get(root, "warnings");
-  printf("%s steps, %s s; %s paths\n", cell(train, "steps", a), cell(train, "seconds", b),
-         cell(s, "paths", c));
+  printf("%s steps, %s s; %s paths\n", fg_cell(train, "steps", a), fg_cell(train, "seconds", b),
+         fg_cell(s, "paths", c));
   put_form("discrete", s);
   put_form("continuous", json_object_get(s, "continuous"));
-  if (json_is_number(json_object_get(s, "log_z"))) printf("  truth       log Z = %s\n", cell(s, "log_z", a));
+  if (json_is_number(json_object_get(s, "log_z")))
+    printf("  truth       log Z = %s\n", fg_cell(s, "log_z", a));
   if (json_is_number(json_object_get(moments, "mean_error")))
-    printf("  moments: mean off by %s, standard deviation by %s\n", cell(moments, "mean_error", a),
-           cell(moments, "sd_error", b));
+    printf("  moments: mean off by %s, standard deviation by %s\n", fg_cell(moments, "mean_error", a),
+           fg_cell(moments, "sd_error", b));
   if (json_is_object(modes))
-    printf("  modes: %s, the smallest share is %s\n", cell(modes, "count", a), cell(modes, "least_share", b));
+    printf("  modes: %s, the smallest share is %s\n", fg_cell(modes, "count", a),
+           fg_cell(modes, "least_share", b));
   if (json_is_object(w2))
-    printf("  W2 to the target: %s (floor %s)\n", cell(w2, "value", a), cell(w2, "floor", b));
+    printf("  W2 to the target: %s (floor %s)\n", fg_cell(w2, "value", a), fg_cell(w2, "floor", b));
   for (size_t i = 0; i < json_array_size(warnings); i++)
     printf("  warning: %s\n", json_string_value(json_array_get(warnings, i)));
 }
@@ -90,34 +83,23 @@ static void put_seeds(const json_t *root)
   char mean[32], sd[32], count[32];
   const char *name;
   json_t *one;
-  printf("%s trainings, %s failed\n", cell(root, "seeds", mean), cell(root, "failed", sd));
+  printf("%s trainings, %s failed\n", fg_cell(root, "seeds", mean), fg_cell(root, "failed", sd));
   json_object_foreach(json_object_get(root, "summary"), name, one)
   {
     if (json_integer_value(json_object_get(one, "count")) > 0)
-      printf("  %-22s %-10s +- %-10s (%s)\n", name, cell(one, "mean", mean), cell(one, "sd", sd),
-             cell(one, "count", count));
+      printf("  %-22s %-10s +- %-10s (%s)\n", name, fg_cell(one, "mean", mean), fg_cell(one, "sd", sd),
+             fg_cell(one, "count", count));
   }
 }
 
-static fg_code show(const fg_args *args, const char *run, fg_status *st)
+static void put_training(const fg_args *args, const json_t *root, const char *run)
 {
-  char path[FG_PATH_ROOM + 32];
-  json_error_t error;
-  snprintf(path, sizeof path, "%s/results.json", run);
-  json_t *root = json_load_file(path, 0, &error);
-  if (!root) return FG_FAIL(st, FG_IO, "%s, line %d: %s", path, error.line, error.text);
-  if (args->value[FG_OPTION_JSON]) {
-    json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
-    putchar('\n');
-  } else if (!args->value[FG_OPTION_QUIET]) {
-    printf("%s: ", run);
-    if (json_object_get(root, "seeds"))
-      put_seeds(root);
-    else
-      put_run(root);
-  }
-  json_decref(root);
-  return FG_OK;
+  (void)args;
+  printf("%s: ", run);
+  if (json_object_get(root, "seeds"))
+    put_seeds(root);
+  else
+    put_run(root);
 }
 
 /* `flowgap train RUN --resume` goes on in RUN. */
@@ -151,7 +133,7 @@ fg_code fg_run_train(const fg_args *args, fg_status *st)
   rc = seeds ? fg_train_seeds(session.engine, session.settings, run, (size_t)seeds, &options, st)
              : fg_train_run(session.engine, session.settings, run, &options, st);
   fg_terminal_close(&session.terminal);
-  if (rc == FG_OK) rc = show(args, run, st);
+  if (rc == FG_OK) rc = fg_results_show(args, run, put_training, st);
 done:
   fg_session_close(&session);
   return rc;

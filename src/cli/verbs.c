@@ -27,7 +27,7 @@ static const fg_verb verbs[] = {
      "\n"
      "Example: flowgap density perturbed:gmm9 --set density.cells=96\n",
      1, 1, fg_run_density},
-    {"train", "CONFIG [options]", "a sampler of an unnormalised density (DIS, PIS, DDS)",
+    {"train", "CONFIG [options]", "a sampler of an unnormalised density (DIS, PIS, DDS, bridge)",
      "Learns the control of a diffusion whose end is the target, as the settings train.*\n"
      "say, and writes a run directory with config.yaml, metrics.jsonl, checkpoint.h5,\n"
      "results.json and log.txt, which compare, sample and evaluate take as MODEL. Without\n"
@@ -62,6 +62,17 @@ static const fg_verb verbs[] = {
      "\n"
      "Example: flowgap evaluate exact:gmm9 points.csv > values.csv\n",
      2, 2, fg_run_evaluate},
+    {"residual", "MODEL [options]", "Fokker-Planck residual of a model under several measures, and a report",
+     "Takes the residual of the model uniformly in a box, at target samples noised to t, along\n"
+     "the paths of its SDE and along those of its ODE; writes norms with standard errors,\n"
+     "quantiles, the largest value and its place, profiles in time and maps into a run\n"
+     "directory with config.yaml, results.json, maps.h5, log.txt and report.html. Without\n"
+     "--out it is runs/NAME-residual, named after MODEL; an earlier run there is replaced.\n"
+     "Potential models have a scalar residual, vector models that of their score. The settings\n"
+     "residual.* choose measures, points, times, box and maps. --json prints results.json.\n"
+     "\n"
+     "Example: flowgap residual perturbed:gmm9 --set residual.points=2000 --out runs/residual\n",
+     1, 1, fg_run_residual},
     {"distance", "A B [options]", "W2 estimates between two sample files",
      "A and B are HDF5, NPY or CSV files of particles; FILE:NAME chooses a data set of an\n"
      "HDF5 file. Each estimate comes with its noise floor, confidence interval and\n"
@@ -92,7 +103,8 @@ static const fg_option options[FG_OPTIONS] = {
                        "override a setting; may be repeated, the last one wins"},
     [FG_OPTION_OUT] =
         {"out", "PATH", "-distance report info help",
-         "run directory (compare, density, train) or file (sample, evaluate, export, target) to write"},
+         "run directory (compare, density, residual, train) or file (sample, evaluate, export, target) "
+         "to write"},
     [FG_OPTION_THREADS] = {"threads", "N", "-report target info help",
                            "worker threads; default: all cores. Never changes results"},
     [FG_OPTION_ENGINE] = {"engine", "NAME", "-report target info help",

@@ -79,10 +79,10 @@ static fg_code fg_fixed_check_noise(const fg_fixed_settings *s, uint32_t stream,
   if (place > FG_STREAM_BRIDGE && place <= FG_STREAM_BRIDGE + FG_BRIDGE_LEVELS)
     return FG_FAIL(st, FG_USAGE, "stream %u refines the path of stream %u: give another number", stream,
                    stream / FG_STREAMS_APART + FG_STREAM_NOISE);
-  if (stream >= FG_STREAM_PRIOR && stream <= FG_STREAM_TRAIN)
+  if (stream >= FG_STREAM_PRIOR && stream <= FG_STREAM_RESIDUAL)
     return FG_FAIL(st, FG_USAGE,
                    "stream %u gives starts, targets or subsamples: give another number than %d to %d", stream,
-                   FG_STREAM_PRIOR, FG_STREAM_TRAIN);
+                   FG_STREAM_PRIOR, FG_STREAM_RESIDUAL);
   if (s->refine > 0 && (stream < FG_STREAM_NOISE || stream > most + FG_STREAM_NOISE))
     return FG_FAIL(st, FG_USAGE, "stream %u has no streams for the refined path: give %d to %u", stream,
                    FG_STREAM_NOISE, most + FG_STREAM_NOISE);
@@ -206,7 +206,8 @@ fg_code fg_flow_fixed(const fg_model *model, const fg_fixed_settings *settings, 
                       const fg_snapshots *snapshots, const fg_progress *progress, fg_flow_report *report,
                       fg_status *st)
 {
-  fg_fixed_run run = {.model = model, .field = fg_model_field(model), .engine = fg_model_engine(model)};
+  fg_field field = *fg_model_field(model);
+  fg_fixed_run run = {.model = model, .field = &field, .engine = fg_model_engine(model)};
   fg_simulate_request *r = &run.request;
   double start = fg_seconds();
   fg_flow_report unused;
@@ -215,6 +216,7 @@ fg_code fg_flow_fixed(const fg_model *model, const fg_fixed_settings *settings, 
   memset(report, 0, sizeof *report);
   FG_TRY(fg_fixed_check(settings, n, x0, (size_t)run.field->d, log_p, snapshots, st));
   FG_TRY(fg_fixed_check_noise(settings, stream, first, n, st));
+  FG_TRY(fg_model_flow_field(model, settings->lambda, &field, st));
   if (n == 0) return FG_OK;
   if (!run.engine->ops->simulate) return fg_engine_lacks(run.engine, "simulate", st);
   r->precision = settings->precision;

@@ -211,14 +211,16 @@ fg_code fg_flow_ode(const fg_model *model, const fg_ode_settings *settings, size
                     const fg_progress *progress, fg_flow_report *report, fg_status *st)
 {
   const fg_process *process = fg_model_process(model);
+  fg_field field;
   if (n == 0) return FG_FAIL(st, FG_USAGE, "the ODE has no particles to carry: give at least 1");
   FG_TRY(fg_ode_check_settings(settings, st));
   FG_TRY(fg_ode_check_times(fg_process_horizon(process), t0, t1, snapshots, st));
   FG_TRY(fg_start_time_check(process, t0, st));
   FG_TRY(fg_start_time_check(process, t1, st));
   FG_TRY(fg_ode_check_model(model, settings, log_p != NULL, st));
+  FG_TRY(fg_model_flow_field(model, 0, &field, st));
   fg_ode_problem problem = {.engine = fg_model_engine(model),
-                            .field = fg_model_field(model),
+                            .field = &field,
                             .process = process,
                             .settings = settings,
                             .norm = FG_NORM_PARTICLE,

@@ -49,9 +49,26 @@ size_t fg_factor_outputs(const fg_network_settings *s, size_t l)
   return l + 1 < s->factor_layers ? s->factor_width : 1;
 }
 
+static fg_code check_noising(const fg_network_settings *s, fg_status *st)
+{
+  const fg_network_settings *v = s->noising;
+  if (!v) return FG_OK;
+  if (s->guide->reference != FG_RELATIVE_TO_BRIDGE)
+    return FG_FAIL(st, FG_USAGE, "control: only that of a bridge has a noising control beside it");
+  if (v->dimension != s->dimension || v->form != FG_VECTOR || !v->guide || v->guide->score != FG_GUIDE_NONE ||
+      v->noising)
+    return FG_FAIL(
+        st, FG_USAGE,
+        "control: its noising control must have the same dimension and the vector form, and no score "
+        "information");
+  return fg_network_check(v, st);
+}
+
 fg_code fg_guide_check(const fg_network_settings *s, fg_status *st)
 {
   const fg_guide_settings *guide = s->guide;
+  if (!guide && s->noising)
+    return FG_FAIL(st, FG_USAGE, "network: a noising control belongs to a bridge, and there is no guide");
   if (!guide && s->factor_layers)
     return FG_FAIL(st, FG_USAGE, "network: a time factor belongs to a guide, and there is none");
   if (!guide) return FG_OK;
@@ -66,6 +83,7 @@ fg_code fg_guide_check(const fg_network_settings *s, fg_status *st)
   if (guide->reference == FG_RELATIVE_TO_STATIONARY)
     FG_TRY(positive("variance of the reference", guide->variance, st));
   if (guide->reference == FG_RELATIVE_TO_PINNED) FG_TRY(positive("pin of the reference", guide->pin, st));
+  FG_TRY(check_noising(s, st));
   return check_factor(s, st);
 }
 
@@ -99,7 +117,7 @@ static fg_code check_target(const fg_network_settings *s, const fg_target *targe
 static void fill_guide(const fg_guide_settings *s, fg_field_guide *guide)
 {
   static const fg_guide_reference references[] = {FG_REFERENCE_NONE, FG_REFERENCE_STATIONARY,
-                                                  FG_REFERENCE_PINNED};
+                                                  FG_REFERENCE_PINNED, FG_REFERENCE_NONE};
   guide->interpolated = s->score == FG_GUIDE_INTERPOLATED;
   guide->prior_variance = s->prior_variance;
   guide->clip = s->clip;
@@ -137,9 +155,14 @@ fg_code fg_model_control(fg_engine *engine, const fg_network_settings *settings,
   fg_field *field = &(*model)->field;
   field->guided = 1;
   fill_guide(settings->guide, &field->guide);
+  if (settings->guide->reference == FG_RELATIVE_TO_BRIDGE) { /* its potential is no log-density */
+    (*model)->bridge = true;
+    field->quantities &= ~(unsigned)(FG_PHI | FG_PHI_T | FG_RESIDUAL);
+  }
   field->guide.density.kind = FG_DENSITY_NONE;
   field->guide.density.d = field->d;
   if (settings->guide->score != FG_GUIDE_NONE) FG_GO(add_density(*model, target, st), fail);
+  if (settings->noising) FG_GO(fg_network_add_noising(*model, settings->noising, process, st), fail);
   return FG_OK;
 fail:
   fg_model_destroy(model);

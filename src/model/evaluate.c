@@ -48,10 +48,10 @@ static fg_code fg_evaluate_check(const fg_model *model, size_t n, size_t times, 
 }
 
 /* The first output that is not finite, in the order of the points. */
-static fg_code fg_evaluate_finite(const fg_output list[FG_OUTPUTS], size_t first, size_t count, size_t d,
-                                  const double *t, size_t times, const double *x, fg_status *st)
+static fg_code fg_evaluate_finite(const fg_output list[FG_OUTPUTS], size_t n, size_t d, const double *t,
+                                  size_t times, const double *x, fg_status *st)
 {
-  for (size_t i = first; i < first + count; i++)
+  for (size_t i = 0; i < n; i++)
     for (int o = 0; o < FG_OUTPUTS; o++)
       for (size_t j = 0; list[o].host && j < list[o].width; j++) {
         double value = list[o].host[i * list[o].width + j];
@@ -79,8 +79,8 @@ static fg_code fg_evaluate_chunk(const fg_model *model, fg_evaluate_request *r,
   return FG_OK;
 }
 
-fg_code fg_model_evaluate(const fg_model *model, fg_precision precision, size_t n, const double *t,
-                          size_t times, const double *x, const fg_evaluation *out, fg_status *st)
+fg_code fg_model_evaluate_raw(const fg_model *model, fg_precision precision, size_t n, const double *t,
+                              size_t times, const double *x, const fg_evaluation *out, fg_status *st)
 {
   fg_engine *e = model->engine;
   size_t d = (size_t)model->field.d, most = n < FG_CHUNK ? n : FG_CHUNK;
@@ -104,7 +104,6 @@ fg_code fg_model_evaluate(const fg_model *model, fg_precision precision, size_t 
     for (size_t i = 0; i < (times == 1 ? 1 : r.n); i++)
       coeff[i] = fg_process_coeff(model->process, t[times == 1 ? 0 : first + i]);
     FG_GO(fg_evaluate_chunk(model, &r, list, first, x, out->direction, st), done);
-    FG_GO(fg_evaluate_finite(list, first, r.n, d, t, times, x, st), done);
   }
 done:
   e->ops->free(e, &r.x);
@@ -112,4 +111,14 @@ done:
   for (int o = 0; o < FG_OUTPUTS; o++) e->ops->free(e, list[o].buf);
   free(coeff);
   return rc;
+}
+
+fg_code fg_model_evaluate(const fg_model *model, fg_precision precision, size_t n, const double *t,
+                          size_t times, const double *x, const fg_evaluation *out, fg_status *st)
+{
+  fg_evaluate_request unused;
+  fg_output list[FG_OUTPUTS];
+  FG_TRY(fg_model_evaluate_raw(model, precision, n, t, times, x, out, st));
+  fg_outputs_of(out, (size_t)model->field.d, &unused, list);
+  return fg_evaluate_finite(list, n, (size_t)model->field.d, t, times, x, st);
 }

@@ -62,3 +62,17 @@ fg_engine *fg_model_engine(const fg_model *model)
 {
   return model->engine;
 }
+
+fg_code fg_model_flow_field(const fg_model *model, double lambda, fg_field *field, fg_status *st)
+{
+  *field = model->field;
+  if (!model->bridge) return FG_OK;
+  field->share = (1 - lambda * lambda) / (1 + lambda * lambda);
+  if (field->share == 0) field->paired = 0;
+  if (field->share == 0 || field->paired) return FG_OK;
+  return FG_FAIL(
+      st, FG_UNSUPPORTED,
+      "the model is the control of a bridge without that of its noising process, which drives the SDE with "
+      "lambda 1 alone, and lambda is %g",
+      lambda);
+}

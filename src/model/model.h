@@ -7,7 +7,14 @@
 
 const fg_field *fg_model_field(const fg_model *model);
 fg_engine *fg_model_engine(const fg_model *model);
+/* fg_model_evaluate without its last word: outputs that are not finite are handed out as they are. */
+FG_CHECKED fg_code fg_model_evaluate_raw(const fg_model *model, fg_precision precision, size_t n,
+                                         const double *t, size_t times, const double *x,
+                                         const fg_evaluation *out, fg_status *st);
 /* Description and weights of a network or control, borrowed; NULL for other models. */
 const fg_network_settings *fg_model_network_settings(const fg_model *model);
+/* The field s with which -f + (1 + lambda^2) / 2 g^2 s is the drift of the flow of this lambda: the score, but for a
+ * bridge. FG_UNSUPPORTED for a bridge without its noising control, unless lambda is 1. */
+FG_CHECKED fg_code fg_model_flow_field(const fg_model *model, double lambda, fg_field *field, fg_status *st);
 
 #endif

@@ -2,14 +2,17 @@
 #ifndef FG_MODEL_IMPL_H
 #define FG_MODEL_IMPL_H
 
+#include <stdbool.h>
+
 #include "model/model.h"
 
-enum { FG_MODEL_BUFFERS = 6 }; /* weights twice, and a density */
+enum { FG_MODEL_BUFFERS = 8 }; /* weights twice, those of a noising control twice, and a density */
 
 struct fg_model {
   const char *name;                /* static text: "exact", "perturbed", "network", "control" */
   fg_engine *engine;               /* borrowed */
   const fg_process *process;       /* borrowed */
+  bool bridge;                     /* its drift is not that of a score model, see fg_model_flow_field */
   fg_field field;                  /* kind, d, quantities and buffers */
   fg_buf buffer[FG_MODEL_BUFFERS]; /* owned engine memory that `field` points to */
   size_t buffers;

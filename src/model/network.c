@@ -118,6 +118,7 @@ void fg_network_store_free(void *memory)
   free(store->factor_phase);
   free(store->frequency);
   free(store->phase);
+  fg_network_store_free(store->noising);
   free(store);
 }
 
@@ -134,6 +135,7 @@ void fg_network_store_link(fg_network_store *store)
     s->embedding_biases[k] = store->embedding_biases[k];
   }
   if (s->guide) s->guide = &store->guide;
+  s->noising = store->noising ? &store->noising->settings : NULL;
   s->factor_frequency = store->factor_frequency;
   s->factor_phase = store->factor_phase;
   for (int l = 0; l < FG_FACTOR_LAYERS; ++l) {
@@ -190,6 +192,11 @@ fg_code fg_network_store_copy(const fg_network_settings *s, fg_network_store **o
   }
   store->settings.frequencies = f;
   store->settings.embedding_width = h;
+  fg_code rc = s->noising ? fg_network_store_copy(s->noising, &store->noising, st) : FG_OK;
+  if (rc != FG_OK) {
+    fg_network_store_free(store);
+    return rc;
+  }
   fg_network_store_link(store);
   *out = store;
   return FG_OK;
@@ -200,6 +207,7 @@ fg_code fg_network_store_copy(const fg_network_settings *s, fg_network_store **o
 static void fill_field(const fg_network_settings *s, const fg_process *process, fg_field *field)
 {
   fg_field_network *net = &field->as.network;
+  memset(field, 0, sizeof *field);
   field->kind = FG_FIELD_NETWORK;
   field->d = (int)s->dimension;
   field->quantities = FG_SCORE | FG_DIVERGENCE | FG_JVP;
@@ -222,9 +230,9 @@ static void fill_field(const fg_network_settings *s, const fg_process *process, 
   net->factor_frequencies = s->factor_layers ? (int)s->factor_frequencies : 0;
 }
 
-static fg_code pack_and_upload(fg_model *model, const fg_network_settings *s, fg_status *st)
+/* The field's weights into memory of the model. */
+static fg_code pack_and_upload(fg_model *model, fg_field *field, const fg_network_settings *s, fg_status *st)
 {
-  fg_field *field = &model->field;
   fg_field_network *net = &field->as.network;
   size_t count = fg_network_pack_size(field);
   double *wide = malloc(count * sizeof *wide);
@@ -257,12 +265,25 @@ fg_code fg_network_create(const char *name, fg_engine *engine, const fg_network_
   model->settings = store;
   model->free_settings = fg_network_store_free;
   fill_field(&store->settings, process, &model->field);
-  rc = pack_and_upload(model, &store->settings, st);
+  rc = pack_and_upload(model, &model->field, &store->settings, st);
   if (rc != FG_OK) {
     fg_model_destroy(&model);
     return rc;
   }
   *out = model;
+  return FG_OK;
+}
+
+fg_code fg_network_add_noising(fg_model *model, const fg_network_settings *s, const fg_process *process,
+                               fg_status *st)
+{
+  fg_field noising;
+  fill_field(s, process, &noising);
+  FG_TRY(pack_and_upload(model, &noising, s, st));
+  model->field.noising = noising.as.network;
+  model->field.noising_clip = s->guide->clip;
+  model->field.paired = 1;
+  model->field.share = -1; /* the score (u + v) / g */
   return FG_OK;
 }
 

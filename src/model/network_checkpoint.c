@@ -6,6 +6,8 @@
  * A control has the attributes guide_score and guide_reference too, and the data sets guide_prior_variance,
  * guide_clip (absent: none), guide_variance, guide_pin, and of its time factor, where it has one, factor_frequency,
  * factor_phase (optional), factor<l>/weight, factor<l>/bias (optional).
+ * A bridge has its noising control too, a vector form of the same hidden widths, activation and time: noising/layer<l>/..,
+ * noising/frequency, noising/phase, noising/embedding<k>/.., and noising/clip (absent: none).
  * Doubles are stored as they are, so a network that is read back gives the same bits. Format "flowgap network 1"
  * had no controls; it is read as well. */
 #include <math.h>
@@ -25,7 +27,7 @@ const char *const fg_network_outputs[3] = {"score", "noise", "control"};
 const char *const fg_network_activations[5] = {"softplus", "gelu", "silu", "tanh", "sine"};
 const char *const fg_network_times[4] = {"first", "last", "fourier", "embedded"};
 const char *const fg_guide_scores[3] = {"none", "target", "interpolated"};
-const char *const fg_guide_references[3] = {"none", "stationary", "pinned"};
+const char *const fg_guide_references[4] = {"none", "stationary", "pinned", "bridge"};
 
 int fg_network_word(const char *const *words, int count, const char *word)
 {
@@ -84,9 +86,25 @@ static fg_code put_guide(fg_h5 *file, const fg_network_settings *s, fg_status *s
   return FG_OK;
 }
 
+static fg_code put_noising(fg_h5 *file, const fg_network_settings *s, fg_status *st)
+{
+  if (!s) return FG_OK;
+  for (size_t l = 0; l < s->layers; ++l)
+    FG_TRY(put_map(file, "noising/layer", (int)l, s->widths[l + 1], s->widths[l], s->weights[l], s->biases[l],
+                   st));
+  FG_TRY(fg_h5_write_real(file, "noising/frequency", 1, &s->frequencies, s->frequency, st));
+  FG_TRY(fg_h5_write_real(file, "noising/phase", 1, &s->frequencies, s->phase, st));
+  if (isfinite(s->guide->clip)) FG_TRY(fg_h5_write_real(file, "noising/clip", 0, NULL, &s->guide->clip, st));
+  FG_TRY(put_map(file, "noising/embedding", 0, s->embedding_width, 2 * s->frequencies,
+                 s->embedding_weights[0], s->embedding_biases[0], st));
+  return put_map(file, "noising/embedding", 1, s->widths[1], s->embedding_width, s->embedding_weights[1],
+                 s->embedding_biases[1], st);
+}
+
 fg_code fg_network_put(fg_h5 *file, const fg_network_settings *s, fg_status *st)
 {
   FG_TRY(put_description(file, s, st));
+  FG_TRY(put_noising(file, s->noising, st));
   for (size_t l = 0; l < s->layers; ++l)
     FG_TRY(put_map(file, "layer", (int)l, s->widths[l + 1], s->widths[l], s->weights[l],
                    s->biases ? s->biases[l] : NULL, st));
@@ -236,7 +254,7 @@ static fg_code get_guide(fg_h5 *file, const char *path, fg_network_store *store,
   int score, reference;
   if (!fg_h5_has_text(file, "guide_score")) return FG_OK;
   FG_TRY(get_word(file, path, "guide_score", fg_guide_scores, 3, &score, st));
-  FG_TRY(get_word(file, path, "guide_reference", fg_guide_references, 3, &reference, st));
+  FG_TRY(get_word(file, path, "guide_reference", fg_guide_references, 4, &reference, st));
   guide->score = (fg_guide_score)score;
   guide->reference = (fg_guide_reference_kind)reference;
   guide->clip = (double)INFINITY;
@@ -272,6 +290,46 @@ static fg_code get_factor(fg_h5 *file, const char *path, fg_network_store *store
                    &store->factor_weights[l], &store->factor_biases[l], st));
   return s->factor_layers ? FG_OK
                           : FG_FAIL(st, FG_IO, "%s: its time factor has no linear maps: damaged", path);
+}
+
+/* What it shares with the control comes from there. */
+static fg_code get_noising(fg_h5 *file, const char *path, fg_network_store *control, fg_status *st)
+{
+  if (!fg_h5_has(file, "noising/layer0/weight")) return FG_OK;
+  fg_network_store *store = control->noising = calloc(1, sizeof *store);
+  if (!store) return FG_FAIL(st, FG_MEMORY, "no memory for a network");
+  const fg_network_settings *c = &control->settings;
+  fg_network_settings *s = &store->settings;
+  if (c->time != FG_TIME_EMBEDDED)
+    return FG_FAIL(st, FG_IO, "%s: its time is not embedded, as a bridge's is: damaged", path);
+  *s = (fg_network_settings){.form = FG_VECTOR,
+                             .output = FG_OUTPUT_CONTROL,
+                             .activation = c->activation,
+                             .beta = c->beta,
+                             .threshold = c->threshold,
+                             .time = c->time,
+                             .time_reversed = c->time_reversed,
+                             .dimension = c->dimension,
+                             .layers = c->layers,
+                             .frequencies = c->frequencies,
+                             .embedding_width = c->embedding_width,
+                             .guide = &store->guide};
+  const size_t waves = s->frequencies, width = s->embedding_width, *w = store->widths;
+  memcpy(store->widths, control->widths, sizeof store->widths);
+  store->widths[s->layers] = s->dimension;
+  store->guide = (fg_guide_settings){.reference = FG_RELATIVE_TO_BRIDGE, .clip = (double)INFINITY};
+  for (size_t l = 0; l < s->layers; ++l)
+    FG_TRY(get_map(file, path, "noising/layer", (int)l, w[l + 1], w[l], &store->weights[l], &store->biases[l],
+                   st));
+  FG_TRY(get_array(file, path, "noising/frequency", false, waves, 1, &store->frequency, st));
+  FG_TRY(get_array(file, path, "noising/phase", true, waves, 1, &store->phase, st));
+  if (fg_h5_has(file, "noising/clip")) FG_TRY(get_number(file, path, "noising/clip", &store->guide.clip, st));
+  FG_TRY(get_map(file, path, "noising/embedding", 0, width, 2 * waves, &store->embedding_weights[0],
+                 &store->embedding_biases[0], st));
+  FG_TRY(get_map(file, path, "noising/embedding", 1, w[1], width, &store->embedding_weights[1],
+                 &store->embedding_biases[1], st));
+  fg_network_store_link(store);
+  return FG_OK;
 }
 
 /* A row that says something else than the file (a row left at its default says nothing). */
@@ -326,6 +384,7 @@ static fg_code get_network(const fg_settings *settings, fg_h5 *file, const char 
   FG_TRY(get_embedding(file, path, store, st));
   FG_TRY(get_guide(file, path, store, st));
   FG_TRY(get_factor(file, path, store, st));
+  FG_TRY(get_noising(file, path, store, st));
   fg_network_store_link(store);
   return check_rows(settings, path, &store->settings, st);
 }

@@ -17,6 +17,7 @@ typedef struct fg_network_store {
   fg_guide_settings guide; /* in use while settings.guide is not NULL */
   double *factor_frequency, *factor_phase;
   double *factor_weights[FG_FACTOR_LAYERS], *factor_biases[FG_FACTOR_LAYERS];
+  struct fg_network_store *noising; /* of settings.noising, or NULL */
 } fg_network_store;
 
 void fg_network_store_free(void *store); /* the store itself too; NULL is accepted */
@@ -35,9 +36,13 @@ FG_CHECKED fg_code fg_guide_check(const fg_network_settings *settings, fg_status
 /* Shape of map l of the time factor. */
 size_t fg_factor_inputs(const fg_network_settings *settings, size_t l);
 size_t fg_factor_outputs(const fg_network_settings *settings, size_t l);
-/* A model of settings that were checked; without its guide. */
+/* A model of settings that were checked; without its guide and its noising control. */
 FG_CHECKED fg_code fg_network_create(const char *name, fg_engine *engine, const fg_network_settings *settings,
                                      const fg_process *process, fg_model **model, fg_status *st);
+
+/* field->noising from the settings, with its weights in engine memory of the model. */
+FG_CHECKED fg_code fg_network_add_noising(fg_model *model, const fg_network_settings *settings,
+                                          const fg_process *process, fg_status *st);
 
 /* Weights from a safetensors file: model.layers and the other rows of the settings say how. */
 FG_CHECKED fg_code fg_network_from_tensors(const fg_settings *settings, const char *path,
@@ -49,7 +54,7 @@ FG_CHECKED fg_code fg_network_from_checkpoint(const fg_settings *settings, const
 /* Words of the settings, in the order of the enumerations. */
 extern const char *const fg_network_forms[2], *const fg_network_outputs[3], *const fg_network_activations[5],
                                                                                 *const fg_network_times[4];
-extern const char *const fg_guide_scores[3], *const fg_guide_references[3];
+extern const char *const fg_guide_scores[3], *const fg_guide_references[4];
 /* Place of a word among `count`, or -1. */
 int fg_network_word(const char *const *words, int count, const char *word);
 

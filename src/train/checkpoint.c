@@ -9,58 +9,70 @@
 
 typedef struct fg_state_part {
   const char *name;
+  const fg_trained *net;
   fg_buf buf;
 } fg_state_part;
 
-enum { FG_STATE_PARTS = 4, FG_STATE_LAST = 7 };
+enum { FG_STATE_PARTS = 4 * FG_NETWORKS, FG_STATE_LAST = 7 };
 
 /* Their packed numbers, as doubles; the average only where there is one. */
 static int state_parts(const fg_trainer *t, fg_state_part parts[FG_STATE_PARTS])
 {
-  parts[0] = (fg_state_part){"train/weights", t->weights};
-  parts[1] = (fg_state_part){"train/first", t->first};
-  parts[2] = (fg_state_part){"train/second", t->second};
-  parts[3] = (fg_state_part){"train/average", t->average};
-  return t->average.device ? 4 : 3;
+  static const char *const names[FG_STATE_PARTS] = {
+      "train/weights",         "train/first",         "train/second",         "train/average",
+      "train/noising_weights", "train/noising_first", "train/noising_second", "train/noising_average"};
+  int count = 0;
+  for (int k = 0; k < t->nets; k++) {
+    const fg_trained *net = &t->net[k];
+    const fg_buf bufs[] = {net->weights, net->first, net->second, net->average};
+    for (int i = 0; i < 4; i++)
+      if (bufs[i].device) parts[count++] = (fg_state_part){names[4 * k + i], net, bufs[i]};
+  }
+  return count;
 }
 
-/* Packed numbers [packed] between an engine buffer and doubles. */
-static fg_code download_packed(const fg_trainer *t, fg_buf buf, double *wide, fg_status *st)
+/* Packed numbers of a network between an engine buffer and doubles. */
+static fg_code download_packed(const fg_trainer *t, size_t packed, fg_buf buf, double *wide, fg_status *st)
 {
   fg_engine *e = t->engine;
-  if (t->settings.precision == FG_DOUBLE)
-    return e->ops->download(e, wide, buf, 0, t->packed * sizeof *wide, st);
-  float *narrow = malloc(t->packed * sizeof *narrow);
+  if (t->settings.precision == FG_DOUBLE) return e->ops->download(e, wide, buf, 0, packed * sizeof *wide, st);
+  float *narrow = malloc(packed * sizeof *narrow);
   if (!narrow) return FG_FAIL(st, FG_MEMORY, "no memory for the weights of a network");
-  fg_code rc = e->ops->download(e, narrow, buf, 0, t->packed * sizeof *narrow, st);
-  for (size_t k = 0; rc == FG_OK && k < t->packed; k++) wide[k] = (double)narrow[k];
+  fg_code rc = e->ops->download(e, narrow, buf, 0, packed * sizeof *narrow, st);
+  for (size_t k = 0; rc == FG_OK && k < packed; k++) wide[k] = (double)narrow[k];
   free(narrow);
   return rc;
 }
 
-static fg_code upload_packed(const fg_trainer *t, fg_buf buf, const double *wide, fg_status *st)
+static fg_code upload_packed(const fg_trainer *t, size_t packed, fg_buf buf, const double *wide,
+                             fg_status *st)
 {
   fg_engine *e = t->engine;
-  if (t->settings.precision == FG_DOUBLE)
-    return e->ops->upload(e, buf, 0, wide, t->packed * sizeof *wide, st);
-  float *narrow = malloc(t->packed * sizeof *narrow);
+  if (t->settings.precision == FG_DOUBLE) return e->ops->upload(e, buf, 0, wide, packed * sizeof *wide, st);
+  float *narrow = malloc(packed * sizeof *narrow);
   if (!narrow) return FG_FAIL(st, FG_MEMORY, "no memory for the weights of a network");
-  for (size_t k = 0; k < t->packed; k++) narrow[k] = (float)wide[k];
-  fg_code rc = e->ops->upload(e, buf, 0, narrow, t->packed * sizeof *narrow, st);
+  for (size_t k = 0; k < packed; k++) narrow[k] = (float)wide[k];
+  fg_code rc = e->ops->upload(e, buf, 0, narrow, packed * sizeof *narrow, st);
   free(narrow);
   return rc;
 }
 
-/* The weights that are evaluated, into the arrays of t->network, which is the trainer's own. */
+/* The weights that are evaluated go into the arrays of the networks, which are the trainer's own. */
 static fg_code put_model(const fg_trainer *t, fg_h5 *file, double *wide, fg_status *st)
 {
-  fg_network_settings network = t->network.settings;
-  fg_guide_settings guide = t->network.guide;
-  guide.clip = fg_train_clip_at(&t->settings, t->done);
-  network.guide = &guide;
-  FG_TRY(download_packed(t, fg_trainer_weights(t), wide, st));
-  fg_network_unpack(&t->field, wide, &network);
-  return fg_network_put(file, &network, st);
+  fg_network_settings network[FG_NETWORKS];
+  fg_guide_settings guide[FG_NETWORKS];
+  for (int k = 0; k < t->nets; k++) {
+    const fg_trained *net = &t->net[k];
+    network[k] = net->network.settings;
+    guide[k] = net->network.guide;
+    guide[k].clip = fg_train_clip_at(&t->settings, t->done);
+    network[k].guide = &guide[k];
+    FG_TRY(download_packed(t, net->packed, fg_trainer_weights(t, net), wide, st));
+    fg_network_unpack(&net->field, wide, &network[k]);
+  }
+  if (t->nets > 1) network[0].noising = &network[1];
+  return fg_network_put(file, network, st);
 }
 
 /* What metrics.jsonl says of the last step beside its number, the paths lost so far and the seconds. */
@@ -98,8 +110,9 @@ static fg_code put_state(const fg_trainer *t, fg_h5 *file, double *wide, fg_stat
   last_numbers(&t->last, last);
   FG_TRY(fg_h5_write_real(file, "train/last", 1, &numbers, last, st));
   for (int k = 0; k < count; k++) {
-    FG_TRY(download_packed(t, parts[k].buf, wide, st));
-    FG_TRY(fg_h5_write_real(file, parts[k].name, 1, &t->packed, wide, st));
+    const size_t packed = parts[k].net->packed;
+    FG_TRY(download_packed(t, packed, parts[k].buf, wide, st));
+    FG_TRY(fg_h5_write_real(file, parts[k].name, 1, &packed, wide, st));
   }
   return FG_OK;
 }
@@ -108,7 +121,9 @@ fg_code fg_trainer_save(const fg_trainer *t, const char *path, fg_status *st)
 {
   fg_h5 *file = NULL;
   fg_code rc;
-  double *wide = malloc(t->packed * sizeof *wide);
+  size_t most = 0;
+  for (int k = 0; k < t->nets; k++) most = t->net[k].packed > most ? t->net[k].packed : most;
+  double *wide = malloc(most * sizeof *wide);
   if (!wide) return FG_FAIL(st, FG_MEMORY, "no memory for the weights of a network");
   FG_GO(fg_h5_create(path, &file, st), done);
   FG_GO(put_model(t, file, wide, st), done);
@@ -128,12 +143,13 @@ static fg_code get_state(const fg_trainer *t, fg_h5 *file, const char *path, con
   double *wide;
   FG_TRY(fg_h5_read_real(file, part->name, &rank, shape, &wide, st));
   fg_code rc = FG_OK;
-  if (rank != 1 || shape[0] != t->packed)
+  const size_t packed = part->net->packed;
+  if (rank != 1 || shape[0] != packed)
     rc = FG_FAIL(st, FG_IO,
                  "%s: %s holds %zu numbers, the network of the settings has %zu: the file is of another "
                  "training",
-                 path, part->name, shape[0], t->packed);
-  if (rc == FG_OK) rc = upload_packed(t, part->buf, wide, st);
+                 path, part->name, shape[0], packed);
+  if (rc == FG_OK) rc = upload_packed(t, packed, part->buf, wide, st);
   free(wide);
   return rc;
 }

@@ -158,10 +158,13 @@ static fg_code run_paths(fg_trainer *t, const fg_progress *progress, fg_status *
 {
   fg_engine *e = t->engine;
   fg_path_room *room = &t->evaluation;
-  fg_field field = fg_trainer_field(t, fg_trainer_weights(t), t->done);
+  fg_field field[FG_NETWORKS];
+  for (int k = 0; k < t->nets; k++)
+    field[k] = fg_trainer_field(t, &t->net[k], fg_trainer_weights(t, &t->net[k]), t->done);
   FG_TRY(fg_trainer_start(t, t->held_out, 0, 1, room, st));
   fg_paths_request r = fg_trainer_request(t, &t->evaluation_grid, room, t->held_out, 0, progress);
-  FG_TRY(e->ops->paths(e, e->threads, &field, &r, st));
+  if (t->nets > 1) r.noising = &field[1];
+  FG_TRY(e->ops->paths(e, e->threads, field, &r, st));
   FG_TRY(e->ops->download(e, room->start, room->x, 0, room->n * t->d * sizeof(double), st));
   FG_TRY(e->ops->download(e, room->step, room->lost, 0, room->n * sizeof(int32_t), st));
   for (int form = 0; form < FG_TRAIN_FORMS; form++)

@@ -190,7 +190,8 @@ static void add_target(fg_export *e)
 
 static void add_notes(fg_export *e, const fg_process_settings *process, const fg_prior *prior)
 {
-  static const char *const methods[] = {"dis", "dds", "pis"}; /* by what the control is relative to */
+  static const char *const methods[] = {"dis", "dds", "pis",
+                                        "bridge"}; /* by what the control is relative to */
   static const char *const scores[] = {"none", "target", "interpolated"};
   const fg_network_settings *n = e->network;
   fg_prior_view view = fg_prior_look(prior);

@@ -7,7 +7,7 @@
 #include "sde/coeff.h"
 #include "target/prior.h"
 
-enum { FG_FACTOR_MAPS = 4 };
+enum { FG_FACTOR_MAPS = 4, FG_NOISING_TENSORS = 1000 };
 
 /* Hands out pieces of one block; without a block it adds up what is needed. */
 typedef struct fg_cutter {
@@ -134,7 +134,7 @@ static void describe_guide(const fg_train_settings *train, const fg_process *pro
                            fg_guide_settings *guide)
 {
   static const fg_guide_reference_kind references[] = {FG_RELATIVE_TO_NONE, FG_RELATIVE_TO_PINNED,
-                                                       FG_RELATIVE_TO_STATIONARY};
+                                                       FG_RELATIVE_TO_STATIONARY, FG_RELATIVE_TO_BRIDGE};
   fg_prior_view view = fg_prior_look(prior);
   double horizon = fg_process_horizon(process);
   guide->score = train->score;
@@ -145,13 +145,10 @@ static void describe_guide(const fg_train_settings *train, const fg_process *pro
   guide->pin = train->method == FG_TRAIN_PIS ? fg_process_look(process)->pin : 0;
 }
 
-fg_code fg_train_network_create(const fg_train_settings *train, const fg_process *process,
-                                const fg_prior *prior, size_t d, fg_train_network *n, fg_status *st)
+/* Random numbers from array `tensor` on. */
+static fg_code create(const fg_train_settings *train, uint64_t tensor, fg_train_network *n, fg_status *st)
 {
-  fg_cutter c = {NULL, 0, train->seed, 0};
-  *n = (fg_train_network){.memory = NULL};
-  describe(train, d, n);
-  describe_guide(train, process, prior, &n->guide);
+  fg_cutter c = {NULL, 0, train->seed, tensor};
   for (int pass = 0; pass < 2; pass++) { /* the first one counts */
     cut_layers(n, &c);
     cut_embedding(n, &c);
@@ -159,9 +156,30 @@ fg_code fg_train_network_create(const fg_train_settings *train, const fg_process
     if (pass == 1) break;
     n->memory = malloc(c.used * sizeof *n->memory);
     if (!n->memory) return FG_FAIL(st, FG_MEMORY, "no memory for a network of %zu weights", c.used);
-    c = (fg_cutter){n->memory, 0, train->seed, 0};
+    c = (fg_cutter){n->memory, 0, train->seed, tensor};
   }
   return FG_OK;
+}
+
+fg_code fg_train_network_create(const fg_train_settings *train, const fg_process *process,
+                                const fg_prior *prior, size_t d, fg_train_network *n, fg_status *st)
+{
+  *n = (fg_train_network){.memory = NULL};
+  describe(train, d, n);
+  describe_guide(train, process, prior, &n->guide);
+  return create(train, 0, n, st);
+}
+
+fg_code fg_train_noising_create(const fg_train_settings *train, const fg_process *process,
+                                const fg_prior *prior, size_t d, fg_train_network *n, fg_status *st)
+{
+  fg_train_settings noising = *train;
+  noising.control = FG_VECTOR;
+  noising.score = FG_GUIDE_NONE;
+  *n = (fg_train_network){.memory = NULL};
+  describe(&noising, d, n);
+  describe_guide(&noising, process, prior, &n->guide);
+  return create(train, FG_NOISING_TENSORS, n, st);
 }
 
 void fg_train_network_clear(fg_train_network *network)

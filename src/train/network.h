@@ -19,6 +19,10 @@ typedef struct fg_train_network {
 FG_CHECKED fg_code fg_train_network_create(const fg_train_settings *train, const fg_process *process,
                                            const fg_prior *prior, size_t d, fg_train_network *network,
                                            fg_status *st);
+/* The control of a bridge's noising process: the same network in the vector form, without score information. */
+FG_CHECKED fg_code fg_train_noising_create(const fg_train_settings *train, const fg_process *process,
+                                           const fg_prior *prior, size_t d, fg_train_network *network,
+                                           fg_status *st);
 void fg_train_network_clear(fg_train_network *network);
 
 #endif

@@ -5,6 +5,11 @@
 #include "flowgap/train.h"
 #include "formula/real.h"
 
+static fg_guide_score usual_score(fg_train_method method)
+{
+  return method == FG_TRAIN_DIS || method == FG_TRAIN_BRIDGE ? FG_GUIDE_INTERPOLATED : FG_GUIDE_TARGET;
+}
+
 void fg_train_defaults(fg_train_method method, fg_train_settings *settings)
 {
   static const size_t grids[] = {100, 200, 400, 800};
@@ -15,7 +20,7 @@ void fg_train_defaults(fg_train_method method, fg_train_settings *settings)
                          .form = FG_TRAIN_CONTINUOUS,
                          .integrator = FG_TRAIN_EULER,
                          .control = FG_VECTOR,
-                         .score = method == FG_TRAIN_DIS ? FG_GUIDE_INTERPOLATED : FG_GUIDE_TARGET,
+                         .score = usual_score(method),
                          .time_factor = true,
                          .hidden_count = 3,
                          .hidden = {64, 64, 64},
@@ -124,7 +129,7 @@ static int get_word(fg_reader *r, const char *key, const char *const *words)
 
 static void get_words(fg_reader *r, fg_train_settings *s)
 {
-  static const char *const methods[] = {"dis", "pis", "dds", NULL};
+  static const char *const methods[] = {"dis", "pis", "dds", "bridge", NULL};
   static const char *const objectives[] = {"kl", "kl_ito", "log_variance", "log_variance_trajectory", NULL};
   static const char *const forms[] = {"continuous", "discrete", NULL};
   static const char *const integrators[] = {"euler", "exponential", NULL};
@@ -144,7 +149,7 @@ static void get_words(fg_reader *r, fg_train_settings *s)
   s->schedule = (fg_train_schedule)get_word(r, "train.schedule", schedules);
   s->precision = (fg_precision)get_word(r, "train.precision", precisions);
   int score = get_word(r, "train.score", scores);
-  if (score == 3) score = s->method == FG_TRAIN_DIS ? FG_GUIDE_INTERPOLATED : FG_GUIDE_TARGET;
+  if (score == 3) score = (int)usual_score(s->method);
   s->score = (fg_guide_score)score;
 }
 

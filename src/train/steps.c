@@ -6,7 +6,13 @@
 #include "formula/real.h"
 #include "sde/coeff.h"
 
-static const char *const fg_method_names[] = {"dis", "pis", "dds"};
+static const char *const fg_method_names[] = {"dis", "pis", "dds", "bridge"};
+
+/* The drift of the sampler without control is that of the reversed noising. */
+static bool is_reversal(fg_train_method method)
+{
+  return method == FG_TRAIN_DIS || method == FG_TRAIN_BRIDGE;
+}
 
 static fg_code check_process(fg_train_method method, const fg_process *process, fg_status *st)
 {
@@ -18,9 +24,10 @@ static fg_code check_process(fg_train_method method, const fg_process *process, 
   if (method == FG_TRAIN_DDS && kind != FG_PROCESS_OU && kind != FG_PROCESS_VP)
     return FG_FAIL(st, FG_USAGE,
                    "train.method is dds, whose reference is stationary: set process.kind to vp or ou");
-  if (method == FG_TRAIN_DIS && pinned)
+  if (is_reversal(method) && pinned)
     return FG_FAIL(st, FG_USAGE,
-                   "train.method is dis and process.kind pinned: take vp, ou, ve or bm, or train.method pis");
+                   "train.method is %s and process.kind pinned: take vp, ou, ve or bm, or train.method pis",
+                   fg_method_names[method]);
   return FG_OK;
 }
 
@@ -47,7 +54,8 @@ fg_code fg_sampler_check(fg_train_method method, const fg_process *process, cons
 }
 
 /* With mu the drift without control and S the stationary variance, over a step of decay A = integral of a:
- *   DIS  mu = a x:   keep e^A,  push 2 S (e^A - 1)/g,  spread^2 S (e^2A - 1)
+ *   DIS, bridge
+ *        mu = a x:   keep e^A,  push 2 S (e^A - 1)/g,  spread^2 S (e^2A - 1)
  *   DDS  mu = -a x:  keep e^-A, push 2 S (1 - e^-A)/g, spread^2 S (1 - e^-2A)
  * and, where a = 0, push V/g and spread^2 = V, V the variance that the process gains. */
 static void exponential(const fg_stretch *p, fg_train_method method, double g, fg_path_step *s)
@@ -73,7 +81,9 @@ fg_path_step fg_path_step_between(const fg_process *process, fg_train_method met
     s.push = g * h;
     s.spread = g * s.root;
   }
-  if (method == FG_TRAIN_DIS) s.drift = (double)d * p.decay;
+  if (is_reversal(method)) s.drift = (double)d * p.decay;
+  /* In standard deviations of the noising step v counts sqrt(h), as u does in those of an Euler step. */
+  if (method == FG_TRAIN_BRIDGE) s.back_push = s.root * sqrt(p.variance);
   return s;
 }
 
@@ -99,7 +109,7 @@ fg_path_ends fg_path_ends_of(const fg_process *process, const fg_prior_view *pri
     e.start = prior->log_norm;
     e.start_precision = 1 / prior->variance;
   }
-  if (form == FG_TRAIN_DISCRETE || method == FG_TRAIN_DIS) return e;
+  if (form == FG_TRAIN_DISCRETE || is_reversal(method)) return e;
   if (!point) {
     double variance = reference_variance(process, method, fg_process_horizon(process));
     e.start -= gaussian_peak(d, variance);

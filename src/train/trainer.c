@@ -81,9 +81,9 @@ fg_paths_request fg_trainer_request(const fg_trainer *t, const fg_path_grid *gri
   return r;
 }
 
-fg_field fg_trainer_field(const fg_trainer *t, fg_buf weights, uint64_t k)
+fg_field fg_trainer_field(const fg_trainer *t, const fg_trained *net, fg_buf weights, uint64_t k)
 {
-  fg_field field = t->field;
+  fg_field field = net->field;
   field.guide.clip = fg_train_clip_at(&t->settings, k);
   if (t->settings.precision == FG_SINGLE)
     field.as.network.packed_single = weights;
@@ -92,9 +92,9 @@ fg_field fg_trainer_field(const fg_trainer *t, fg_buf weights, uint64_t k)
   return field;
 }
 
-fg_buf fg_trainer_weights(const fg_trainer *t)
+fg_buf fg_trainer_weights(const fg_trainer *t, const fg_trained *net)
 {
-  return t->settings.ema > 0 ? t->average : t->weights;
+  return t->settings.ema > 0 ? net->average : net->weights;
 }
 
 /* ---- creation ----------------------------------------------------------------------------- */
@@ -119,41 +119,50 @@ static uint64_t derived_seed(uint64_t seed, uint64_t number)
   return (uint64_t)words.w[0] << 32 | words.w[1];
 }
 
-static size_t real_bytes(const fg_trainer *t)
+static size_t real_bytes(const fg_trainer *t, const fg_trained *net)
 {
-  return t->packed * (t->settings.precision == FG_SINGLE ? sizeof(float) : sizeof(double));
+  return net->packed * (t->settings.precision == FG_SINGLE ? sizeof(float) : sizeof(double));
 }
 
-static fg_code upload_weights(fg_trainer *t, fg_status *st)
+static fg_code upload_weights(fg_trainer *t, const fg_trained *net, fg_status *st)
 {
   fg_engine *e = t->engine;
-  const fg_network_settings *network = &t->network.settings;
-  void *host = malloc(real_bytes(t));
+  size_t bytes = real_bytes(t, net);
+  void *host = malloc(bytes);
   if (!host) return FG_FAIL(st, FG_MEMORY, "no memory for the weights of a network");
   if (t->settings.precision == FG_SINGLE)
-    fg_network_pack_single(&t->field, network, host);
+    fg_network_pack_single(&net->field, &net->network.settings, host);
   else
-    fg_network_pack(&t->field, network, host);
-  fg_code rc = e->ops->upload(e, t->weights, 0, host, real_bytes(t), st);
-  if (rc == FG_OK && t->average.device) rc = e->ops->upload(e, t->average, 0, host, real_bytes(t), st);
+    fg_network_pack(&net->field, &net->network.settings, host);
+  fg_code rc = e->ops->upload(e, net->weights, 0, host, bytes, st);
+  if (rc == FG_OK && net->average.device) rc = e->ops->upload(e, net->average, 0, host, bytes, st);
   free(host);
   return rc;
 }
 
-static fg_code create_network(fg_trainer *t, fg_status *st)
+static fg_code create_network(fg_trainer *t, fg_trained *net, fg_status *st)
 {
   fg_engine *e = t->engine;
-  FG_TRY(fg_train_network_create(&t->settings, t->process, t->prior, t->d, &t->network, st));
-  FG_TRY(fg_model_control(e, &t->network.settings, t->target, t->process, &t->model, st));
-  t->field = *fg_model_field(t->model);
-  t->packed = fg_network_pack_size(&t->field);
-  fg_buf *bufs[] = {&t->weights, &t->gradient, &t->first, &t->second, &t->average};
+  FG_TRY(fg_model_control(e, &net->network.settings, t->target, t->process, &net->model, st));
+  net->field = *fg_model_field(net->model);
+  net->packed = fg_network_pack_size(&net->field);
+  fg_buf *bufs[] = {&net->weights, &net->gradient, &net->first, &net->second, &net->average};
   size_t count = t->settings.ema > 0 ? 5 : 4;
   for (size_t i = 0; i < count; i++) {
-    FG_TRY(e->ops->alloc(e, real_bytes(t), bufs[i], st));
+    FG_TRY(e->ops->alloc(e, real_bytes(t, net), bufs[i], st));
     FG_TRY(e->ops->zero(e, *bufs[i], st));
   }
-  return upload_weights(t, st);
+  return upload_weights(t, net, st);
+}
+
+static fg_code create_networks(fg_trainer *t, fg_status *st)
+{
+  const fg_train_settings *s = &t->settings;
+  t->nets = s->method == FG_TRAIN_BRIDGE ? 2 : 1;
+  FG_TRY(fg_train_network_create(s, t->process, t->prior, t->d, &t->net[0].network, st));
+  if (t->nets > 1) FG_TRY(fg_train_noising_create(s, t->process, t->prior, t->d, &t->net[1].network, st));
+  for (int k = 0; k < t->nets; k++) FG_TRY(create_network(t, &t->net[k], st));
+  return FG_OK;
 }
 
 static fg_code create(fg_trainer *t, fg_status *st)
@@ -161,7 +170,7 @@ static fg_code create(fg_trainer *t, fg_status *st)
   const fg_train_settings *s = &t->settings;
   FG_TRY(check(t, st));
   FG_TRY(fg_target_density(t->target, t->engine, &t->density, t->density_buffer, &t->density_buffers, st));
-  FG_TRY(create_network(t, st));
+  FG_TRY(create_networks(t, st));
   for (int form = 0; form < FG_TRAIN_FORMS; form++)
     t->ends[form] = fg_path_ends_of(t->process, &t->start, s->method, (fg_train_form)form, t->d);
   FG_TRY(fg_path_grid_create(t->process, s, t->d, s->evaluate_steps, &t->evaluation_grid, st));
@@ -190,20 +199,25 @@ fg_code fg_trainer_create(fg_engine *engine, const fg_train_settings *settings, 
   return rc;
 }
 
+static void destroy_network(fg_engine *e, fg_trained *net)
+{
+  fg_buf *bufs[] = {&net->weights, &net->gradient, &net->first, &net->second, &net->average};
+  for (size_t i = 0; i < 5; i++) e->ops->free(e, bufs[i]);
+  fg_model_destroy(&net->model);
+  fg_train_network_clear(&net->network);
+}
+
 void fg_trainer_destroy(fg_trainer **trainer)
 {
   fg_trainer *t = *trainer;
   if (!t) return;
   fg_engine *e = t->engine;
-  fg_buf *bufs[] = {&t->weights, &t->gradient, &t->first, &t->second, &t->average};
-  for (size_t i = 0; i < 5; i++) e->ops->free(e, bufs[i]);
+  for (int k = 0; k < FG_NETWORKS; k++) destroy_network(e, &t->net[k]);
   for (size_t i = 0; i < t->density_buffers; i++) e->ops->free(e, &t->density_buffer[i]);
   fg_path_room_release(t, &t->batch);
   fg_path_room_release(t, &t->evaluation);
   fg_path_grid_clear(&t->grid);
   fg_path_grid_clear(&t->evaluation_grid);
-  fg_model_destroy(&t->model);
-  fg_train_network_clear(&t->network);
   free(t->moments);
   free(t);
   *trainer = NULL;
@@ -269,7 +283,8 @@ static fg_code take_gradient(fg_trainer *t, const fg_progress *progress, fg_trai
   const fg_train_settings *s = &t->settings;
   fg_engine *e = t->engine;
   uint64_t first = t->done * (uint64_t)s->batch;
-  fg_field field = fg_trainer_field(t, t->weights, t->done);
+  fg_field field[FG_NETWORKS];
+  for (int k = 0; k < t->nets; k++) field[k] = fg_trainer_field(t, &t->net[k], t->net[k].weights, t->done);
   FG_TRY(fit_grid(t, st));
   FG_TRY(fg_trainer_start(t, t->seed, first, s->group, &t->batch, st));
   fg_objective_request r = {.paths = fg_trainer_request(t, &t->grid, &t->batch, t->seed, first, progress),
@@ -277,43 +292,62 @@ static fg_code take_gradient(fg_trainer *t, const fg_progress *progress, fg_trai
                             .form = s->form == FG_TRAIN_DISCRETE ? FG_FORM_DISCRETE : FG_FORM_CONTINUOUS,
                             .group = s->group,
                             .detach_score = s->detach_score,
-                            .gradient = t->gradient};
-  FG_TRY(e->ops->objective(e, e->threads, &field, &r, st));
+                            .gradient = t->net[0].gradient,
+                            .noising_gradient = t->net[1].gradient};
+  if (t->nets > 1) r.paths.noising = &field[1];
+  FG_TRY(e->ops->objective(e, e->threads, field, &r, st));
   step->loss = r.loss;
   step->mean = r.mean;
   step->lost = r.lost;
   step->grid_steps = t->grid.steps;
-  step->clip = field.guide.clip;
+  step->clip = field[0].guide.clip;
   return check_loss(t, &r, st);
 }
 
-static fg_code optimise(fg_trainer *t, fg_train_step *step, fg_status *st)
+/* Adam on one network with its own bound of the norm, or with norm_only its norm alone. */
+static fg_code optimise_network(fg_trainer *t, const fg_trained *net, double max_norm, int norm_only,
+                                double *norm, fg_status *st)
 {
   const fg_train_settings *s = &t->settings;
   fg_engine *e = t->engine;
   fg_optimise_request r = {.precision = s->precision,
-                           .weights = t->weights,
-                           .gradient = t->gradient,
-                           .first = t->first,
-                           .second = t->second,
-                           .average = t->average,
+                           .weights = net->weights,
+                           .gradient = net->gradient,
+                           .first = net->first,
+                           .second = net->second,
+                           .average = net->average,
                            .rate = fg_train_rate(s, t->done),
                            .beta1 = fg_beta1,
                            .beta2 = fg_beta2,
                            .epsilon = fg_epsilon,
                            .decay = s->decay,
                            .ema = s->ema,
-                           .max_norm = s->clip_norm,
-                           .number = t->done + 1};
-  fg_code rc = e->ops->optimise(e, e->threads, &t->field, &r, st);
-  if (rc == FG_NUMERICS)
-    return FG_FAIL(st, FG_NUMERICS,
-                   "step %llu of the training: the norm of the gradient is %g, so the weights stay as they "
-                   "were: %s",
-                   (unsigned long long)r.number, r.norm, advice(t));
-  if (rc != FG_OK) return rc;
-  step->rate = r.rate;
-  step->norm = r.norm;
+                           .max_norm = max_norm,
+                           .number = t->done + 1,
+                           .norm_only = norm_only};
+  fg_code rc = e->ops->optimise(e, e->threads, &net->field, &r, st);
+  *norm = r.norm;
+  if (rc != FG_NUMERICS) return rc;
+  return FG_FAIL(st, FG_NUMERICS,
+                 "step %llu of the training: the norm of the gradient is %g, so the weights stay as they "
+                 "were: %s",
+                 (unsigned long long)r.number, r.norm, advice(t));
+}
+
+/* The gradients of two networks are clipped together, as one; their norms come first, since the weights of both stay
+ * as they were if one is not finite. */
+static fg_code optimise(fg_trainer *t, fg_train_step *step, fg_status *st)
+{
+  const double most = t->settings.clip_norm, guard = 1e-6; /* what clipping adds to a norm */
+  double norm[FG_NETWORKS] = {0, 0}, ignored;
+  step->rate = fg_train_rate(&t->settings, t->done);
+  if (t->nets == 1) return optimise_network(t, &t->net[0], most, 0, &step->norm, st);
+  for (int k = 0; k < t->nets; k++) FG_TRY(optimise_network(t, &t->net[k], most, 1, &norm[k], st));
+  step->norm = hypot(norm[0], norm[1]);
+  for (int k = 0; k < t->nets; k++) {
+    double share = most * (norm[k] + guard) / (step->norm + guard);
+    FG_TRY(optimise_network(t, &t->net[k], share, 0, &ignored, st));
+  }
   return FG_OK;
 }
 

@@ -17,6 +17,17 @@ typedef struct fg_path_room {
   int32_t *step;                 /* [n], of loss */
 } fg_path_room;
 
+/* A network in training. */
+typedef struct fg_trained {
+  fg_train_network network; /* its weights are those of the last save */
+  fg_model *model;          /* keeps the density that `field` points to */
+  fg_field field;
+  size_t packed;                                    /* numbers in a pack */
+  fg_buf weights, gradient, first, second, average; /* average: only with settings.ema */
+} fg_trained;
+
+enum { FG_NETWORKS = 2 };
+
 struct fg_trainer {
   fg_engine *engine; /* borrowed, as the next three */
   const fg_process *process;
@@ -25,16 +36,13 @@ struct fg_trainer {
   fg_train_settings settings;
   fg_prior_view start;
   size_t d;
-  uint64_t seed, held_out;  /* of training and of evaluation */
-  fg_train_network network; /* its weights are those of the last save */
-  fg_model *model;          /* keeps the density that `field` points to */
-  fg_field field;
+  uint64_t seed, held_out;     /* of training and of evaluation */
+  fg_trained net[FG_NETWORKS]; /* the control; of a bridge, that of the noising process */
+  int nets;
   fg_density density; /* of the target */
   fg_buf density_buffer[FG_DENSITY_BUFFERS];
   size_t density_buffers;
   fg_path_ends ends[FG_TRAIN_FORMS];
-  size_t packed;                                    /* numbers in a pack */
-  fg_buf weights, gradient, first, second, average; /* average: only with settings.ema */
   fg_path_grid grid, evaluation_grid;
   fg_path_room batch, evaluation;
   double *moments;     /* of the evaluation and the target, shares of modes */
@@ -56,10 +64,10 @@ fg_paths_request fg_trainer_request(const fg_trainer *trainer, const fg_path_gri
                                     const fg_path_room *room, uint64_t seed, uint64_t first,
                                     const fg_progress *progress);
 
-/* The field with these weights and the clip of step k. */
-fg_field fg_trainer_field(const fg_trainer *trainer, fg_buf weights, uint64_t k);
+/* The field of a network with these weights and the clip of step k. */
+fg_field fg_trainer_field(const fg_trainer *trainer, const fg_trained *net, fg_buf weights, uint64_t k);
 
 /* Those that are evaluated and kept. */
-fg_buf fg_trainer_weights(const fg_trainer *trainer);
+fg_buf fg_trainer_weights(const fg_trainer *trainer, const fg_trained *net);
 
 #endif

@@ -81,16 +81,17 @@ static void put_training(const char *name, const control_case *c, const char *ya
 }
 
 /* A sampler whose network gives 0; tau = factor. */
-static void open_silent(control_case *c, control_method method, double factor)
+static void open_silent(control_case *c, control_method method, fg_network_form form, double factor)
 {
   fg_target_settings s;
   fg_target *target;
   fg_target_defaults(FG_TARGET_GAUSSIAN, &s);
   s.dimension = 2;
   CASE_OK(fg_target_create(&s, &target, &case_status));
-  control_open(c, method, FG_VECTOR, target, 50, 2);
-  memset((double *)(uintptr_t)c->weights[2], 0, 2 * c->widths[2] * sizeof(double));
-  memset((double *)(uintptr_t)c->biases[2], 0, 2 * sizeof(double));
+  control_open(c, method, form, target, 50, 2);
+  const size_t outputs = form == FG_VECTOR ? 2 : 1;
+  memset((double *)(uintptr_t)c->weights[2], 0, outputs * c->widths[2] * sizeof(double));
+  memset((double *)(uintptr_t)c->biases[2], 0, outputs * sizeof(double));
   memset((double *)(uintptr_t)c->s.factor_weights[1], 0, CONTROL_FACTOR * sizeof(double));
   *(double *)(uintptr_t)c->s.factor_biases[1] = factor;
   c->guide.prior_variance = 1;
@@ -109,7 +110,7 @@ static void from_a_point(void **state)
 {
   (void)state;
   static control_case c;
-  open_silent(&c, CONTROL_PIS, 0);
+  open_silent(&c, CONTROL_PIS, FG_VECTOR, 0);
   c.guide.pin = 5;
   put_training("pis", &c,
                "process: {kind: pinned, diff: 0.4472135954999579, horizon: 5}\n"
@@ -150,7 +151,7 @@ static void down_to_zero(void **state)
 {
   (void)state;
   static control_case c;
-  open_silent(&c, CONTROL_DIS, 1);
+  open_silent(&c, CONTROL_DIS, FG_VECTOR, 1);
   put_training("dis", &c,
                "process: {kind: vp}\n"
                "target: {kind: gaussian, dimension: 2, variance: 1}\n"
@@ -165,6 +166,36 @@ static void down_to_zero(void **state)
   assert_non_null(strstr(text, "checkpoint.h5: the control uses the score of its target"));
 }
 
+/* Phi = -|x|^2/2 + c(t) for the law N(0, I) that stays: R is c'(t) alone, which the centred residual does not see. */
+static void gauge_of_a_potential(void **state)
+{
+  (void)state;
+  static control_case c;
+  static const char yaml[] = "process: {kind: vp}\n"
+                             "target: {kind: gaussian, dimension: 2, variance: 1}\n"
+                             "residual: {points: 100, times: 8}\n";
+  open_silent(&c, CONTROL_DIS, FG_POTENTIAL, 1);
+  put_training("potential", &c, yaml);
+  control_close(&c);
+  open_silent(&c, CONTROL_DIS, FG_VECTOR, 1);
+  put_training("vector", &c, yaml);
+  control_close(&c);
+  must(run("residual potential --set flow.sde.steps=100 --quiet --out r"));
+  assert_string_equal(text, "");
+  static const char *const measures[] = {"box", "data", "sde", "ode"};
+  for (int k = 0; k < 4; k++) {
+    char path[80];
+    snprintf(path, sizeof path, "residual.measures.%s.centred_mean_square", measures[k]);
+    assert_true(fabs(figure("r/results.json", path)) <
+                1e-24); /* rounding of terms of size 10 to 100, squared */
+    snprintf(path, sizeof path, "residual.measures.%s.mean_square", measures[k]);
+    assert_true(figure("r/results.json", path) > 0.01);
+  }
+  assert_non_null(strstr(contents("r/results.json"), "go by the centred residual"));
+  assert_int_equal(run("residual vector --out no"), 2);
+  assert_non_null(strstr(text, "not a control"));
+}
+
 static int sweep(void **state)
 {
   char line[200];
@@ -174,6 +205,7 @@ static int sweep(void **state)
 
 int main(void)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(from_a_point), cmocka_unit_test(down_to_zero)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(from_a_point), cmocka_unit_test(down_to_zero),
+                                     cmocka_unit_test(gauge_of_a_potential)};
   return cmocka_run_group_tests(tests, scratch_make, sweep);
 }

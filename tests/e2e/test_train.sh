@@ -97,6 +97,15 @@ expect 2 'ending in .safetensors' export run
 expect 2 'give the file that ending' export run --out weights.bin
 expect 2 'only the network of a trained sampler' export exact:gmm9 --out weights.safetensors
 
+# ---- a bridge: both controls are kept, and its flows use them
+good train tiny.yaml --out bridge --set train.method=bridge --set train.form=discrete
+holds bridge/results.json '"method": "bridge"'
+good sample bridge --flow sde --count 20 --out x.csv
+good compare bridge --out bridge-compared
+good export bridge --out weights.safetensors
+good train tiny.yaml --out bridge --set train.method=bridge --set train.form=discrete --set train.log_every=1 --resume
+good train tiny.yaml --out kl --set train.method=bridge --set train.objective=kl
+
 # ---- resuming gives the same weights as going through
 whole=$(weights run)
 cp -r run again

@@ -77,6 +77,18 @@ static const field_case fields[] = {
      .layers = 1,
      .width = {20},
      .guide = FG_DENSITY_WELLS},
+    {.name = "bridge",
+     .network = 1,
+     .d = 3,
+     .components = 4,
+     .form = FG_VECTOR,
+     .activation = FG_GELU,
+     .time = FG_TIME_EMBEDDED,
+     .output = FG_OUTPUT_CONTROL,
+     .layers = 2,
+     .width = {20, 30},
+     .guide = FG_DENSITY_MIXTURE,
+     .paired = 1},
 };
 enum { FIELDS = sizeof fields / sizeof *fields };
 

@@ -1,4 +1,4 @@
-/* needs: model */
+/* needs: fokker_planck */
 /* Two published potential networks (arXiv 2311.15996) against values that two independent programs computed from
  * their weights. The files carry no licence and are not part of flowgap: without them the test is skipped. */
 #include <math.h>
@@ -32,7 +32,30 @@ static double largest_error(const fg_csv *table, const char *name, const double 
   return error;
 }
 
-static void check_network(const char *name)
+/* Mean of R^2 over [-3.5, 3.5]^2 x [1e-5, 10], as the README beside the networks has it. */
+static void check_mean_square(const fg_model *model, double expected, double error)
+{
+  enum { GROUP = 8, TIMES = 25000, N = GROUP * TIMES };
+  double *t = calloc(TIMES + 3 * N, sizeof *t), *x = t + TIMES, *value = x + 2 * N;
+  fg_status st = {0};
+  fg_residual_settings how;
+  fg_residual_norms all;
+  fg_residual_layout layout = {FG_RESIDUAL_LOG, TIMES, GROUP, NULL, false};
+  fg_residual_values values = {.value = value};
+  assert_non_null(t);
+  fg_residual_defaults(&how);
+  fg_residual_times(1, TIMES, 1e-5, 10, t);
+  fg_residual_box(1, 0, N, 2, 3.5, x);
+  if (fg_residual_evaluate(model, &how, N, GROUP, t, x, &values, NULL, &st) != FG_OK)
+    fail_msg("%s", st.message);
+  if (fg_residual_summarise(&layout, &values, &all, NULL, &st) != FG_OK) fail_msg("%s", st.message);
+  print_message("mean square %.6g +- %.2g, centred %.6g\n", all.mean_square.value, all.mean_square.se,
+                all.centred.value);
+  assert_true(fabs(all.mean_square.value - expected) < 3 * hypot(error, all.mean_square.se));
+  free(t);
+}
+
+static void check_network(const char *name, double mean_square, double mean_square_se)
 {
   char path[512];
   fg_status st = {0};
@@ -81,6 +104,7 @@ static void check_network(const char *name)
     assert_true(error <
                 1e-9); /* softplus with beta 100 multiplies rounding by 100 per layer and derivative */
   }
+  check_mean_square(model, mean_square, mean_square_se);
   free(all);
   fg_csv_clear(&table);
   fg_model_destroy(&model);
@@ -92,13 +116,13 @@ static void check_network(const char *name)
 static void test_circles(void **state)
 {
   (void)state;
-  check_network("circles2_w0.0");
+  check_network("circles2_w0.0", 51.34, 0.09);
 }
 
 static void test_blob(void **state)
 {
   (void)state;
-  check_network("blob_w1.0");
+  check_network("blob_w1.0", 0.00352, 0.00007);
 }
 
 int main(void)

@@ -5,9 +5,11 @@
 #include "base/hdf5.h"
 #include "support/scratch.h"
 
-enum { STEPS = 6, KEPT = 4 };
+enum { STEPS = 6, KEPT = 8 };
 
-static const char *const kept[KEPT] = {"train/weights", "train/first", "train/second", "train/average"};
+static const char *const kept[KEPT] = {"train/weights",        "train/first",           "train/second",
+                                       "train/average",        "train/noising_weights", "train/noising_first",
+                                       "train/noising_second", "train/noising_average"};
 
 typedef struct plan {
   fg_train_objective objective;
@@ -57,15 +59,17 @@ static const char *train(const plan *p, int threads, int stop, const char *name)
   return path;
 }
 
-static void expect_same(const char *a, const char *b)
+static void expect_same(const plan *p, const char *a, const char *b)
 {
   fg_h5 *one, *two;
   SAMPLER_OK(fg_h5_open(a, &one, &sampler_status));
   SAMPLER_OK(fg_h5_open(b, &two, &sampler_status));
+  assert_int_equal(fg_h5_has(one, kept[KEPT - 1]), p->method == FG_TRAIN_BRIDGE);
   for (int k = 0; k < KEPT; k++) {
     int rank;
     size_t shape[FG_H5_RANK_MAX], other[FG_H5_RANK_MAX];
     double *x, *y;
+    if (!fg_h5_has(one, kept[k])) continue; /* not a bridge */
     SAMPLER_OK(fg_h5_read_real(one, kept[k], &rank, shape, &x, &sampler_status));
     SAMPLER_OK(fg_h5_read_real(two, kept[k], &rank, other, &y, &sampler_status));
     assert_int_equal(shape[0], other[0]);
@@ -82,6 +86,9 @@ static const plan plans[] = {
     {FG_TRAIN_LOG_VARIANCE_TRAJECTORY, FG_TRAIN_DISCRETE, FG_TRAIN_PIS, FG_VECTOR, FG_DOUBLE},
     {FG_TRAIN_KL, FG_TRAIN_CONTINUOUS, FG_TRAIN_DDS, FG_POTENTIAL, FG_DOUBLE},
     {FG_TRAIN_KL_ITO, FG_TRAIN_DISCRETE, FG_TRAIN_DIS, FG_VECTOR, FG_SINGLE},
+    {FG_TRAIN_LOG_VARIANCE, FG_TRAIN_CONTINUOUS, FG_TRAIN_BRIDGE, FG_VECTOR, FG_SINGLE},
+    {FG_TRAIN_LOG_VARIANCE_TRAJECTORY, FG_TRAIN_DISCRETE, FG_TRAIN_BRIDGE, FG_POTENTIAL, FG_DOUBLE},
+    {FG_TRAIN_KL, FG_TRAIN_CONTINUOUS, FG_TRAIN_BRIDGE, FG_VECTOR, FG_DOUBLE},
 };
 enum { PLANS = sizeof plans / sizeof *plans };
 
@@ -90,8 +97,8 @@ static void test_threads(void **state)
   (void)state;
   for (size_t p = 0; p < PLANS; p++) {
     const char *one = train(&plans[p], 1, 0, "one.h5");
-    expect_same(one, train(&plans[p], 2, 0, "two.h5"));
-    expect_same(one, train(&plans[p], 5, 0, "five.h5"));
+    expect_same(&plans[p], one, train(&plans[p], 2, 0, "two.h5"));
+    expect_same(&plans[p], one, train(&plans[p], 5, 0, "five.h5"));
   }
 }
 
@@ -100,7 +107,8 @@ static void test_resumed(void **state)
   (void)state;
   for (size_t p = 0; p < PLANS; p++) {
     const char *whole = train(&plans[p], 2, 0, "whole.h5");
-    for (int stop = 1; stop < STEPS; stop += 2) expect_same(whole, train(&plans[p], 2, stop, "parts.h5"));
+    for (int stop = 1; stop < STEPS; stop += 2)
+      expect_same(&plans[p], whole, train(&plans[p], 2, stop, "parts.h5"));
   }
 }
 

@@ -157,11 +157,12 @@ typedef struct field_case {
   fg_network_output output;
   size_t layers, width[3]; /* hidden widths */
   fg_density_kind guide;   /* network: a control of this density, MIXTURE with `components`, or WELLS */
+  int paired;              /* with a noising control */
 } field_case;
 
 typedef struct held_field {
   fg_field field;
-  guarded parts[6];
+  guarded parts[8];
   int count;
 } held_field;
 
@@ -239,6 +240,70 @@ static inline void factor_open(fg_network_settings *s, fg_field_network *n, doub
   }
 }
 
+static inline void held_pack(fg_engine *e, held_field *h, const fg_field *f, const fg_network_settings *s,
+                             fg_field_network *n)
+{
+  const size_t size = fg_network_pack_size(f);
+  double *wide = malloc(size * sizeof *wide);
+  float *narrow = malloc(size * sizeof *narrow);
+  assert_non_null(wide);
+  assert_non_null(narrow);
+  fg_network_pack(f, s, wide);
+  fg_network_pack_single(f, s, narrow);
+  n->packed_double = held(h, guarded_open(e, size * sizeof *wide, wide));
+  n->packed_single = held(h, guarded_open(e, size * sizeof *narrow, narrow));
+  free(wide);
+  free(narrow);
+}
+
+/* One hidden layer of odd width, and a clip that some of its outputs reach. */
+static inline void noising_open(fg_engine *e, const field_case *c, held_field *h)
+{
+  enum { WAVES = 2, WIDTH = 9, HIDDEN = 37 };
+  const size_t d = (size_t)c->d, widths[3] = {d, HIDDEN, d};
+  const size_t sizes[9] = {HIDDEN * d,     HIDDEN, d * HIDDEN, d,    WIDTH * 2 * WAVES,
+                           HIDDEN * WIDTH, WIDTH,  HIDDEN,     WAVES};
+  double *numbers[9];
+  for (int k = 0; k < 9; k++) numbers[k] = draws(sizes[k], 0.7);
+  const double *weights[2] = {numbers[0], numbers[2]}, *biases[2] = {numbers[1], numbers[3]};
+  const fg_network_settings s = {.form = FG_VECTOR,
+                                 .output = FG_OUTPUT_CONTROL,
+                                 .activation = FG_TANH,
+                                 .time = FG_TIME_EMBEDDED,
+                                 .dimension = d,
+                                 .layers = 2,
+                                 .widths = widths,
+                                 .weights = weights,
+                                 .biases = biases,
+                                 .frequencies = WAVES,
+                                 .frequency = numbers[8],
+                                 .phase = numbers[8],
+                                 .embedding_width = WIDTH,
+                                 .embedding_weights = {numbers[4], numbers[5]},
+                                 .embedding_biases = {numbers[6], numbers[7]}};
+  fg_field f;
+  memset(&f, 0, sizeof f);
+  fg_field_network *n = &f.as.network;
+  f.kind = FG_FIELD_NETWORK;
+  f.d = c->d;
+  n->form = s.form;
+  n->output = s.output;
+  n->activation = s.activation;
+  n->time = s.time;
+  n->time_reversed = 1;
+  n->horizon = 2;
+  n->layers = 2;
+  for (size_t l = 0; l < 3; l++) n->width[l] = (int)widths[l];
+  n->frequencies = WAVES;
+  n->embedding_width = WIDTH;
+  held_pack(e, h, &f, &s, n);
+  h->field.paired = 1;
+  h->field.noising = *n;
+  h->field.share = 0.6;
+  h->field.noising_clip = 0.5;
+  for (int k = 0; k < 9; k++) free(numbers[k]);
+}
+
 static inline void network_open(fg_engine *e, const field_case *c, held_field *h)
 {
   enum { FREQUENCIES = 3, HIDDEN = 19 };
@@ -286,15 +351,8 @@ static inline void network_open(fg_engine *e, const field_case *c, held_field *h
     guide_open(e, c, h);
     factor_open(&s, n, factor);
   }
-  const size_t size = fg_network_pack_size(&h->field);
-  double *wide = malloc(size * sizeof *wide);
-  float *narrow = malloc(size * sizeof *narrow);
-  assert_non_null(wide);
-  assert_non_null(narrow);
-  fg_network_pack(&h->field, &s, wide);
-  fg_network_pack_single(&h->field, &s, narrow);
-  n->packed_double = held(h, guarded_open(e, size * sizeof *wide, wide));
-  n->packed_single = held(h, guarded_open(e, size * sizeof *narrow, narrow));
+  held_pack(e, h, &h->field, &s, n);
+  if (c->paired) noising_open(e, c, h);
   for (size_t l = 0; l < layers; l++) {
     free(weights[l]);
     free(biases[l]);
@@ -303,8 +361,6 @@ static inline void network_open(fg_engine *e, const field_case *c, held_field *h
   for (int k = 0; k < 5; k++) free(factor[k]);
   free(frequency);
   free(phase);
-  free(wide);
-  free(narrow);
 }
 
 /* The same numbers on every engine. */

@@ -276,7 +276,7 @@ static void train_steps(train_case *c)
   }
   for (size_t k = 0; k < c->steps; k++) {
     const double *v = steps + 8 * k;
-    fg_path_step s = {v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7]};
+    fg_path_step s = {v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], 0};
     c->step[k] = s;
   }
   free(times);

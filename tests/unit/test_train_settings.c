@@ -54,6 +54,8 @@ static void test_defaults(void **state)
               a.lost_most == b.lost_most && a.loss_most == b.loss_most);
   assert_int_equal(good("train: {method: dds}").score, FG_GUIDE_TARGET);
   assert_int_equal(good("train: {method: dis}").score, FG_GUIDE_INTERPOLATED);
+  assert_int_equal(good("train: {method: bridge}").score, FG_GUIDE_INTERPOLATED);
+  bad("train: {method: bridge, objective: kl_ito, form: discrete}", "no Ito term");
   assert_int_equal(good("train: {objective: log_variance_trajectory}").group, 16);
   assert_true(isinf(good("train: {clip_norm: 0}").clip_norm));
   assert_true(good("train: {path_limit: 3}").path_limit == 3);
@@ -140,6 +142,8 @@ static void test_combinations(void **state)
   refuses(FG_TRAIN_PIS, FG_PROCESS_BM, FG_PRIOR_POINT, "set process.kind to pinned");
   refuses(FG_TRAIN_DDS, FG_PROCESS_VE, FG_PRIOR_GAUSSIAN, "set process.kind to vp or ou");
   refuses(FG_TRAIN_DIS, FG_PROCESS_PINNED, FG_PRIOR_POINT, "train.method is dis");
+  refuses(FG_TRAIN_BRIDGE, FG_PROCESS_VE, FG_PRIOR_TRUNCATED, NULL);
+  refuses(FG_TRAIN_BRIDGE, FG_PROCESS_PINNED, FG_PRIOR_POINT, "train.method is bridge");
   refuses(FG_TRAIN_PIS, FG_PROCESS_PINNED, FG_PRIOR_GAUSSIAN, "set prior.kind to point");
   refuses(FG_TRAIN_DIS, FG_PROCESS_VP, FG_PRIOR_POINT, "gaussian or truncated");
   refuses(FG_TRAIN_DIS, FG_PROCESS_VP, FG_PRIOR_EXACT, "prior.kind is exact");
