@@ -26,7 +26,7 @@ enum {
   FG_STREAM_EVALUATE = 37,
   FG_STREAM_INITIAL = 38, /* first weights of a network */
   FG_STREAM_TRAIN = 39,   /* seeds of training and of its evaluations */
-  FG_STREAM_RESIDUAL = 40 /* points and probes of residuals */
+  FG_STREAM_RESIDUAL = 42 /* points and probes of residuals */
 };
 
 enum { FG_STREAMS = 1 << 16, FG_STREAMS_APART = 64, FG_BRIDGE_LEVELS = 15 };

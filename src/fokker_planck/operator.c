@@ -137,7 +137,7 @@ fg_code fg_law_faces_at(fg_law_operator *op, double t, const fg_law_faces **face
   const fg_process *process = fg_model_process(op->model);
   fg_evaluation out = {.score = op->score};
   f->t = NAN;
-  FG_TRY(fg_model_evaluate(op->model, op->precision, op->size, &t, 1, op->x, &out, st));
+  FG_TRY(fg_model_evaluate_flow(op->model, op->lambda, op->precision, op->size, &t, 1, op->x, &out, st));
   double g2 = fg_process_g2(process, t), square = op->lambda * op->lambda;
   fg_faces_job job = {op, f, fg_process_a(process, t), 0.5 * (1 + square) * g2, 0.5 * square * g2};
   fg_threads_run(op->threads, fg_law_blocks(op->rows), fg_faces_task, &job);

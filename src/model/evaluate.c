@@ -122,3 +122,12 @@ fg_code fg_model_evaluate(const fg_model *model, fg_precision precision, size_t 
   fg_outputs_of(out, (size_t)model->field.d, &unused, list);
   return fg_evaluate_finite(list, n, (size_t)model->field.d, t, times, x, st);
 }
+
+fg_code fg_model_evaluate_flow(const fg_model *model, double lambda, fg_precision precision, size_t n,
+                               const double *t, size_t times, const double *x, const fg_evaluation *out,
+                               fg_status *st)
+{
+  fg_model flow = *model; /* what it owns stays the model's */
+  FG_TRY(fg_model_flow_field(model, lambda, &flow.field, st));
+  return fg_model_evaluate(&flow, precision, n, t, times, x, out, st);
+}

@@ -16,5 +16,9 @@ const fg_network_settings *fg_model_network_settings(const fg_model *model);
 /* The field s with which -f + (1 + lambda^2) / 2 g^2 s is the drift of the flow of this lambda: the score, but for a
  * bridge. FG_UNSUPPORTED for a bridge without its noising control, unless lambda is 1. */
 FG_CHECKED fg_code fg_model_flow_field(const fg_model *model, double lambda, fg_field *field, fg_status *st);
+/* fg_model_evaluate of that field: the s with which the generative drift is -f + (1 + lambda^2)/2 g^2 s. */
+FG_CHECKED fg_code fg_model_evaluate_flow(const fg_model *model, double lambda, fg_precision precision,
+                                          size_t n, const double *t, size_t times, const double *x,
+                                          const fg_evaluation *out, fg_status *st);
 
 #endif
