@@ -68,7 +68,7 @@ FG_API void fg_fixed_defaults(fg_fixed_settings *settings); /* euler, lambda 1, 
 /* Carry n particles over the grid. x0 [n, d] at the first time, x1 [n, d] at the last (may be the
  * same array). Particle i uses the noise of number first + i < 2^48 of (seed, stream), whatever n.
  * Stream s < 2^16; its refinement takes the streams 64 (s - 1) + 3 to + 17 and so needs 1 <= s <= 1024. Those
- * that may refine another (s mod 64 from 3 to 17) and 32 to 40 (starts, targets, subsamples, training, residuals) are refused.
+ * that may refine another (s mod 64 from 3 to 17) and 32 to 42 (starts, targets, subsamples, training, residuals) are refused.
  * log_p NULL, or (lambda = 0 only) [n]: log-density at x0 on entry, at x1 on return.
  * Non-finite particles are counted in the report and left where they were last finite. */
 FG_CHECKED FG_API fg_code fg_flow_fixed(const fg_model *model, const fg_fixed_settings *settings,

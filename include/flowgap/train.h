@@ -1,5 +1,6 @@
-/* Training of diffusion samplers: a control is learned so that the controlled generative SDE ends in an
- * unnormalised density rho = Z p (DIS, PIS, DDS, bridges). Formulas, forms of the weight and settings are in docs/samplers.md. */
+/* Training. Diffusion samplers: a control is learned so that the controlled generative SDE ends in an unnormalised
+ * density rho = Z p (DIS, PIS, DDS, bridges; docs/samplers.md). Score models: the score of noised data is learned from
+ * the data (DSM; docs/score-training.md). Both with the Fokker-Planck residual as a regulariser, if that is asked for. */
 #ifndef FLOWGAP_TRAIN_H
 #define FLOWGAP_TRAIN_H
 
@@ -18,10 +19,11 @@ extern "C" {
 #endif
 
 typedef enum fg_train_method {
-  FG_TRAIN_DIS,   /* time reversal of the process (arXiv 2211.01364) */
-  FG_TRAIN_PIS,   /* relative to Brownian motion, process pinned (arXiv 2111.15141) */
-  FG_TRAIN_DDS,   /* relative to the stationary process, ou or vp (arXiv 2302.13834) */
-  FG_TRAIN_BRIDGE /* as DIS, and the noising process learns a control too (arXiv 2307.01198) */
+  FG_TRAIN_DIS,    /* time reversal of the process (arXiv 2211.01364) */
+  FG_TRAIN_PIS,    /* relative to Brownian motion, process pinned (arXiv 2111.15141) */
+  FG_TRAIN_DDS,    /* relative to the stationary process, ou or vp (arXiv 2302.13834) */
+  FG_TRAIN_BRIDGE, /* as DIS, and the noising process learns a control too (arXiv 2307.01198) */
+  FG_TRAIN_DSM     /* a score model of data, by denoising score matching */
 } fg_train_method;
 
 typedef enum fg_train_objective {
@@ -47,7 +49,39 @@ typedef enum fg_train_schedule {
   FG_RATE_EXPONENTIAL /* rate end^(k / steps) */
 } fg_train_schedule;
 
-enum { FG_TRAIN_HIDDEN = 11, FG_TRAIN_STAGES = 16, FG_TRAIN_CLIPS = 16 };
+enum { FG_TRAIN_HIDDEN = 11, FG_TRAIN_STAGES = 16, FG_TRAIN_CLIPS = 16, FG_TRAIN_RATES = 16 };
+
+/* Noising times of the points of a batch, DSM. */
+typedef enum fg_train_time_law {
+  FG_TIMES_BETA,   /* least + T Beta(1, 2), cut at T */
+  FG_TIMES_UNIFORM /* on [least, T] */
+} fg_train_time_law;
+
+/* The residual of the Fokker-Planck equation as a regulariser: weight times the mean of its square. */
+typedef enum fg_train_residual_form {
+  FG_TRAIN_LOG,     /* R, potential form; for samplers this is the Hamilton-Jacobi-Bellman equation */
+  FG_TRAIN_CENTRED, /* R less its mean over the points that share a time */
+  FG_TRAIN_SCORE    /* E, vector form: |E|^2 / d */
+} fg_train_residual_form;
+
+/* Where its points lie; times are uniform on [time_least, T], but for PATH, whose times are nodes of a grid. */
+typedef enum fg_train_where {
+  FG_AT_BOX,     /* uniform in [-box, box]^d */
+  FG_AT_DATA,    /* noised data */
+  FG_AT_PATH,    /* paths of the model's own SDE, renewed every `refresh` steps */
+  FG_AT_GAUSSIAN /* N(0, sd^2 I) */
+} fg_train_where;
+
+typedef struct fg_train_residual {
+  double weight; /* 0: none */
+  fg_train_residual_form form;
+  fg_train_where where;
+  size_t points, group; /* of each step; group: points that share a time, divides them */
+  double box, sd, time_least;
+  size_t probes; /* random vectors for second derivatives; 0: exact */
+  size_t paths, path_steps;
+  uint64_t refresh;
+} fg_train_residual;
 
 /* Optimiser steps `from` and after take a time grid of grid_steps steps. */
 typedef struct fg_train_stage {
@@ -60,27 +94,45 @@ typedef struct fg_train_clip {
   double clip;   /* of net, score information and time factor, component by component */
 } fg_train_clip;
 
+/* Optimiser steps `from` and after begin with this rate. */
+typedef struct fg_train_base {
+  uint64_t from;
+  double rate;
+} fg_train_base;
+
 typedef struct fg_train_settings {
   uint64_t seed;
   fg_train_method method;
   fg_train_objective objective;
   fg_train_form form;
   fg_train_integrator integrator;
-  fg_network_form control; /* vector, or the gradient of a potential */
+  fg_network_form control; /* vector, or the gradient of a potential; DSM: form of the score model */
   fg_guide_score score;
   bool time_factor;  /* a learned factor tau(r) of the score information; else 1 */
   bool detach_score; /* KL: no gradient through the score of the target */
   size_t hidden_count;
   size_t hidden[FG_TRAIN_HIDDEN];
   fg_activation activation;
+  double beta, threshold; /* softplus */
+  fg_time_input time;     /* DSM; samplers have EMBEDDED, reversed */
+  bool time_reversed;
+  fg_network_output output; /* DSM, vector form: score or noise */
+  bool zero_last;           /* the last layer begins at 0 */
   size_t frequencies, embedding_width;
   uint64_t steps;
-  size_t batch, group; /* group: paths per start */
+  size_t batch, group; /* group: paths per start; DSM: points that share a time */
+  fg_train_time_law time_law;
+  double time_least;
+  bool variance_weight; /* DSM: weight v(t) instead of 1 */
+  fg_train_residual residual;
   size_t stage_count;
   fg_train_stage stages[FG_TRAIN_STAGES];
   fg_grid_kind spacing;
   double rate;
-  fg_train_schedule schedule;
+  size_t rate_count; /* 0: `rate` throughout */
+  fg_train_base rates[FG_TRAIN_RATES];
+  bool restart_optimiser;     /* Adam afresh at each of them */
+  fg_train_schedule schedule; /* multiplies either */
   double rate_end, rate_factor;
   uint64_t rate_every;
   double decay;     /* of weights, as in torch.optim.Adam */
@@ -102,17 +154,18 @@ FG_API void fg_train_defaults(fg_train_method method, fg_train_settings *setting
 /* The rows train.* and seed. */
 FG_CHECKED FG_API fg_code fg_train_from_settings(const fg_settings *settings, fg_train_settings *train,
                                                  fg_status *st);
-/* What holds at optimiser step k = 0, 1, ... */
+/* What holds at optimiser step k = 0, 1, ...; began: where the rate's entry and, with restart_optimiser, Adam began. */
 FG_API double fg_train_rate(const fg_train_settings *settings, uint64_t k);
+FG_API uint64_t fg_train_began(const fg_train_settings *settings, uint64_t k);
 FG_API double fg_train_clip_at(const fg_train_settings *settings, uint64_t k); /* INFINITY: none */
 FG_API size_t fg_train_grid_steps(const fg_train_settings *settings, uint64_t k);
 
-/* ---- one sampler in training ----------------------------------------------------------------- */
+/* ---- one model in training ------------------------------------------------------------------- */
 
 typedef struct fg_trainer fg_trainer;
 
 /* Handles are borrowed for the life of the trainer. Fails with FG_USAGE when process, prior and method do not go
- * together, FG_UNSUPPORTED when the target has no density or the engine cannot train. */
+ * together, FG_UNSUPPORTED when the target has no density (DSM: no draws) or the engine cannot train. */
 FG_CHECKED FG_API fg_code fg_trainer_create(fg_engine *engine, const fg_train_settings *settings,
                                             const fg_process *process, const fg_target *target,
                                             const fg_prior *prior, fg_trainer **trainer, fg_status *st);
@@ -120,15 +173,18 @@ FG_API void fg_trainer_destroy(fg_trainer **trainer);
 FG_API uint64_t fg_trainer_steps_done(const fg_trainer *trainer);
 
 typedef struct fg_train_step {
-  uint64_t number; /* steps done, this one included */
-  double loss;     /* over the paths that were not lost */
-  double mean;     /* of rnd: -mean is a lower bound of log Z */
-  double norm;     /* of the gradient before clipping */
+  uint64_t number;              /* steps done, this one included */
+  double loss;                  /* over the paths or points that were not lost, without the residual */
+  double loss_se;               /* DSM: its standard error */
+  double mean;                  /* of rnd: -mean is a lower bound of log Z */
+  double residual, residual_se; /* mean square over its points, NaN where there is no regulariser */
+  double norm;                  /* of the gradient before clipping */
   double rate, clip;
   size_t grid_steps;
-  size_t lost;         /* paths of the batch */
-  uint64_t lost_total; /* since the start of the training */
-  double seconds;      /* that the training has taken so far, evaluations included */
+  size_t lost;          /* paths or points of the batch */
+  size_t residual_lost; /* points of the residual */
+  uint64_t lost_total;  /* of both, since the start of the training */
+  double seconds;       /* that the training has taken so far, evaluations included */
 } fg_train_step;
 
 /* One step of the optimiser on the next batch. FG_NUMERICS, with the weights as they were, when loss or gradient is
@@ -144,8 +200,18 @@ typedef struct fg_train_figures {
   double ess;                       /* (sum w)^2 / (n sum w^2) */
 } fg_train_figures;
 
+/* A mean over points with its standard error; points that are not finite are left out and counted. */
+typedef struct fg_train_mean {
+  size_t points; /* 0: not evaluated */
+  double value, se;
+  size_t lost, lost_first;
+} fg_train_mean;
+
 typedef struct fg_train_evaluation {
-  uint64_t step; /* of training */
+  uint64_t step;                              /* of training */
+  fg_train_mean denoising;                    /* DSM */
+  fg_train_mean residual[FG_TRAIN_SCORE + 1]; /* mean squares by form, of those that the model has */
+  /* the rest, but for `seconds`, is 0 for DSM */
   size_t n, grid_steps;
   fg_train_figures form[FG_TRAIN_FORMS];
   uint64_t lost;

@@ -250,11 +250,12 @@ static const fg_setting fg_table[] = {
     NUMBERS("residual.map_times", "[]", 0, BIG, "time",
             "Noising times of the maps (one or two dimensions); empty: six, equal in log t."),
 
-    /* ---- training of samplers ---- */
+    /* ---- training ---- */
     CHOICE(
-        "train.method", "dis", "dis pis dds bridge",
-        "Sampler: dis (any process but pinned), pis (process pinned), dds (process vp or ou), or bridge (as "
-        "dis, and the noising process learns a control too)."),
+        "train.method", "dis", "dis pis dds bridge dsm",
+        "Sampler of a density: dis (any process but pinned), pis (process pinned), dds (process vp or ou), "
+        "or bridge (as dis, and the noising process learns a control too); or dsm, a score model of data by "
+        "denoising score matching."),
     CHOICE("train.objective", "log_variance", "kl kl_ito log_variance log_variance_trajectory",
            "Loss: mean of rnd without or with its Ito term, or its variance over the batch or over the "
            "paths from each start."),
@@ -263,18 +264,19 @@ static const fg_setting fg_table[] = {
     CHOICE("train.integrator", "euler", "euler exponential",
            "Step of the SDE: Euler-Maruyama, or exact in its linear part."),
     CHOICE("train.control", "vector", "vector potential",
-           "What the network returns: the control, or a potential whose gradient gives it."),
+           "What a sampler's network returns: the control, or a potential whose gradient gives it."),
     CHOICE("train.score", "auto", "auto interpolated target none",
            "Score information in the control: between prior and target, the target's, or none (auto: "
            "interpolated for dis and bridge, else target)."),
     FLAG("train.time_factor", "true", "Multiply the score information by a learned function of time."),
     FLAG("train.detach_score", "false", "kl: let no gradient through the score of the target."),
     NUMBERS("train.hidden", "[64, 64, 64]", 1, 65536, "", "Widths of the hidden layers."),
-    CHOICE("train.activation", "gelu", "softplus gelu silu tanh sine", "Activation of the network."),
-    INTEGER("train.frequencies", "64", 1, 65536, "", "Frequencies of the time embedding, from 0.1 to 100."),
+    CHOICE("train.activation", "gelu", "softplus gelu silu tanh sine", "Activation of a sampler's network."),
+    INTEGER("train.frequencies", "64", 1, 65536, "",
+            "Frequencies of the time embedding, from 0.1 to 100 (dsm: over the horizon)."),
     INTEGER("train.embedding_width", "64", 1, 65536, "", "Width of the time embedding's hidden layers."),
     INTEGER("train.steps", "2000", 1, 1e9, "", "Steps of the optimiser."),
-    INTEGER("train.batch", "2048", 2, 1e8, "paths", "Paths of one step."),
+    INTEGER("train.batch", "2048", 2, 1e8, "", "Paths of one step, or points for dsm."),
     INTEGER("train.group", "auto", 1, 1e6, "paths",
             "Paths per start (auto: 16 for log_variance_trajectory, else 1)."),
     NUMBERS("train.time_steps", "[100, 200, 400, 800]", 1, 1e8, "",
@@ -300,7 +302,8 @@ static const fg_setting fg_table[] = {
     INTEGER("train.log_every", "10", 1, 1e9, "", "Steps between lines of metrics.jsonl."),
     INTEGER("train.evaluate_every", "auto", 1, 1e9, "",
             "Steps between evaluations (auto: a tenth of the training)."),
-    INTEGER("train.evaluate_paths", "6000", 2, 1e8, "paths", "Paths of an evaluation."),
+    INTEGER("train.evaluate_paths", "6000", 2, 1e8, "",
+            "Paths of an evaluation; also the points for the denoising loss and for the residual."),
     INTEGER("train.evaluate_steps", "auto", 1, 1e8, "",
             "Steps of the time grid in evaluations (auto: those of the last stage of train.time_steps)."),
     INTEGER("train.checkpoint_every", "auto", 1, 1e9, "",
@@ -310,6 +313,41 @@ static const fg_setting fg_table[] = {
     REAL("train.lost_most", "0.01", 0, 1, "", "Training stops when a larger share of a batch is lost."),
     REAL("train.loss_most", "0", 0, 1e300, "",
          "Training stops when the size of its loss exceeds this; 0: only when it is not finite."),
+
+    /* ---- training of score models, and the residual as a regulariser ---- */
+    NUMBERS(
+        "train.rates", "[]", 0, BIG, "",
+        "Rates as [from step, rate], from step 0, instead of train.rate; train.schedule multiplies them."),
+    FLAG("train.restart_optimiser", "false", "Begin Adam afresh at each entry of train.rates."),
+    CHOICE("train.last_layer", "auto", "auto zero random",
+           "First weights of the last layer (auto: zero for samplers, random for dsm)."),
+    CHOICE("train.time_law", "beta", "beta uniform",
+           "dsm: law of the noising times, time_least + T Beta(1, 2), or uniform from time_least to T."),
+    REAL("train.time_least", "1e-5", 0, BIG, "time", "Least noising time of points."),
+    CHOICE("train.weighting", "none", "none variance",
+           "dsm: weight of the squared error of the score at time t, 1 or v(t)."),
+    INTEGER("train.point_group", "auto", 1, 64, "points",
+            "dsm: points of the batch that share a time (auto: 1, or up to 32 with a time embedding)."),
+    REAL("train.residual.weight", "0", 0, BIG, "",
+         "Weight of the mean squared Fokker-Planck residual in the loss; 0: none."),
+    CHOICE(
+        "train.residual.form", "auto", "auto log centred score",
+        "Residual: R of a potential, R less its mean at each time, or E of a vector (auto: log or score)."),
+    INTEGER("train.residual.points", "5000", 2, 1e8, "points", "Points of the residual in one step."),
+    CHOICE("train.residual.where", "auto", "auto box data path gaussian",
+           "Where they lie: in a box, on noised data, on the model's own SDE paths, or normal (auto: box for "
+           "dsm, else path)."),
+    REAL("train.residual.box", "3.5", TINY, BIG, "length", "box: half width in each coordinate."),
+    REAL("train.residual.sd", "1", TINY, BIG, "length", "gaussian: standard deviation of each coordinate."),
+    INTEGER("train.residual.group", "auto", 1, 64, "points",
+            "Points that share a time (auto: 1, up to 32 when centred or with a time embedding, up to 64 for "
+            "samplers)."),
+    INTEGER("train.residual.probes", "0", 0, 1024, "",
+            "Random vectors for the second derivatives at each point; 0: exact, d of them."),
+    INTEGER("train.residual.paths", "1024", 2, 1e8, "paths", "path: SDE paths that are kept."),
+    INTEGER("train.residual.path_steps", "200", 1, 1e6, "",
+            "path: steps of their time grid from T to time_least, spaced by train.spacing."),
+    INTEGER("train.residual.refresh", "100", 1, 1e9, "", "path: steps of the optimiser between new paths."),
 };
 
 const fg_setting *fg_settings_table(size_t *rows)

@@ -1,4 +1,5 @@
 /* checkpoint.h5: the network as src/model reads it and, in the group `train`, the state of the training. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,12 +14,24 @@ typedef struct fg_state_part {
   fg_buf buf;
 } fg_state_part;
 
-enum { FG_STATE_PARTS = 4 * FG_NETWORKS, FG_STATE_LAST = 7 };
+enum { FG_STATE_PARTS = 4 * FG_NETWORKS + 1, FG_STATE_LAST = 7, FG_STATE_POINTS = 4 };
 
-/* Their packed numbers, as doubles; the average only where there is one. */
+/* Paths of the residual's points, which are made again from the weights that drove them. */
+static bool has_pool(const fg_trainer *t)
+{
+  return t->settings.residual.weight > 0 && t->settings.residual.where == FG_AT_PATH;
+}
+
+/* Has a step figures of points? */
+static bool has_points(const fg_trainer *t)
+{
+  return t->settings.residual.weight > 0 || t->settings.method == FG_TRAIN_DSM;
+}
+
+/* Their packed numbers, as doubles; the average and the weights behind the pool only where there are some. */
 static int state_parts(const fg_trainer *t, fg_state_part parts[FG_STATE_PARTS])
 {
-  static const char *const names[FG_STATE_PARTS] = {
+  static const char *const names[4 * FG_NETWORKS] = {
       "train/weights",         "train/first",         "train/second",         "train/average",
       "train/noising_weights", "train/noising_first", "train/noising_second", "train/noising_average"};
   int count = 0;
@@ -28,6 +41,8 @@ static int state_parts(const fg_trainer *t, fg_state_part parts[FG_STATE_PARTS])
     for (int i = 0; i < 4; i++)
       if (bufs[i].device) parts[count++] = (fg_state_part){names[4 * k + i], net, bufs[i]};
   }
+  if (has_pool(t))
+    parts[count++] = (fg_state_part){"train/residual_weights", &t->net[0], t->points.pool_weights};
   return count;
 }
 
@@ -67,7 +82,7 @@ static fg_code put_model(const fg_trainer *t, fg_h5 *file, double *wide, fg_stat
     network[k] = net->network.settings;
     guide[k] = net->network.guide;
     guide[k].clip = fg_train_clip_at(&t->settings, t->done);
-    network[k].guide = &guide[k];
+    if (network[k].guide) network[k].guide = &guide[k];
     FG_TRY(download_packed(t, net->packed, fg_trainer_weights(t, net), wide, st));
     fg_network_unpack(&net->field, wide, &network[k]);
   }
@@ -97,6 +112,19 @@ static fg_train_step last_step(const fg_trainer *t, const double numbers[FG_STAT
                          .seconds = t->seconds};
 }
 
+/* What it says of points; the residual is 0 where there is none, since a file of numbers should hold numbers. */
+static fg_code put_points(const fg_trainer *t, fg_h5 *file, fg_status *st)
+{
+  const size_t count = FG_STATE_POINTS;
+  const fg_train_step *s = &t->last;
+  bool residual = t->settings.residual.weight > 0;
+  const double all[FG_STATE_POINTS] = {s->loss_se, residual ? s->residual : 0, residual ? s->residual_se : 0,
+                                       (double)s->residual_lost};
+  int64_t pool = (int64_t)t->points.pool_step;
+  if (has_pool(t)) FG_TRY(fg_h5_write_integer(file, "train/residual_step", 0, NULL, &pool, st));
+  return has_points(t) ? fg_h5_write_real(file, "train/last_points", 1, &count, all, st) : FG_OK;
+}
+
 static fg_code put_state(const fg_trainer *t, fg_h5 *file, double *wide, fg_status *st)
 {
   const size_t numbers = FG_STATE_LAST;
@@ -109,6 +137,7 @@ static fg_code put_state(const fg_trainer *t, fg_h5 *file, double *wide, fg_stat
   FG_TRY(fg_h5_write_real(file, "train/seconds", 0, NULL, &t->seconds, st));
   last_numbers(&t->last, last);
   FG_TRY(fg_h5_write_real(file, "train/last", 1, &numbers, last, st));
+  FG_TRY(put_points(t, file, st));
   for (int k = 0; k < count; k++) {
     const size_t packed = parts[k].net->packed;
     FG_TRY(download_packed(t, packed, parts[k].buf, wide, st));
@@ -187,6 +216,39 @@ done:
   return rc;
 }
 
+static fg_code get_pool(fg_trainer *t, fg_h5 *file, fg_status *st)
+{
+  int rank;
+  size_t shape[FG_H5_RANK_MAX];
+  int64_t *step;
+  if (!has_pool(t)) return FG_OK;
+  FG_TRY(fg_h5_read_integer(file, "train/residual_step", &rank, shape, &step, st));
+  t->points.pool_step = (uint64_t)*step;
+  free(step);
+  return fg_trainer_refill(t, NULL, st);
+}
+
+static fg_code get_points(fg_trainer *t, fg_h5 *file, const char *path, fg_status *st)
+{
+  int rank;
+  size_t shape[FG_H5_RANK_MAX];
+  double *last;
+  t->last.residual = t->last.residual_se = (double)NAN;
+  if (!has_points(t)) return FG_OK;
+  FG_TRY(fg_h5_read_real(file, "train/last_points", &rank, shape, &last, st));
+  bool fits = rank == 1 && shape[0] == FG_STATE_POINTS;
+  if (fits) t->last.loss_se = last[0];
+  if (fits && t->settings.residual.weight > 0) {
+    t->last.residual = last[1];
+    t->last.residual_se = last[2];
+    t->last.residual_lost = (size_t)last[3];
+  }
+  free(last);
+  return fits ? get_pool(t, file, st)
+              : FG_FAIL(st, FG_IO, "%s: train/last_points does not hold %d numbers: the file is damaged",
+                        path, FG_STATE_POINTS);
+}
+
 fg_code fg_trainer_load(fg_trainer *t, const char *path, fg_status *st)
 {
   fg_state_part parts[FG_STATE_PARTS];
@@ -198,6 +260,7 @@ fg_code fg_trainer_load(fg_trainer *t, const char *path, fg_status *st)
     rc = FG_FAIL(st, FG_IO, "%s: a network, but no state of a training to go on from", path);
   for (int k = 0; rc == FG_OK && k < count; k++) rc = get_state(t, file, path, &parts[k], st);
   if (rc == FG_OK) rc = get_progress(t, file, path, st);
+  if (rc == FG_OK) rc = get_points(t, file, path, st);
   fg_h5_close(&file);
   return rc;
 }

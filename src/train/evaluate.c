@@ -1,4 +1,4 @@
-/* What a sampler is worth: log Z in both forms of the weight, moments and modes of its points. */
+/* What a model is worth. A sampler: log Z in both forms of the weight, moments and modes of its points. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,14 +172,11 @@ static fg_code run_paths(fg_trainer *t, const fg_progress *progress, fg_status *
   return FG_OK;
 }
 
-fg_code fg_trainer_evaluate(fg_trainer *t, const fg_progress *progress, fg_train_evaluation *e, fg_status *st)
+static fg_code evaluate_paths(fg_trainer *t, const fg_progress *progress, fg_train_evaluation *e,
+                              fg_status *st)
 {
-  fg_progress quiet = {NULL, NULL, progress ? progress->cancel : NULL};
   const fg_path_room *room = &t->evaluation;
-  double begin = fg_seconds();
-  memset(e, 0, sizeof *e);
-  FG_TRY(run_paths(t, &quiet, st));
-  e->step = t->done;
+  FG_TRY(run_paths(t, progress, st));
   e->n = room->n;
   e->grid_steps = t->evaluation_grid.steps;
   for (size_t i = room->n; i-- > 0;)
@@ -193,7 +190,17 @@ fg_code fg_trainer_evaluate(fg_trainer *t, const fg_progress *progress, fg_train
         "evaluation after step %llu: %llu of %zu paths are lost, and a figure needs two: train with "
         "a lower train.rate",
         (unsigned long long)e->step, (unsigned long long)e->lost, e->n);
-  FG_TRY(judge(t, e, st));
+  return judge(t, e, st);
+}
+
+fg_code fg_trainer_evaluate(fg_trainer *t, const fg_progress *progress, fg_train_evaluation *e, fg_status *st)
+{
+  fg_progress quiet = {NULL, NULL, progress ? progress->cancel : NULL};
+  double begin = fg_seconds();
+  memset(e, 0, sizeof *e);
+  e->step = t->done;
+  if (t->settings.method != FG_TRAIN_DSM) FG_TRY(evaluate_paths(t, &quiet, e, st));
+  FG_TRY(fg_trainer_judge_points(t, &quiet, e, st));
   e->seconds = fg_seconds() - begin;
   t->seconds += e->seconds;
   return FG_OK;

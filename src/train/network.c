@@ -54,33 +54,35 @@ static const double *cut_normal(fg_cutter *c, size_t count)
   return at;
 }
 
-/* 0.1 .. 100, equally spaced. */
-static const double *cut_frequencies(fg_cutter *c, size_t count)
+/* 0.1 .. 100 over `span`, equally spaced. */
+static const double *cut_frequencies(fg_cutter *c, size_t count, double span)
 {
   size_t from = c->used;
   const double *at = cut(c, count);
   double step = count > 1 ? (100 - 0.1) / (double)(count - 1) : 0;
-  for (size_t k = 0; c->block && k < count; k++) c->block[from + k] = 0.1 + step * (double)k;
+  for (size_t k = 0; c->block && k < count; k++) c->block[from + k] = (0.1 + step * (double)k) / span;
   return at;
 }
 
-static void cut_layers(fg_train_network *n, fg_cutter *c)
+static void cut_layers(fg_train_network *n, bool zero_last, fg_cutter *c)
 {
   size_t layers = n->settings.layers;
   for (size_t l = 0; l < layers; l++) {
     size_t in = n->widths[l], out = n->widths[l + 1];
-    bool last = l == layers - 1;
-    n->weights[l] = last ? cut_constant(c, in * out, 0) : cut_uniform(c, in * out, in);
-    n->biases[l] = last ? cut_constant(c, out, 0) : cut_uniform(c, out, in);
+    bool zero = zero_last && l == layers - 1;
+    n->weights[l] = zero ? cut_constant(c, in * out, 0) : cut_uniform(c, in * out, in);
+    n->biases[l] = zero ? cut_constant(c, out, 0) : cut_uniform(c, out, in);
   }
 }
 
-static void cut_embedding(fg_train_network *n, fg_cutter *c)
+static void cut_embedding(fg_train_network *n, double span, fg_cutter *c)
 {
   fg_network_settings *s = &n->settings;
   size_t count = s->frequencies, width = s->embedding_width, first = n->widths[1];
-  s->frequency = cut_frequencies(c, count);
-  s->phase = cut_normal(c, count);
+  if (!count) return;
+  s->frequency = cut_frequencies(c, count, span);
+  s->phase = s->time == FG_TIME_EMBEDDED ? cut_normal(c, count) : cut_constant(c, count, 0);
+  if (s->time != FG_TIME_EMBEDDED) return;
   s->embedding_weights[0] = cut_uniform(c, width * 2 * count, 2 * count);
   s->embedding_biases[0] = cut_uniform(c, width, 2 * count);
   s->embedding_weights[1] = cut_uniform(c, first * width, width);
@@ -92,7 +94,7 @@ static void cut_factor(fg_train_network *n, fg_cutter *c)
   fg_network_settings *s = &n->settings;
   size_t count = s->factor_frequencies;
   if (!s->factor_layers) return;
-  s->factor_frequency = cut_frequencies(c, count);
+  s->factor_frequency = cut_frequencies(c, count, 1);
   s->factor_phase = cut_normal(c, count);
   for (size_t l = 0; l < s->factor_layers; l++) {
     bool last = l == s->factor_layers - 1;
@@ -102,30 +104,38 @@ static void cut_factor(fg_train_network *n, fg_cutter *c)
   }
 }
 
+/* Numbers that the time input gives to the first layer. */
+static size_t time_inputs(const fg_train_settings *train)
+{
+  if (train->time == FG_TIME_EMBEDDED) return 0;
+  return train->time == FG_TIME_FOURIER ? 2 * train->frequencies : 1;
+}
+
 static void describe(const fg_train_settings *train, size_t d, fg_train_network *n)
 {
   fg_network_settings *s = &n->settings;
   s->form = train->control;
-  s->output = FG_OUTPUT_CONTROL;
+  s->output =
+      train->control == FG_POTENTIAL && train->method == FG_TRAIN_DSM ? FG_OUTPUT_SCORE : train->output;
   s->activation = train->activation;
-  s->beta = 1;
-  s->threshold = 20;
-  s->time = FG_TIME_EMBEDDED;
-  s->time_reversed = true;
+  s->beta = train->beta;
+  s->threshold = train->threshold;
+  s->time = train->time;
+  s->time_reversed = train->time_reversed;
   s->dimension = d;
   s->layers = train->hidden_count + 1;
   s->widths = n->widths;
   s->weights = n->weights;
   s->biases = n->biases;
-  s->frequencies = train->frequencies;
-  s->embedding_width = train->embedding_width;
-  s->guide = &n->guide;
+  if (s->time == FG_TIME_FOURIER || s->time == FG_TIME_EMBEDDED) s->frequencies = train->frequencies;
+  if (s->time == FG_TIME_EMBEDDED) s->embedding_width = train->embedding_width;
+  if (train->method != FG_TRAIN_DSM) s->guide = &n->guide;
   if (train->time_factor && train->score != FG_GUIDE_NONE) {
     s->factor_layers = FG_FACTOR_MAPS;
     s->factor_width = train->embedding_width;
     s->factor_frequencies = train->frequencies;
   }
-  n->widths[0] = d;
+  n->widths[0] = d + time_inputs(train);
   for (size_t l = 0; l < train->hidden_count; l++) n->widths[l + 1] = train->hidden[l];
   n->widths[s->layers] = s->form == FG_POTENTIAL ? 1 : d;
 }
@@ -145,13 +155,14 @@ static void describe_guide(const fg_train_settings *train, const fg_process *pro
   guide->pin = train->method == FG_TRAIN_PIS ? fg_process_look(process)->pin : 0;
 }
 
-/* Random numbers from array `tensor` on. */
-static fg_code create(const fg_train_settings *train, uint64_t tensor, fg_train_network *n, fg_status *st)
+/* Random numbers from array `tensor` on; frequencies over `span`. */
+static fg_code create(const fg_train_settings *train, uint64_t tensor, double span, fg_train_network *n,
+                      fg_status *st)
 {
   fg_cutter c = {NULL, 0, train->seed, tensor};
   for (int pass = 0; pass < 2; pass++) { /* the first one counts */
-    cut_layers(n, &c);
-    cut_embedding(n, &c);
+    cut_layers(n, train->zero_last, &c);
+    cut_embedding(n, span, &c);
     cut_factor(n, &c);
     if (pass == 1) break;
     n->memory = malloc(c.used * sizeof *n->memory);
@@ -166,8 +177,8 @@ fg_code fg_train_network_create(const fg_train_settings *train, const fg_process
 {
   *n = (fg_train_network){.memory = NULL};
   describe(train, d, n);
-  describe_guide(train, process, prior, &n->guide);
-  return create(train, 0, n, st);
+  if (n->settings.guide) describe_guide(train, process, prior, &n->guide);
+  return create(train, 0, train->method == FG_TRAIN_DSM ? fg_process_horizon(process) : 1, n, st);
 }
 
 fg_code fg_train_noising_create(const fg_train_settings *train, const fg_process *process,
@@ -179,7 +190,7 @@ fg_code fg_train_noising_create(const fg_train_settings *train, const fg_process
   *n = (fg_train_network){.memory = NULL};
   describe(&noising, d, n);
   describe_guide(&noising, process, prior, &n->guide);
-  return create(train, FG_NOISING_TENSORS, n, st);
+  return create(train, FG_NOISING_TENSORS, 1, n, st);
 }
 
 void fg_train_network_clear(fg_train_network *network)

@@ -1,4 +1,4 @@
-/* The control network of a sampler in training: its description, its weights on the host, its field. */
+/* The network in training, a sampler's control or a score model: its description, its weights on the host, its field. */
 #ifndef FG_TRAIN_NETWORK_H
 #define FG_TRAIN_NETWORK_H
 
@@ -14,8 +14,8 @@ typedef struct fg_train_network {
   double *memory;
 } fg_train_network;
 
-/* With initial weights keyed by the seed: PyTorch's law U(-1/sqrt(in), 1/sqrt(in)), phases N(0, 1), last layer 0,
- * time factor 1. */
+/* With initial weights keyed by the seed: PyTorch's law U(-1/sqrt(in), 1/sqrt(in)), phases N(0, 1) (0 where sin and
+ * cos stand beside x), last layer 0 where it is to be, time factor 1. */
 FG_CHECKED fg_code fg_train_network_create(const fg_train_settings *train, const fg_process *process,
                                            const fg_prior *prior, size_t d, fg_train_network *network,
                                            fg_status *st);

@@ -71,6 +71,29 @@ static json_t *modes_of(const fg_train_evaluation *e)
   return m;
 }
 
+static json_t *mean_of(const fg_train_mean *mean)
+{
+  json_t *one = json_object();
+  json_object_set_new(one, "mean_square", number(mean->value));
+  json_object_set_new(one, "se", number(mean->se));
+  json_object_set_new(one, "points", count_of(mean->points));
+  json_object_set_new(one, "lost", count_of(mean->lost));
+  json_object_set_new(one, "lost_first", mean->lost ? count_of(mean->lost_first) : json_null());
+  return one;
+}
+
+/* The forms of the residual that were evaluated, or null. */
+static json_t *residual_of(const fg_train_evaluation *e)
+{
+  static const char *const names[] = {"log", "centred", "score"};
+  json_t *all = json_object();
+  for (int form = 0; form <= FG_TRAIN_SCORE; form++)
+    if (e->residual[form].points) json_object_set_new(all, names[form], mean_of(&e->residual[form]));
+  if (json_object_size(all) > 0) return all;
+  json_decref(all);
+  return json_null();
+}
+
 static json_t *sampler_of(const fg_train_evaluation *e, size_t d)
 {
   json_t *s = json_object(), *continuous = json_object();
@@ -84,31 +107,65 @@ static json_t *sampler_of(const fg_train_evaluation *e, size_t d)
   json_object_set_new(s, "lost_first", e->lost ? count_of(e->lost_first) : json_null());
   json_object_set_new(s, "moments", moments_of(e, d));
   json_object_set_new(s, "modes", modes_of(e));
+  json_object_set_new(s, "residual", residual_of(e));
   json_object_set_new(s, "seconds", number(e->seconds));
   return s;
 }
 
-static json_t *step_of(const fg_train_step *step)
+/* Figures of a score model. */
+static json_t *score_of(const fg_train_evaluation *e)
 {
+  json_t *s = json_object();
+  json_object_set_new(s, "loss", number(e->denoising.value));
+  json_object_set_new(s, "loss_se", number(e->denoising.se));
+  json_object_set_new(s, "points", count_of(e->denoising.points));
+  json_object_set_new(s, "lost", count_of(e->denoising.lost));
+  json_object_set_new(s, "lost_first", e->denoising.lost ? count_of(e->denoising.lost_first) : json_null());
+  json_object_set_new(s, "residual", residual_of(e));
+  json_object_set_new(s, "seconds", number(e->seconds));
+  return s;
+}
+
+static json_t *step_of(const fg_train_settings *s, const fg_train_step *step)
+{
+  bool score = s->method == FG_TRAIN_DSM, residual = s->residual.weight > 0;
   json_t *line = json_object();
   json_object_set_new(line, "step", count_of(step->number));
   json_object_set_new(line, "loss", number(step->loss));
-  json_object_set_new(line, "mean", number(step->mean));
+  if (score) json_object_set_new(line, "loss_se", number(step->loss_se));
+  if (!score) json_object_set_new(line, "mean", number(step->mean));
+  if (residual) json_object_set_new(line, "residual", number(step->residual));
+  if (residual) json_object_set_new(line, "residual_se", number(step->residual_se));
   json_object_set_new(line, "norm", number(step->norm));
   json_object_set_new(line, "rate", number(step->rate));
-  json_object_set_new(line, "clip", number(step->clip));
-  json_object_set_new(line, "time_steps", count_of(step->grid_steps));
+  if (!score) json_object_set_new(line, "clip", number(step->clip));
+  if (!score) json_object_set_new(line, "time_steps", count_of(step->grid_steps));
   json_object_set_new(line, "lost", count_of(step->lost));
+  if (residual) json_object_set_new(line, "residual_lost", count_of(step->residual_lost));
   json_object_set_new(line, "lost_total", count_of(step->lost_total));
   json_object_set_new(line, "seconds", number(step->seconds));
   return line;
 }
 
-fg_code fg_metrics_append(const char *path, const fg_train_step *step, const fg_train_evaluation *evaluation,
-                          size_t d, fg_status *st)
+static bool is_score(const fg_train_job *job)
 {
-  json_t *line = step_of(step);
-  if (evaluation) json_object_set_new(line, "sampler", sampler_of(evaluation, d));
+  return job->train.method == FG_TRAIN_DSM;
+}
+
+/* The evaluation under the name of what was trained. */
+static void put_evaluation(json_t *to, const fg_train_job *job, const fg_train_evaluation *e)
+{
+  if (is_score(job))
+    json_object_set_new(to, "score", score_of(e));
+  else
+    json_object_set_new(to, "sampler", sampler_of(e, job->trainer->d));
+}
+
+fg_code fg_metrics_append(const fg_train_job *job, const fg_train_evaluation *evaluation, fg_status *st)
+{
+  const char *path = job->metrics;
+  json_t *line = step_of(&job->train, &job->step);
+  if (evaluation) put_evaluation(line, job, evaluation);
   char *text = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(17));
   json_decref(line);
   if (!text) return FG_FAIL(st, FG_MEMORY, "no memory for a line of %s", path);
@@ -164,12 +221,29 @@ static json_t *model_parts(const fg_train_job *job, const char *part)
   return one;
 }
 
+/* The regulariser and its last value, or null. */
+static json_t *residual_settings(const fg_train_job *job)
+{
+  static const char *const forms[] = {"log", "centred", "score"}, *const places[] = {"box", "data", "path",
+                                                                                     "gaussian"};
+  const fg_train_residual *q = &job->train.residual;
+  if (!(q->weight > 0)) return json_null();
+  json_t *one = json_object();
+  json_object_set_new(one, "weight", number(q->weight));
+  json_object_set_new(one, "form", json_string(forms[q->form]));
+  json_object_set_new(one, "where", json_string(places[q->where]));
+  json_object_set_new(one, "points", count_of(q->points));
+  json_object_set_new(one, "mean_square", job->step.number ? number(job->step.residual) : json_null());
+  return one;
+}
+
 static json_t *train_of(const fg_train_job *job)
 {
-  static const char *const words[] = {"method", "objective", "form", "integrator", "control", "precision"};
+  static const char *const words[] = {"method", "precision", "objective", "form", "integrator", "control"};
   const fg_trainer *t = job->trainer;
+  size_t known = is_score(job) ? 2 : sizeof words / sizeof *words;
   json_t *train = json_object();
-  for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+  for (size_t i = 0; i < known; i++) {
     char key[64];
     snprintf(key, sizeof key, "train.%s", words[i]);
     put_setting(train, words[i], job->settings, key);
@@ -177,6 +251,7 @@ static json_t *train_of(const fg_train_job *job)
   json_object_set_new(train, "steps", count_of(t->done));
   json_object_set_new(train, "batch", count_of(job->train.batch));
   json_object_set_new(train, "loss", job->step.number ? number(job->step.loss) : json_null());
+  json_object_set_new(train, "residual", residual_settings(job));
   json_object_set_new(train, "lost", count_of(t->lost));
   json_object_set_new(train, "seconds", number(t->seconds));
   return train;
@@ -207,21 +282,15 @@ static void warn(json_t *list, const char *format, ...)
   json_array_append_new(list, json_string(text));
 }
 
-static json_t *warnings_of(const fg_train_job *job)
+static void warn_sampler(const fg_train_evaluation *e, json_t *list)
 {
-  const fg_train_evaluation *e = &job->evaluation;
-  const fg_trainer *t = job->trainer;
   double effective = e->form[FG_TRAIN_DISCRETE].ess * (double)e->n;
-  json_t *list = json_array();
   if (e->lost)
     warn(list,
          "%llu of %zu paths of the evaluation are lost, the first is path %zu: they have weight 0 in "
          "log_z_is and "
          "ess, and the other figures are without them.",
          (unsigned long long)e->lost, e->n, e->lost_first);
-  if (t->lost)
-    warn(list, "%llu paths were lost in %llu steps of the training: they did not enter its losses.",
-         (unsigned long long)t->lost, (unsigned long long)t->done);
   if (effective < 30)
     warn(list,
          "The weights are worth %.2g independent ones: log_z_is and its standard error are not to be relied "
@@ -232,6 +301,29 @@ static json_t *warnings_of(const fg_train_job *job)
   if (missing)
     warn(list, "No point lies near %zu of the %zu components of the target, such as number %zu.", missing,
          e->modes, e->least_mode);
+}
+
+static void warn_points(const char *what, const fg_train_mean *mean, json_t *list)
+{
+  if (mean->lost)
+    warn(list,
+         "The %s is not finite at %zu of %zu points of the evaluation, the first is point %zu: its figures "
+         "are "
+         "without them.",
+         what, mean->lost, mean->points, mean->lost_first);
+}
+
+static json_t *warnings_of(const fg_train_job *job)
+{
+  const fg_train_evaluation *e = &job->evaluation;
+  const fg_trainer *t = job->trainer;
+  json_t *list = json_array();
+  if (!is_score(job)) warn_sampler(e, list);
+  warn_points("score", &e->denoising, list);
+  for (int form = 0; form <= FG_TRAIN_SCORE; form++) warn_points("residual", &e->residual[form], list);
+  if (t->lost)
+    warn(list, "%llu %s were lost in %llu steps of the training: they did not enter its losses.",
+         (unsigned long long)t->lost, is_score(job) ? "points" : "paths", (unsigned long long)t->done);
   return list;
 }
 
@@ -257,9 +349,8 @@ fg_code fg_train_results(const fg_train_job *job, fg_status *st)
   json_t *root = fg_results_head(job->engine, command, job->train.seed, fg_seconds() - job->began);
   static const char *const parts[] = {"process", "target", "prior"};
   for (size_t i = 0; i < 3; i++) json_object_set_new(root, parts[i], model_parts(job, parts[i]));
-  json_t *sampler = sampler_of(&job->evaluation, job->trainer->d);
-  json_object_set_new(sampler, "w2", distance_of(job));
-  json_object_set_new(root, "sampler", sampler);
+  put_evaluation(root, job, &job->evaluation);
+  if (!is_score(job)) json_object_set_new(json_object_get(root, "sampler"), "w2", distance_of(job));
   json_object_set_new(root, "train", train_of(job));
   json_object_set_new(root, "warnings", warnings_of(job));
   return fg_results_write(job->folder, root, st);

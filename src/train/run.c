@@ -54,7 +54,9 @@ static fg_code make_parts(fg_train_job *job, fg_status *st)
   FG_TRY(fg_process_from_settings(job->settings, &job->process, st));
   FG_TRY(fg_target_from_settings(job->settings, &job->target, st));
   if (!job->target)
-    return FG_FAIL(st, FG_USAGE, "target.kind is none: name the density that the sampler is to learn");
+    return FG_FAIL(st, FG_USAGE, "target.kind is none: name the %s to learn",
+                   job->train.method == FG_TRAIN_DSM ? "data whose score the model is"
+                                                     : "density that the sampler is");
   FG_TRY(fg_prior_from_settings(job->settings, fg_target_dimension(job->target), job->process, job->target,
                                 &job->prior, st));
   return fg_trainer_create(job->engine, &job->train, job->process, job->target, job->prior, &job->trainer,
@@ -143,11 +145,26 @@ static fg_code save(fg_train_job *job, fg_status *st)
   return FG_OK;
 }
 
+static void note_points(const fg_train_job *job)
+{
+  static const char *const names[] = {"residual", "centred residual", "residual of the score"};
+  const fg_train_evaluation *e = &job->evaluation;
+  unsigned long long step = (unsigned long long)job->trainer->done;
+  if (e->denoising.points)
+    note(job, "step %llu: denoising loss %.6g +- %.2g", step, e->denoising.value, e->denoising.se);
+  for (int form = 0; form <= FG_TRAIN_SCORE; form++)
+    if (e->residual[form].points)
+      note(job, "step %llu: %s, mean square %.6g +- %.2g", step, names[form], e->residual[form].value,
+           e->residual[form].se);
+}
+
 static fg_code evaluate(fg_train_job *job, fg_status *st)
 {
   job->evaluated = false;
   FG_TRY(fg_trainer_evaluate(job->trainer, job->options->progress, &job->evaluation, st));
   job->evaluated = true;
+  note_points(job);
+  if (job->train.method == FG_TRAIN_DSM) return FG_OK;
   const fg_train_figures *f = &job->evaluation.form[FG_TRAIN_DISCRETE];
   note(job, "step %llu: log Z >= %.4f, importance sampling %.4f +- %.4f, ESS %.4f",
        (unsigned long long)job->trainer->done, f->log_z_elbo, f->log_z_is, f->log_z_is_se, f->ess);
@@ -163,7 +180,7 @@ static fg_code record(fg_train_job *job, fg_status *st)
   job->evaluated = false;
   if (judged) FG_TRY(evaluate(job, st));
   if (!judged && done % s->log_every != 0) return FG_OK;
-  return fg_metrics_append(job->metrics, &job->step, judged ? &job->evaluation : NULL, job->trainer->d, st);
+  return fg_metrics_append(job, judged ? &job->evaluation : NULL, st);
 }
 
 /* A run that was stopped between the checkpoint and its line, as in an evaluation, lacks the line. */
@@ -215,7 +232,8 @@ static fg_code measure(fg_train_job *job, fg_status *st)
   const fg_train_options *o = job->options;
   size_t n = e->points, d = job->trainer->d, rows = fg_target_rows(job->target);
   size_t m = rows && rows < n ? rows : n;
-  if (!o->distance || m < FG_DISTANCE_LEAST || !(fg_target_abilities(job->target) & FG_TARGET_SAMPLE))
+  if (!o->distance || !e->x || m < FG_DISTANCE_LEAST ||
+      !(fg_target_abilities(job->target) & FG_TARGET_SAMPLE))
     return FG_OK;
   double *y = malloc(m * d * sizeof *y);
   if (!y) return FG_FAIL(st, FG_MEMORY, "no memory for %zu points of the target", m);

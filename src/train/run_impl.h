@@ -35,9 +35,9 @@ FG_CHECKED fg_code fg_metrics_trim(const char *path, uint64_t step, fg_status *s
 /* Has the file a line of this step? */
 FG_CHECKED fg_code fg_metrics_hold(const char *path, uint64_t step, bool *held, fg_status *st);
 
-/* results.c. One line of metrics.jsonl; evaluation NULL: none. */
-FG_CHECKED fg_code fg_metrics_append(const char *path, const fg_train_step *step,
-                                     const fg_train_evaluation *evaluation, size_t d, fg_status *st);
+/* results.c. The line of metrics.jsonl for the job's step; evaluation NULL: none. */
+FG_CHECKED fg_code fg_metrics_append(const fg_train_job *job, const fg_train_evaluation *evaluation,
+                                     fg_status *st);
 FG_CHECKED fg_code fg_train_results(const fg_train_job *job, fg_status *st);
 /* A JSON tree into folder/results.json; takes the tree. */
 struct json_t;

@@ -17,6 +17,7 @@ typedef struct fg_seed_runs {
   size_t count;
   int64_t first;
   uint64_t steps;
+  bool score;   /* score models, not samplers */
   json_t *runs; /* one object per seed */
 } fg_seed_runs;
 
@@ -79,22 +80,35 @@ static fg_code run_one(const fg_seed_runs *all, size_t i, const char *folder, fg
   }
   json_object_set_new(one, "seed", json_integer(all->first + (json_int_t)i));
   if (rc == FG_NUMERICS) json_object_set_new(one, "failed", json_string(st ? st->message : "failed"));
-  json_object_set(one, "sampler", json_object_get(results, "sampler"));
+  const char *kind = all->score ? "score" : "sampler";
+  json_object_set(one, kind, json_object_get(results, kind));
   json_array_append_new(all->runs, one);
   json_decref(results);
   fg_settings_destroy(&settings);
   return rc == FG_NUMERICS ? FG_OK : rc;
 }
 
-/* Mean, spread and number of the runs that have the figure at path ("continuous", "ess"); outer may be NULL. */
-static json_t *spread_of(const json_t *runs, const char *outer, const char *name)
+/* The member at a path such as "sampler.w2.value", or NULL. */
+static const json_t *member(const json_t *from, const char *path)
+{
+  char key[64];
+  while (from && *path) {
+    size_t length = strcspn(path, ".");
+    snprintf(key, sizeof key, "%.*s", (int)length, path);
+    from = json_object_get(from, key);
+    path += length + (path[length] == '.');
+  }
+  return from;
+}
+
+/* Mean, spread and number of the runs that have the figure at the path. */
+static json_t *spread_of(const json_t *runs, const char *path)
 {
   double sum = 0, squares = 0;
   size_t count = 0;
   for (int pass = 0; pass < 2; pass++)
     for (size_t i = 0; i < json_array_size(runs); i++) {
-      const json_t *sampler = json_object_get(json_array_get(runs, i), "sampler");
-      const json_t *value = json_object_get(outer ? json_object_get(sampler, outer) : sampler, name);
+      const json_t *value = member(json_array_get(runs, i), path);
       if (!json_is_number(value)) continue;
       double x = json_number_value(value);
       count += pass == 0;
@@ -110,24 +124,29 @@ static json_t *spread_of(const json_t *runs, const char *outer, const char *name
   return one;
 }
 
-static json_t *summary_of(const json_t *runs)
+static json_t *summary_of(const json_t *runs, bool score)
 {
   static const struct {
-    const char *outer, *name, *shown;
-  } figures[] = {{NULL, "log_z_elbo", "log_z_elbo"},
-                 {NULL, "log_z_is", "log_z_is"},
-                 {NULL, "ess", "ess"},
-                 {"continuous", "log_z_elbo", "continuous_log_z_elbo"},
-                 {"continuous", "log_z_is", "continuous_log_z_is"},
-                 {"continuous", "ess", "continuous_ess"},
-                 {"moments", "mean_error", "mean_error"},
-                 {"moments", "sd_error", "sd_error"},
-                 {"moments", "sd_error_weighted", "sd_error_weighted"},
-                 {"modes", "least_share", "least_share"},
-                 {"w2", "value", "w2"}};
+    const char *path, *shown;
+  } figures[] = {{"sampler.log_z_elbo", "log_z_elbo"},
+                 {"sampler.log_z_is", "log_z_is"},
+                 {"sampler.ess", "ess"},
+                 {"sampler.continuous.log_z_elbo", "continuous_log_z_elbo"},
+                 {"sampler.continuous.log_z_is", "continuous_log_z_is"},
+                 {"sampler.continuous.ess", "continuous_ess"},
+                 {"sampler.moments.mean_error", "mean_error"},
+                 {"sampler.moments.sd_error", "sd_error"},
+                 {"sampler.moments.sd_error_weighted", "sd_error_weighted"},
+                 {"sampler.modes.least_share", "least_share"},
+                 {"sampler.w2.value", "w2"},
+                 {"score.loss", "loss"},
+                 {"score.residual.log.mean_square", "residual_log"},
+                 {"score.residual.centred.mean_square", "residual_centred"},
+                 {"score.residual.score.mean_square", "residual_score"}};
   json_t *all = json_object();
   for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
-    json_object_set_new(all, figures[i].shown, spread_of(runs, figures[i].outer, figures[i].name));
+    if ((strncmp(figures[i].path, "score", 5) == 0) == score)
+      json_object_set_new(all, figures[i].shown, spread_of(runs, figures[i].path));
   return all;
 }
 
@@ -156,7 +175,7 @@ static fg_code write_summary(const fg_seed_runs *all, double began, fg_status *s
   json_t *root = fg_results_head(all->engine, command, (uint64_t)all->first, fg_seconds() - began);
   json_object_set_new(root, "seeds", json_integer((json_int_t)all->count));
   json_object_set_new(root, "failed", json_integer((json_int_t)failed));
-  json_object_set_new(root, "summary", summary_of(all->runs));
+  json_object_set_new(root, "summary", summary_of(all->runs, all->score));
   json_object_set(root, "runs", all->runs);
   FG_TRY(fg_results_write(all->folder, root, st));
   if (failed < all->count) return FG_OK;
@@ -171,6 +190,7 @@ static fg_code check_settings(fg_seed_runs *all, fg_status *st)
   FG_TRY(fg_settings_integer(all->settings, "seed", &all->first, st));
   FG_TRY(fg_train_from_settings(all->settings, &train, st));
   all->steps = train.steps;
+  all->score = train.method == FG_TRAIN_DSM;
   if (has_file(all->folder, "checkpoint.h5"))
     return FG_FAIL(st, FG_USAGE, "%s holds one training: choose another folder for several with --out",
                    all->folder);
@@ -182,7 +202,7 @@ fg_code fg_train_seeds(fg_engine *engine, const fg_settings *settings, const cha
                        size_t seeds, const fg_train_options *options, fg_status *st)
 {
   static const fg_train_options none = {.resume = false};
-  fg_seed_runs all = {engine, settings, run_directory, options ? options : &none, seeds, 0, 0, NULL};
+  fg_seed_runs all = {engine, settings, run_directory, options ? options : &none, seeds, 0, 0, false, NULL};
   double began = fg_seconds();
   FILE *log = NULL;
   FG_TRY(check_settings(&all, st));
