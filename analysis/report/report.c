@@ -4,6 +4,7 @@
 
 #include "analysis/report/sections.h"
 #include "analysis/report/style.h"
+#include "analysis/report/sweep.h"
 #include "base/file.h"
 #include "base/run_directory.h"
 #include "flowgap/analysis.h"
@@ -63,6 +64,11 @@ fg_code fg_report_write(const char *run_directory, fg_status *st)
   fg_report report = {&run, &plots, &page};
   fg_code rc;
   FG_TRY(fg_run_read(run_directory, &run, st));
+  if (strcmp(fg_run_word(run.results, "verb", ""), "sweep") == 0) {
+    FG_GO(fg_sweep_page(&run, &page, st), done);
+    FG_GO(save_page(run_directory, &page, st), done);
+    goto done;
+  }
   if (strcmp(fg_run_word(run.results, "verb", ""), "density") == 0) {
     FG_GO(fg_report_density(&report, run_directory, st), done);
   } else {

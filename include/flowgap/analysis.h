@@ -106,6 +106,33 @@ FG_CHECKED FG_API fg_code fg_density_run(fg_engine *engine, const fg_settings *s
 /* Write run_directory/report.html from what lies beside it. */
 FG_CHECKED FG_API fg_code fg_report_write(const char *run_directory, fg_status *st);
 
+/* ---- a sweep ----------------------------------------------------------------------------- */
+
+/* One of the runs of a sweep, which differ in some settings. */
+typedef struct fg_sweep_member {
+  const char *name; /* folder of its training, where there was one; its comparison is in NAME-compare */
+  const char *const *values; /* [keys], as they were given */
+  const char *failed;        /* what stopped it, or NULL */
+} fg_sweep_member;
+
+typedef struct fg_sweep {
+  size_t keys, members;
+  const char *const *key;
+  const fg_sweep_member *member;
+  const char *command; /* what repeats the sweep */
+  uint64_t seed;
+  double seconds;
+} fg_sweep;
+
+/* The folder of a sweep, made or gone on with: config.yaml of what its members share. FG_USAGE when it holds a run of
+ * another kind. */
+FG_CHECKED FG_API fg_code fg_sweep_open(const char *folder, const fg_settings *settings, fg_status *st);
+
+/* results.json of the sweep, from those of its members in `folder` (docs/run-directory.md), and report.html: the curve
+ * of gap against quality. */
+FG_CHECKED FG_API fg_code fg_sweep_write(const char *folder, fg_engine *engine, const fg_sweep *sweep,
+                                         fg_status *st);
+
 #ifdef __cplusplus
 }
 #endif

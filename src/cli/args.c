@@ -70,6 +70,10 @@ static fg_code take_option(int argc, char **argv, int *at, fg_args *args, fg_sta
   if (found == FG_OPTION_SET) {
     if (args->set_count == FG_ARGUMENTS) return FG_FAIL(st, FG_USAGE, "more than %d --set", FG_ARGUMENTS);
     args->sets[args->set_count++] = value;
+  } else if (found == FG_OPTION_SET_GRID) {
+    if (args->grid_count == FG_ARGUMENTS)
+      return FG_FAIL(st, FG_USAGE, "more than %d --set-grid", FG_ARGUMENTS);
+    args->grids[args->grid_count++] = value;
   } else if (args->value[found] && all[found].argument && strcmp(args->value[found], value) != 0) {
     return FG_FAIL(st, FG_USAGE, "--%s is given twice: %.60s and %.60s", name, args->value[found], value);
   }

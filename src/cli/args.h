@@ -25,6 +25,8 @@ typedef enum fg_option_id {
   FG_OPTION_ESTIMATOR,
   FG_OPTION_RESUME,
   FG_OPTION_SEEDS,
+  FG_OPTION_SET_GRID,
+  FG_OPTION_NO_COMPARE,
   FG_OPTION_MAN,
   FG_OPTION_MARKDOWN,
   FG_OPTIONS
@@ -46,6 +48,8 @@ typedef struct fg_args {
   const char *value[FG_OPTIONS];  /* NULL: not given; "" for a flag that was */
   const char *sets[FG_ARGUMENTS]; /* every --set, in order */
   size_t set_count;
+  const char *grids[FG_ARGUMENTS]; /* every --set-grid, in order */
+  size_t grid_count;
 } fg_args;
 
 /* One verb of the program. */
@@ -73,6 +77,7 @@ FG_CHECKED fg_code fg_args_integer(const fg_args *args, fg_option_id option, lon
 fg_code fg_run_compare(const fg_args *args, fg_status *st);
 fg_code fg_run_density(const fg_args *args, fg_status *st);
 fg_code fg_run_train(const fg_args *args, fg_status *st);
+fg_code fg_run_sweep(const fg_args *args, fg_status *st);
 fg_code fg_run_export(const fg_args *args, fg_status *st);
 fg_code fg_run_sample(const fg_args *args, fg_status *st);
 fg_code fg_run_residual(const fg_args *args, fg_status *st);

@@ -30,6 +30,9 @@ FG_CHECKED fg_code fg_session_model(fg_session *session, fg_status *st);
 FG_CHECKED fg_code fg_session_prior(fg_session *session, fg_status *st);
 void fg_session_close(fg_session *session);
 
+/* train.c. Progress on the terminal, and W2 by the settings compare.* of the session. */
+fg_train_options fg_session_training(fg_session *session, bool resume);
+
 /* The run directory: --out, or runs/ and the name of the first argument. */
 enum { FG_PATH_ROOM = 4096 };
 FG_CHECKED fg_code fg_session_run(const fg_args *args, char path[FG_PATH_ROOM], fg_status *st);

@@ -72,9 +72,10 @@ static void draw(fg_terminal *terminal, double done, double total, double elapse
   bar[20] = '\0';
   const char *unit = rate >= 1e6 ? "M" : rate >= 1e3 ? "k" : "";
   double shown_rate = rate >= 1e6 ? rate / 1e6 : rate >= 1e3 ? rate / 1e3 : rate;
-  int used = snprintf(line, sizeof line, "%-22.22s [%s] %3.0f %%  %.3g%s/s  %s left%s", terminal->stage, bar,
-                      100 * share, shown_rate, unit, rate > 0 ? clock_text((total - done) / rate, left) : "?",
-                      terminal->note);
+  int used =
+      snprintf(line, sizeof line, "%-22.22s [%s] %3.0f %%  %.3g%s/s  %s left%s%s", terminal->stage, bar,
+               100 * share, shown_rate, unit, rate > 0 ? clock_text((total - done) / rate, left) : "?",
+               terminal->note, terminal->label);
   if (used >= terminal->width && terminal->width < (int)sizeof line) line[terminal->width - 1] = '\0';
   fprintf(stderr, "\r\033[K%s", line);
   fflush(stderr);

@@ -14,7 +14,8 @@ typedef struct fg_terminal {
   double started, drawn; /* seconds: of the stage, of the last picture */
   double done;           /* what the last report said */
   char stage[64];
-  char note[64]; /* shown behind the time that is left; set by the verb */
+  char note[64];  /* shown behind the time that is left; set by the verb */
+  char label[96]; /* behind that */
 } fg_terminal;
 
 /* SIGINT and SIGTERM ask the job to stop; a second one ends the program at once. */

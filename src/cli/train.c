@@ -14,8 +14,10 @@
 static void on_step(void *user, const fg_train_step *step, uint64_t steps)
 {
   fg_session *session = user;
-  snprintf(session->terminal.note, sizeof session->terminal.note, "  loss %.4g  rate %.2g", step->loss,
-           step->rate);
+  char residual[32] = "";
+  if (isfinite(step->residual)) snprintf(residual, sizeof residual, "  R2 %.3g", step->residual);
+  snprintf(session->terminal.note, sizeof session->terminal.note, "  loss %.4g%s  rate %.2g", step->loss,
+           residual, step->rate);
   fg_progress_report(&session->progress, "train", (double)step->number, (double)steps);
 }
 
@@ -44,6 +46,15 @@ static fg_code measure(void *user, size_t n, size_t m, size_t d, const double *x
   return FG_OK;
 }
 
+fg_train_options fg_session_training(fg_session *session, bool resume)
+{
+  return (fg_train_options){.resume = resume,
+                            .progress = &session->progress,
+                            .report = on_step,
+                            .distance = measure,
+                            .user = session};
+}
+
 /* ---- the table ---------------------------------------------------------------------------- */
 
 static void put_form(const char *name, const json_t *form)
@@ -54,12 +65,43 @@ static void put_form(const char *name, const json_t *form)
          fg_cell(form, "ess", ess));
 }
 
+/* Mean squares of the residual, by form. */
+static void put_residual(const json_t *residual)
+{
+  char a[32], b[32];
+  const char *form;
+  json_t *one;
+  json_object_foreach((json_t *)residual, form, one)
+  {
+    printf("  residual (%s), mean square: %s +- %s\n", form, fg_cell(one, "mean_square", a),
+           fg_cell(one, "se", b));
+  }
+}
+
+static void put_warnings(const json_t *root)
+{
+  const json_t *warnings = json_object_get(root, "warnings");
+  for (size_t i = 0; i < json_array_size(warnings); i++)
+    printf("  warning: %s\n", json_string_value(json_array_get(warnings, i)));
+}
+
+static void put_score(const json_t *root)
+{
+  char a[32], b[32], c[32];
+  const json_t *s = json_object_get(root, "score"), *train = json_object_get(root, "train");
+  printf("%s steps, %s s; %s points\n", fg_cell(train, "steps", a), fg_cell(train, "seconds", b),
+         fg_cell(s, "points", c));
+  printf("  denoising loss: %s +- %s\n", fg_cell(s, "loss", a), fg_cell(s, "loss_se", b));
+  put_residual(json_object_get(s, "residual"));
+  put_warnings(root);
+}
+
 static void put_run(const json_t *root)
 {
   char a[32], b[32], c[32];
   const json_t *s = json_object_get(root, "sampler"), *train = json_object_get(root, "train");
   const json_t *moments = json_object_get(s, "moments"), *modes = json_object_get(s, "modes");
-  const json_t *w2 = json_object_get(s, "w2"), *warnings = json_object_get(root, "warnings");
+  const json_t *w2 = json_object_get(s, "w2");
   printf("%s steps, %s s; %s paths\n", fg_cell(train, "steps", a), fg_cell(train, "seconds", b),
          fg_cell(s, "paths", c));
   put_form("discrete", s);
@@ -74,8 +116,8 @@ static void put_run(const json_t *root)
            fg_cell(modes, "least_share", b));
   if (json_is_object(w2))
     printf("  W2 to the target: %s (floor %s)\n", fg_cell(w2, "value", a), fg_cell(w2, "floor", b));
-  for (size_t i = 0; i < json_array_size(warnings); i++)
-    printf("  warning: %s\n", json_string_value(json_array_get(warnings, i)));
+  put_residual(json_object_get(s, "residual"));
+  put_warnings(root);
 }
 
 static void put_seeds(const json_t *root)
@@ -98,6 +140,8 @@ static void put_training(const fg_args *args, const json_t *root, const char *ru
   printf("%s: ", run);
   if (json_object_get(root, "seeds"))
     put_seeds(root);
+  else if (json_object_get(root, "score"))
+    put_score(root);
   else
     put_run(root);
 }
@@ -125,11 +169,7 @@ fg_code fg_run_train(const fg_args *args, fg_status *st)
   FG_TRY(fg_args_integer(args, FG_OPTION_SEEDS, 1, 10000, 0, &seeds, st));
   FG_GO(fg_session_open(&session, args, args->argument[0], st), done);
   FG_GO(fg_session_engine(&session, st), done);
-  fg_train_options options = {.resume = args->value[FG_OPTION_RESUME] != NULL,
-                              .progress = &session.progress,
-                              .report = on_step,
-                              .distance = measure,
-                              .user = &session};
+  fg_train_options options = fg_session_training(&session, args->value[FG_OPTION_RESUME] != NULL);
   rc = seeds ? fg_train_seeds(session.engine, session.settings, run, (size_t)seeds, &options, st)
              : fg_train_run(session.engine, session.settings, run, &options, st);
   fg_terminal_close(&session.terminal);

@@ -27,9 +27,10 @@ static const fg_verb verbs[] = {
      "\n"
      "Example: flowgap density perturbed:gmm9 --set density.cells=96\n",
      1, 1, fg_run_density},
-    {"train", "CONFIG [options]", "a sampler of an unnormalised density (DIS, PIS, DDS, bridge)",
-     "Learns the control of a diffusion whose end is the target, as the settings train.*\n"
-     "say, and writes a run directory with config.yaml, metrics.jsonl, checkpoint.h5,\n"
+    {"train", "CONFIG [options]", "a sampler of a density (DIS, PIS, DDS, bridge), or a score model of data",
+     "Learns the control of a diffusion whose end is the target or, with train.method: dsm,\n"
+     "the score of a noised data set, as the settings train.* say, and writes a run\n"
+     "directory with config.yaml, metrics.jsonl, checkpoint.h5,\n"
      "results.json and log.txt, which compare, sample and evaluate take as MODEL. Without\n"
      "--out it is runs/NAME, named after CONFIG; a finished run there is replaced.\n"
      "\n"
@@ -40,6 +41,20 @@ static const fg_verb verbs[] = {
      "\n"
      "Example: flowgap train examples/dis-gmm9-short.yaml --out runs/dis\n",
      1, 1, fg_run_train},
+    {"sweep", "CONFIG --set-grid KEY=V1,V2,.. [options]",
+     "one run for each value of a setting, and a report of them all",
+     "Goes through all combinations of the values: trains, unless the model is there, then\n"
+     "compares, each in a folder of its own inside the --out folder (default:\n"
+     "runs/NAME-sweep): PART-VALUE for a training and PART-VALUE-compare for its\n"
+     "comparison, with the last part of KEY. results.json and report.html there show the\n"
+     "distances and the residual of all runs against the setting.\n"
+     "\n"
+     "The same command again goes on where it was stopped, and skips what is finished; with\n"
+     "more values it adds their runs. --no-compare only trains. --json prints results.json.\n"
+     "\n"
+     "Example: flowgap sweep examples/dsm-circles-short.yaml --out runs/circles \\\n"
+     "           --set-grid train.residual.weight=0,0.1,1,10\n",
+     1, 1, fg_run_sweep},
     {"export", "RUN --out FILE [options]", "weights of a trained sampler for PyTorch",
      "Writes the network of a run directory of `train` as safetensors (FILE ends in\n"
      ".safetensors) with the tensor names of the PyTorch reference.\n"
@@ -101,10 +116,10 @@ static const fg_verb verbs[] = {
 static const fg_option options[FG_OPTIONS] = {
     [FG_OPTION_SET] = {"set", "KEY=VALUE", "-report target info help",
                        "override a setting; may be repeated, the last one wins"},
-    [FG_OPTION_OUT] =
-        {"out", "PATH", "-distance report info help",
-         "run directory (compare, density, residual, train) or file (sample, evaluate, export, target) "
-         "to write"},
+    [FG_OPTION_OUT] = {"out", "PATH", "-distance report info help",
+                       "run directory (compare, density, residual, train, sweep) or file (sample, evaluate, "
+                       "export, target) "
+                       "to write"},
     [FG_OPTION_THREADS] = {"threads", "N", "-report target info help",
                            "worker threads; default: all cores. Never changes results"},
     [FG_OPTION_ENGINE] = {"engine", "NAME", "-report target info help",
@@ -125,6 +140,9 @@ static const fg_option options[FG_OPTIONS] = {
                              "exact, grid, gaussian; default: all that the dimension allows"},
     [FG_OPTION_RESUME] = {"resume", NULL, "train", "go on from the checkpoint of the run directory"},
     [FG_OPTION_SEEDS] = {"seeds", "N", "train", "train with N seeds"},
+    [FG_OPTION_SET_GRID] = {"set-grid", "KEY=V1,V2,..", "sweep",
+                            "values that a setting goes through; repeated: all combinations"},
+    [FG_OPTION_NO_COMPARE] = {"no-compare", NULL, "sweep", "only train"},
     [FG_OPTION_MAN] = {"man", NULL, "help", "print the man page"},
     [FG_OPTION_MARKDOWN] = {"markdown", NULL, "help", "print the table of settings as Markdown"},
 };
