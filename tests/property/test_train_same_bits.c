@@ -17,6 +17,7 @@ typedef struct plan {
   fg_train_method method;
   fg_network_form control;
   fg_precision precision;
+  void (*adjust)(fg_train_settings *s); /* or NULL */
 } plan;
 
 static void open_plan(sampler_case *c, const plan *p, int threads)
@@ -35,6 +36,63 @@ static void open_plan(sampler_case *c, const plan *p, int threads)
   c->settings.ema = 0.9;
   c->settings.schedule = FG_RATE_COSINE;
   c->settings.evaluate_paths = 100;
+  c->settings.lost_most = 0;
+  if (p->adjust) p->adjust(&c->settings);
+}
+
+/* ---- losses at points: 130 of them in a batch, 90 of the residual ---------------------------- */
+
+static void residual(fg_train_settings *s, fg_train_residual_form form, fg_train_where where, size_t group)
+{
+  s->residual.weight = 0.3;
+  s->residual.form = form;
+  s->residual.where = where;
+  s->residual.points = 90;
+  s->residual.group = group;
+  s->residual.paths = 70;
+  s->residual.path_steps = 12;
+  s->residual.refresh = 2;
+  s->residual.time_least = 0.01;
+}
+
+/* The optimiser begins afresh after steps 2 and 4. */
+static void adjust_box(fg_train_settings *s)
+{
+  const fg_train_base rates[] = {{0, 0.005}, {2, 0.002}, {4, 0.001}};
+  residual(s, FG_TRAIN_LOG, FG_AT_BOX, 1);
+  memcpy(s->rates, rates, sizeof rates);
+  s->rate_count = 3;
+  s->restart_optimiser = true;
+}
+
+static void adjust_path(fg_train_settings *s)
+{
+  residual(s, FG_TRAIN_CENTRED, FG_AT_PATH, 10);
+  s->beta = 5;
+}
+
+static void adjust_embedded(fg_train_settings *s)
+{
+  residual(s, FG_TRAIN_SCORE, FG_AT_DATA, 9);
+  s->time = FG_TIME_EMBEDDED;
+  s->time_reversed = true;
+  s->activation = FG_SILU;
+  s->group = 13;
+}
+
+static void adjust_fourier(fg_train_settings *s)
+{
+  residual(s, FG_TRAIN_SCORE, FG_AT_GAUSSIAN, 9);
+  s->time = FG_TIME_FOURIER;
+  s->output = FG_OUTPUT_NOISE;
+  s->variance_weight = true;
+  s->residual.probes = 2;
+  s->group = 26;
+}
+
+static void adjust_sampler(fg_train_settings *s)
+{
+  residual(s, FG_TRAIN_LOG, FG_AT_PATH, 45);
 }
 
 /* The training of the plan, stopped after `stop` steps and begun again from its checkpoint; 0: not stopped. */
@@ -82,13 +140,19 @@ static void expect_same(const plan *p, const char *a, const char *b)
 }
 
 static const plan plans[] = {
-    {FG_TRAIN_LOG_VARIANCE, FG_TRAIN_CONTINUOUS, FG_TRAIN_DIS, FG_VECTOR, FG_SINGLE},
-    {FG_TRAIN_LOG_VARIANCE_TRAJECTORY, FG_TRAIN_DISCRETE, FG_TRAIN_PIS, FG_VECTOR, FG_DOUBLE},
-    {FG_TRAIN_KL, FG_TRAIN_CONTINUOUS, FG_TRAIN_DDS, FG_POTENTIAL, FG_DOUBLE},
-    {FG_TRAIN_KL_ITO, FG_TRAIN_DISCRETE, FG_TRAIN_DIS, FG_VECTOR, FG_SINGLE},
-    {FG_TRAIN_LOG_VARIANCE, FG_TRAIN_CONTINUOUS, FG_TRAIN_BRIDGE, FG_VECTOR, FG_SINGLE},
-    {FG_TRAIN_LOG_VARIANCE_TRAJECTORY, FG_TRAIN_DISCRETE, FG_TRAIN_BRIDGE, FG_POTENTIAL, FG_DOUBLE},
-    {FG_TRAIN_KL, FG_TRAIN_CONTINUOUS, FG_TRAIN_BRIDGE, FG_VECTOR, FG_DOUBLE},
+    {FG_TRAIN_LOG_VARIANCE, FG_TRAIN_CONTINUOUS, FG_TRAIN_DIS, FG_VECTOR, FG_SINGLE, NULL},
+    {FG_TRAIN_LOG_VARIANCE_TRAJECTORY, FG_TRAIN_DISCRETE, FG_TRAIN_PIS, FG_VECTOR, FG_DOUBLE, NULL},
+    {FG_TRAIN_KL, FG_TRAIN_CONTINUOUS, FG_TRAIN_DDS, FG_POTENTIAL, FG_DOUBLE, NULL},
+    {FG_TRAIN_KL_ITO, FG_TRAIN_DISCRETE, FG_TRAIN_DIS, FG_VECTOR, FG_SINGLE, NULL},
+    {FG_TRAIN_LOG_VARIANCE, FG_TRAIN_CONTINUOUS, FG_TRAIN_BRIDGE, FG_VECTOR, FG_SINGLE, NULL},
+    {FG_TRAIN_LOG_VARIANCE_TRAJECTORY, FG_TRAIN_DISCRETE, FG_TRAIN_BRIDGE, FG_POTENTIAL, FG_DOUBLE, NULL},
+    {FG_TRAIN_KL, FG_TRAIN_CONTINUOUS, FG_TRAIN_BRIDGE, FG_VECTOR, FG_DOUBLE, NULL},
+    {0, 0, FG_TRAIN_DSM, FG_POTENTIAL, FG_SINGLE, adjust_box},
+    {0, 0, FG_TRAIN_DSM, FG_POTENTIAL, FG_DOUBLE, adjust_path},
+    {0, 0, FG_TRAIN_DSM, FG_VECTOR, FG_SINGLE, adjust_embedded},
+    {0, 0, FG_TRAIN_DSM, FG_VECTOR, FG_DOUBLE, adjust_fourier},
+    {FG_TRAIN_LOG_VARIANCE, FG_TRAIN_CONTINUOUS, FG_TRAIN_DIS, FG_POTENTIAL, FG_SINGLE, adjust_sampler},
+    {FG_TRAIN_KL, FG_TRAIN_CONTINUOUS, FG_TRAIN_PIS, FG_POTENTIAL, FG_DOUBLE, adjust_sampler},
 };
 enum { PLANS = sizeof plans / sizeof *plans };
 
