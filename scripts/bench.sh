@@ -38,6 +38,15 @@ at=build/bench/bench
   rm -f bench/results/.ours bench/results/.theirs
   echo "## bench_train scale: cost against batch and steps"
   $at/bench_train scale "$threads"
+  echo "## bench_points: denoising and Fokker-Planck residual with gradients, beside PyTorch"
+  $at/bench_points "$threads" | tee bench/results/.ours
+  $python bench/peers/points_torch.py "$threads" 5 | tee bench/results/.theirs
+  awk 'FILENAME ~ /ours/ && / ms / {for (i = 1; i <= NF; i++) if ($i == "ms") ours[$1] = $(i - 1) / 1000}
+       FILENAME ~ /theirs/ && $2 == "best" {printf "%s: ratio of wall times %.1f\n", $1, $3 / ours[$1]}' \
+    bench/results/.ours bench/results/.theirs
+  rm -f bench/results/.ours bench/results/.theirs
+  echo "## bench_points scale: cost against points and dimension"
+  $at/bench_points scale "$threads"
   echo "## bench_transport: W2 beside POT"
   $at/bench_transport $python
 } | tee "$out"
