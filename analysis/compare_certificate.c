@@ -9,6 +9,7 @@
 #include "analysis/grid_laws.h"
 #include "analysis/grid_width.h"
 #include "base/clock.h"
+#include "model/model.h"
 
 /* Points of each flow where the Jacobian is looked at, nodes per axis of the box, cells of the log-mass, points of
  * its importance sampling. */
@@ -52,11 +53,9 @@ static fg_code fg_certificate_possible(const fg_comparison *c, fg_status *st)
   const char *prior;
   FG_TRY(fg_settings_text(c->settings, "prior.kind", &prior, st));
   if ((fg_model_quantities(c->model) & FG_IDENTITY_QUANTITIES) != FG_IDENTITY_QUANTITIES)
-    return FG_FAIL(
-        st, FG_USAGE,
-        "compare.certificate needs a log-density, which the model %s does not give: only potential "
-        "models do (model.form: potential)",
-        fg_model_name(c->model));
+    return FG_FAIL(st, FG_USAGE,
+                   "compare.certificate needs a log-density, which the model %s does not give: %s",
+                   fg_model_name(c->model), fg_model_potential_hint(c->model));
   if (c->sde.lambda != 1)
     return FG_FAIL(st, FG_USAGE, "compare.certificate is about the reverse SDE: flow.sde.lambda is %g, not 1",
                    c->sde.lambda);

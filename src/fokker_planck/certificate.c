@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "formula/real.h"
+#include "model/model.h"
 
 void fg_identity_defaults(size_t d, fg_identity_settings *settings)
 {
@@ -36,11 +37,9 @@ fg_code fg_identity_check(const fg_model *model, const fg_identity_settings *set
 {
   double horizon = fg_process_horizon(fg_model_process(model));
   if ((fg_model_quantities(model) & FG_IDENTITY_QUANTITIES) != FG_IDENTITY_QUANTITIES)
-    return FG_FAIL(
-        st, FG_UNSUPPORTED,
-        "the identity needs a log-density and its residual, which the model %s does not give: only "
-        "potential models do (model.form: potential)",
-        fg_model_name(model));
+    return FG_FAIL(st, FG_UNSUPPORTED,
+                   "the identity needs a log-density and its residual, which the model %s does not give: %s",
+                   fg_model_name(model), fg_model_potential_hint(model));
   if (!(settings->t0 >= 0 && settings->t0 < horizon))
     return FG_FAIL(st, FG_USAGE, "the identity ends at t0 = %g: give a time from 0 to below the horizon %g",
                    settings->t0, horizon);

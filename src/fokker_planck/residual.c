@@ -29,8 +29,8 @@ fg_code fg_residual_form_of(const fg_model *model, fg_residual_form *form, fg_st
     return FG_FAIL(
         st, FG_UNSUPPORTED,
         "the model %s has no log-density, and the residual of a score is offered for networks that give "
-        "the score or the noise, not a control: train one with train.control: potential",
-        fg_model_name(model));
+        "the score or the noise, not a control: %s",
+        fg_model_name(model), fg_model_potential_hint(model));
   if (!fg_model_engine(model)->ops->points)
     return fg_engine_lacks(fg_model_engine(model), "give the residual of a vector model", st);
   return FG_OK;

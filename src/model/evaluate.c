@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "model/model.h"
 #include "model/model_impl.h"
 #include "sde/coeff.h"
 
@@ -34,12 +35,12 @@ static void fg_outputs_of(const fg_evaluation *out, size_t d, fg_evaluate_reques
 static fg_code fg_evaluate_check(const fg_model *model, size_t n, size_t times, const fg_evaluation *out,
                                  const fg_output list[FG_OUTPUTS], fg_status *st)
 {
-  for (int i = 0; i < FG_OUTPUTS; i++)
+  for (int i = 0; i < FG_OUTPUTS; i++) {
+    bool potential = list[i].needs & (FG_PHI | FG_PHI_T | FG_RESIDUAL);
     if (list[i].host && !(model->field.quantities & list[i].needs))
-      return FG_FAIL(st, FG_UNSUPPORTED, "the model %s does not give the %s%s", model->name, list[i].name,
-                     list[i].needs & (FG_PHI | FG_PHI_T | FG_RESIDUAL)
-                         ? ": only potential models do (model.form: potential)"
-                         : "");
+      return FG_FAIL(st, FG_UNSUPPORTED, "the model %s does not give the %s%s%s", model->name, list[i].name,
+                     potential ? ": " : "", potential ? fg_model_potential_hint(model) : "");
+  }
   if (times != 1 && times != n)
     return FG_FAIL(st, FG_USAGE, "%zu times for %zu points: give one time, or one per point", times, n);
   if (out->jvp && !out->direction)

@@ -63,6 +63,15 @@ fg_engine *fg_model_engine(const fg_model *model)
   return model->engine;
 }
 
+const char *fg_model_potential_hint(const fg_model *model)
+{
+  const fg_field *field = &model->field;
+  if (model->bridge) return "a bridge has none, whatever train.control is";
+  if (field->kind == FG_FIELD_NETWORK && (field->guided || field->as.network.output == FG_OUTPUT_CONTROL))
+    return "a control has one when it is trained with train.control: potential";
+  return "only potential models do (model.form: potential)";
+}
+
 fg_code fg_model_flow_field(const fg_model *model, double lambda, fg_field *field, fg_status *st)
 {
   *field = model->field;

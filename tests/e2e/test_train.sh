@@ -103,6 +103,10 @@ holds bridge/results.json '"method": "bridge"'
 good sample bridge --flow sde --count 20 --out x.csv
 good compare bridge --out bridge-compared
 good export bridge --out weights.safetensors
+expect 2 'a bridge has none' residual bridge --out none
+expect 2 'a bridge has none' compare bridge --set compare.certificate=true --out none
+expect 2 'train.control: potential' residual run --out none
+expect 2 'train.control: potential' compare run --set compare.certificate=true --out none
 good train tiny.yaml --out bridge --set train.method=bridge --set train.form=discrete --set train.log_every=1 --resume
 good train tiny.yaml --out kl --set train.method=bridge --set train.objective=kl
 
