@@ -180,10 +180,10 @@ static void fg_warn_outside(fg_tree root, json_t *list, const fg_comparison *c, 
   if (!(worst > 0)) return;
   if (c->law[FG_LAW_TARGET])
     fg_warn(root, list,
-            "%s %zu ODE, %zu SDE and %zu target particles (at most %.2g %%) beyond half width %g%s.", what,
+            "%s %zu ODE, %zu SDE and %zu target particles (at most %.3g %%) beyond half width %g%s.", what,
             outside[FG_LAW_ODE], outside[FG_LAW_SDE], outside[FG_LAW_TARGET], worst, half_width, rest);
   else
-    fg_warn(root, list, "%s %zu ODE and %zu SDE particles (at most %.2g %%) beyond half width %g%s.", what,
+    fg_warn(root, list, "%s %zu ODE and %zu SDE particles (at most %.3g %%) beyond half width %g%s.", what,
             outside[FG_LAW_ODE], outside[FG_LAW_SDE], worst, half_width, rest);
 }
 

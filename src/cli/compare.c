@@ -48,7 +48,7 @@ static void put_certificate(const json_t *all)
   if (!bound || !kind) return;
   printf("  Certificate:");
   if (json_is_object(grid))
-    printf(" identity %s = %s on the grid;", fg_cell(grid, "left", a), fg_cell(grid, "right", b));
+    printf(" identity on the grid: left %s, right %s;", fg_cell(grid, "left", a), fg_cell(grid, "right", b));
   if (json_is_number(json_object_get(bound, "bound")))
     printf(" W2 <= %s", fg_cell(bound, "bound", a));
   else
