@@ -75,6 +75,11 @@ static void put_headline(const fg_sheet *s)
     fg_page_text(page, fg_sweep_value(ends[1], first));
     put_change(s, ends, 0);
     put_change(s, ends, 2);
+    if (view->lines > 1) {
+      fg_page_put(page, " <span class=\"detail\">(");
+      fg_sweep_label(view, ends[0], page);
+      fg_page_put(page, ")</span>");
+    }
   }
   fg_page_put(page, "</h1>\n<p class=\"lead\">");
   if (view->estimator)
@@ -244,6 +249,20 @@ static void put_columns(const fg_sheet *s)
               "<th scope=\"col\">log <i>Z</i></th><th scope=\"col\">lost: ODE / SDE / training</th>");
 }
 
+/* A link to the page of the comparison, where there is one. */
+static void put_name(fg_page *page, const json_t *member)
+{
+  const char *name = fg_run_word(member, "name", "");
+  bool compared = json_is_object(fg_run_find(member, "w2"));
+  if (compared) {
+    fg_page_put(page, "<a href=\"./");
+    fg_page_text(page, name);
+    fg_page_put(page, "-compare/report.html\">");
+  }
+  fg_page_text(page, name);
+  if (compared) fg_page_put(page, "</a>");
+}
+
 static void put_table(const fg_sheet *s)
 {
   fg_page *page = s->page;
@@ -256,7 +275,7 @@ static void put_table(const fg_sheet *s)
                     "NAME-compare/report.html in the folder of this page. Names: ");
   for (size_t k = 0; k < json_array_size(view->members); k++) {
     if (k) fg_page_put(page, ", ");
-    fg_page_text(page, fg_run_word(json_array_get(view->members, k), "name", ""));
+    put_name(page, json_array_get(view->members, k));
   }
   fg_page_put(page, ".</p>\n</section>\n");
 }

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -63,6 +64,21 @@ static fg_code fg_check_folder(const char *path, fg_status *st)
   return FG_OK;
 }
 
+/* The page of a sweep would go while the runs that it shows stay, and the sweep could not be taken up again. */
+static fg_code fg_refuse_sweep(const char *path, fg_status *st)
+{
+  char *file = fg_path_join(path, "results.json");
+  if (!file) return FG_FAIL(st, FG_MEMORY, "no memory for the path %s", path);
+  json_t *results = json_load_file(file, 0, NULL);
+  const char *verb = json_string_value(json_object_get(results, "verb"));
+  bool sweep = verb && strcmp(verb, "sweep") == 0;
+  json_decref(results);
+  free(file);
+  if (!sweep) return FG_OK;
+  return FG_FAIL(st, FG_USAGE,
+                 "%s holds a sweep, whose results would be replaced: choose another folder with --out", path);
+}
+
 /* What an earlier run left here would not go with the new config.yaml, should this one end early. */
 static fg_code fg_remove_results(const char *path, fg_status *st)
 {
@@ -111,6 +127,7 @@ done:
 
 fg_code fg_run_directory_open(const char *path, const fg_settings *settings, FILE **log, fg_status *st)
 {
+  FG_TRY(fg_refuse_sweep(path, st));
   return fg_open_run(path, settings, "w", log, st);
 }
 

@@ -9,7 +9,7 @@
 /* Create the folder and its parents where needed, remove the results of an earlier run, write config.yaml into
  * it, open log.txt anew.
  * Fails with FG_IO when the folder cannot be made or written, and with FG_USAGE when it holds files
- * but no config.yaml: then it is not a run directory, and nothing in it is touched. */
+ * but no config.yaml (then it is not a run directory) or a sweep; nothing in it is touched then. */
 FG_CHECKED fg_code fg_run_directory_open(const char *path, const fg_settings *settings, FILE **log,
                                          fg_status *st);
 

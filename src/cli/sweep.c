@@ -141,38 +141,6 @@ done:
   return rc;
 }
 
-/* Every combination, before the first run. */
-static fg_code check_members(const fg_job *job, fg_status *st)
-{
-  fg_train_settings train;
-  for (size_t k = 0; k < job->members; k++) {
-    fg_settings *settings;
-    FG_TRY(member_settings(job, &job->member[k], &settings, st));
-    fg_code rc = job->trains ? fg_train_from_settings(settings, &train, st) : FG_OK;
-    fg_settings_destroy(&settings);
-    if (rc != FG_OK) return fg_status_prefix(st, "%s: ", job->member[k].name);
-  }
-  return FG_OK;
-}
-
-/* A model that is there already is compared only. */
-static fg_code look_at_model(fg_job *job, fg_status *st)
-{
-  const char *kind, *file;
-  FG_TRY(fg_settings_text(job->session->settings, "model.kind", &kind, st));
-  FG_TRY(fg_settings_text(job->session->settings, "model.file", &file, st));
-  job->trains = strcmp(kind, "network") == 0 && !*file;
-  for (size_t i = 0; !job->trains && i < job->axes; i++)
-    if (strncmp(job->axis[i].key, "train.", 6) == 0)
-      return FG_FAIL(st, FG_USAGE,
-                     "--set-grid %s: the model is given (model.kind, model.file), so nothing is trained",
-                     job->axis[i].key);
-  if (!job->trains && !job->compares)
-    return FG_FAIL(st, FG_USAGE,
-                   "--no-compare: the model is given (model.kind, model.file), so nothing is left to do");
-  return FG_OK;
-}
-
 /* ---- what is there already ------------------------------------------------------------------ */
 
 static bool exists(const char *folder, const char *name)
@@ -207,23 +175,69 @@ static fg_code find_change(const char *folder, const fg_settings *now, bool all,
   return rc;
 }
 
+static bool is_finished(const char *folder)
+{
+  return exists(folder, "results.json") && exists(folder, "config.yaml");
+}
+
+/* Settings of a training, and whether they are those of what is there. */
+static fg_code check_training(const fg_job *job, const fg_member *m, const fg_settings *settings,
+                              fg_status *st)
+{
+  char folder[FG_PATH_ROOM];
+  const char *changed;
+  fg_train_settings train;
+  FG_TRY(fg_train_from_settings(settings, &train, st));
+  int used = snprintf(folder, sizeof folder, "%s/%s", job->folder, m->name);
+  if (used < 0 || (size_t)used >= sizeof folder) return FG_FAIL(st, FG_USAGE, "--out is too long");
+  if (!is_finished(folder)) return FG_OK;
+  FG_TRY(find_change(folder, settings, false, &changed, st));
+  if (!changed) return FG_OK;
+  return FG_FAIL(
+      st, FG_USAGE,
+      "%s was trained with another %s: give its value there, choose another --out, or remove the folder",
+      folder, changed);
+}
+
+/* Every combination, before the first run and before the page of an earlier one goes. */
+static fg_code check_members(const fg_job *job, fg_status *st)
+{
+  for (size_t k = 0; k < job->members; k++) {
+    fg_settings *settings;
+    FG_TRY(member_settings(job, &job->member[k], &settings, st));
+    fg_code rc = job->trains ? check_training(job, &job->member[k], settings, st) : FG_OK;
+    fg_settings_destroy(&settings);
+    if (rc != FG_OK) return fg_status_prefix(st, "%s: ", job->member[k].name);
+  }
+  return FG_OK;
+}
+
+/* A model that is there already is compared only. */
+static fg_code look_at_model(fg_job *job, fg_status *st)
+{
+  const char *kind, *file;
+  FG_TRY(fg_settings_text(job->session->settings, "model.kind", &kind, st));
+  FG_TRY(fg_settings_text(job->session->settings, "model.file", &file, st));
+  job->trains = strcmp(kind, "network") == 0 && !*file;
+  for (size_t i = 0; !job->trains && i < job->axes; i++)
+    if (strncmp(job->axis[i].key, "train.", 6) == 0)
+      return FG_FAIL(st, FG_USAGE,
+                     "--set-grid %s: the model is given (model.kind, model.file), so nothing is trained",
+                     job->axis[i].key);
+  if (!job->trains && !job->compares)
+    return FG_FAIL(st, FG_USAGE,
+                   "--no-compare: the model is given (model.kind, model.file), so nothing is left to do");
+  return FG_OK;
+}
+
 /* ---- one member ----------------------------------------------------------------------------- */
 
 /* `settings` get the network that was trained as model.file. */
 static fg_code train(const fg_job *job, const char *folder, fg_settings *settings, bool *fresh, fg_status *st)
 {
   char assignment[FG_PATH_ROOM + 64];
-  bool finished = exists(folder, "results.json") && exists(folder, "config.yaml");
-  *fresh = !finished;
-  if (finished) {
-    const char *changed;
-    FG_TRY(find_change(folder, settings, false, &changed, st));
-    if (changed)
-      return FG_FAIL(
-          st, FG_USAGE,
-          "%s was trained with another %s: give its value there, choose another --out, or remove the folder",
-          folder, changed);
-  } else {
+  *fresh = !is_finished(folder);
+  if (*fresh) {
     fg_train_options options = fg_session_training(job->session, exists(folder, "checkpoint.h5"));
     FG_TRY(fg_train_run(job->session->engine, settings, folder, &options, st));
     job->session->terminal.note[0] = '\0';

@@ -42,6 +42,7 @@ for word in 'id="figure-sweep-trade"' 'id="figure-sweep-distances"' 'id="figure-
   'at the points of the training'; do
   in_file sweep/report.html "$word"
 done
+in_file sweep/report.html '<a href="./weight-0.5-compare/report.html">weight-0.5</a>'
 good report sweep
 
 # ---- the page in a browser, where there is one: read as XML, three figures, no messages, as narrow as a phone
@@ -80,6 +81,7 @@ good sweep tiny.yaml "${grid[@]}" --out sweep --set compare.particles=400
 same 'training made again' "$(stamp sweep/weight-0.5/checkpoint.h5)" "$trained"
 in_file sweep/weight-0.5-compare/results.json '"particles": 400'
 expect 2 'was trained with another train.steps' sweep tiny.yaml "${grid[@]}" --out sweep --set train.steps=25
+in_file sweep/results.json '"verb": "sweep"' # a refusal leaves what is there
 
 # ---- stopped in the second training, and gone on with: the metrics of a sweep that was not
 good sweep tiny.yaml "${grid[@]}" --out whole --set train.checkpoint_every=5 --set train.evaluate_every=5 --no-compare
@@ -96,6 +98,7 @@ good sweep tiny.yaml "${grid[@]}" --out parts --set train.checkpoint_every=5 --s
 lines() { sed 's/"seconds":[^,}]*//g' "$1"; }
 same 'metrics of the resumed sweep' "$(lines parts/weight-0.5/metrics.jsonl | md5sum)" "$(lines whole/weight-0.5/metrics.jsonl | md5sum)"
 in_file parts/report.html 'No run of this sweep was compared'
+same 'links of a sweep without comparisons' "$(grep -c '<a href' parts/report.html)" 0
 
 # ---- models that are there already; two keys
 good sweep perturbed:gmm9 --set-grid model.epsilon=0,0.5 --set-grid flow.sde.lambda=1,0.5 --out given --set 'flow.sde.grid=[]' --set flow.sde.steps=20 \
@@ -103,6 +106,7 @@ good sweep perturbed:gmm9 --set-grid model.epsilon=0,0.5 --set-grid flow.sde.lam
   --set compare.exact_points=100
 holds 'epsilon-0.5_lambda-0.5'
 in_file given/report.html 'flow.sde.lambda = 0.5'
+in_file given/report.html '<span class="detail">(flow.sde.lambda = 1)</span></h1>'
 
 # ---- one that fails is kept as failed, the others go on
 good sweep tiny.yaml --set-grid train.loss_most=0,1e-9 --out some --no-compare
@@ -120,6 +124,9 @@ expect 2 'is given twice' sweep tiny.yaml --out x --set-grid train.steps=20 --se
 expect 2 'so nothing is trained' sweep exact:gmm9 --out x --set-grid train.steps=20,30
 expect 2 'nothing is left to do' sweep exact:gmm9 --out x --set-grid flow.sde.steps=20,30 --no-compare
 expect 2 'holds a run that is no sweep' sweep tiny.yaml --out sweep/weight-0 "${grid[@]}"
+expect 2 'holds a sweep' train tiny.yaml --out sweep
+expect 2 'holds a sweep' compare exact:gmm9 --out sweep
+in_file sweep/results.json '"verb": "sweep"'
 expect 2 'train has no option --set-grid' train tiny.yaml "${grid[@]}"
 [ -e x ] && { echo 'FAILED: a refused sweep made a folder'; bad=$((bad + 1)); }
 finish
