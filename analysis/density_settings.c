@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "analysis/grid_width.h"
+#include "fokker_planck/law_check.h"
 
 enum { FG_WIDTH_DRAWS = 20000, FG_WIDTH_PATHS = 4000, FG_CELLS_LINE = 1024, FG_CELLS_PLANE = 128 };
 
@@ -27,7 +28,14 @@ static fg_code fg_density_models(fg_density *y, fg_status *st)
         st, FG_USAGE,
         "the model has dimension %zu, the target %s has %zu: set target.dimension, or target.kind to none",
         y->d, fg_target_name(y->target), fg_target_dimension(y->target));
-  return fg_prior_from_settings(s, y->d, y->process, y->target, &y->prior, st);
+  FG_TRY(fg_prior_from_settings(s, y->d, y->process, y->target, &y->prior, st));
+  const char *prior;
+  FG_TRY(fg_settings_text(s, "prior.kind", &prior, st));
+  if (strcmp(prior, "point") != 0) return FG_OK;
+  return FG_FAIL(
+      st, FG_USAGE,
+      "a point prior has no density on a grid: start later, from prior.kind gaussian with the variance of "
+      "that time (set process.horizon below process.pin)");
 }
 
 static fg_code fg_density_solver(fg_density *y, fg_status *st)
@@ -134,5 +142,7 @@ fg_code fg_density_read(fg_density *y, fg_status *st)
   if (isnan(half_width)) FG_TRY(fg_density_width(y, &half_width, st));
   y->full.grid = (fg_law_grid){y->d, (size_t)cells, half_width};
   y->half.grid = (fg_law_grid){y->d, (size_t)cells / 2, half_width};
-  return FG_OK;
+  fg_law_grid fine = {y->d, y->full.grid.cells * y->ode_nodes, half_width};
+  FG_TRY(fg_law_check(&y->full.grid, y->model, st));
+  return fg_law_check(&fine, y->model, st);
 }

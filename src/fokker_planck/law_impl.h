@@ -6,10 +6,8 @@
 #define FG_FOKKER_PLANCK_LAW_IMPL_H
 
 #include "flowgap/law.h"
+#include "fokker_planck/law_check.h"
 #include "solver/sundials_compat.h"
-
-/* FG_USAGE unless the grid, and the dimension of the model on it, can be used. */
-FG_CHECKED fg_code fg_law_check(const fg_law_grid *grid, const fg_model *model, fg_status *st);
 
 /* fokker_planck/start.c: averages of the prior's density over the cells, p [cells^d], not normalised. */
 FG_CHECKED fg_code fg_law_start(const fg_prior *prior, const fg_process *process, const fg_law_grid *grid,

@@ -52,7 +52,9 @@ holds 'warning: KL(SDE|ODE) is infinite'
 
 # refused
 expect 2 'densities on a grid are for 1 and 2 dimensions' density exact:gaussian --set target.dimension=3
-expect 2 'a point prior has no density on a grid' density exact:gmm9 --set prior.kind=point
+expect 2 'a point prior has no density on a grid' density exact:gmm9 --set prior.kind=point --out gap
+expect 2 'a grid of 4800 cells per axis: give 4 to 4096' density exact:gmm9 --set density.cells=1600 --set density.ode_nodes=3 --out gap
+[ -s gap/results.json ] || fail "what is refused takes the results of an earlier run away"
 expect 2 'lambda is 0: the SDE needs noise' density exact:gmm9 --set density.lambda=0
 expect 2 'density.t_end is 10: it must be below process.horizon' density exact:gmm9 --set density.t_end=10
 expect 2 "of the prior's mass: give a wider one" density exact:gmm9 --set density.half_width=0.1
