@@ -215,8 +215,10 @@ static fg_code check(const fg_network_settings *n, fg_status *st)
   bool embedded = n && n->guide && n->time == FG_TIME_EMBEDDED && n->biases && n->phase;
   for (size_t l = 0; embedded && l < n->layers; l++) embedded = n->biases[l] != NULL;
   if (!embedded)
-    return FG_FAIL(st, FG_UNSUPPORTED,
-                   "only the network of a trained sampler is exported: give its run directory");
+    return FG_FAIL(
+        st, FG_UNSUPPORTED,
+        "only the network of a trained sampler is exported: give its run directory (a score model's "
+        "weights can be read from its checkpoint.h5: layer0/weight, layer0/bias and so on)");
   if (n->activation != FG_GELU)
     return FG_FAIL(st, FG_UNSUPPORTED, "the PyTorch reference knows the activation gelu alone");
   return FG_OK;

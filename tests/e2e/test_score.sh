@@ -37,6 +37,7 @@ for word in '"verb": "train"' '"method": "dsm"' '"score": {' '"loss":' '"loss_se
   in_file run/results.json "$word"
 done
 grep -q '"sampler"' run/results.json && { echo 'FAILED: a score model has figures of a sampler'; bad=$((bad + 1)); }
+expect 2 'can be read from its checkpoint.h5' export run --out weights.safetensors
 same 'lines of metrics.jsonl' "$(wc -l <run/metrics.jsonl)" 6
 same 'evaluations' "$(grep -c '"score"' run/metrics.jsonl)" 3
 in_file run/metrics.jsonl '"loss_se":'
