@@ -239,10 +239,17 @@ static fg_code page_maps(const fg_report *r, fg_status *st)
   }
   fg_page_put(page, "</div>\n");
   if (plots->plane_maps) {
-    fg_page_put(page, "<div class=\"bars\">\n<div class=\"bar\">residual<i class=\"gap\"></i><span "
-                      "class=\"scale\"><span>\xe2\x89\xa4 \xe2\x88\x92");
-    fg_page_number(page, plots->map_top, 2, NULL);
-    fg_page_put(page, "</span><span>0</span><span>\xe2\x89\xa5 ");
+    /* a size has the upper half of the colours alone */
+    fg_page_print(page,
+                  "<div class=\"bars\">\n<div class=\"bar\">residual<i class=\"gap%s\"></i><span "
+                  "class=\"scale\">",
+                  is_score(r) ? " upper" : "");
+    if (!is_score(r)) {
+      fg_page_put(page, "<span>\xe2\x89\xa4 \xe2\x88\x92");
+      fg_page_number(page, plots->map_top, 2, NULL);
+      fg_page_put(page, "</span>");
+    }
+    fg_page_put(page, "<span>0</span><span>\xe2\x89\xa5 ");
     fg_page_number(page, plots->map_top, 2, NULL);
     fg_page_put(page, "</span></span></div>\n</div>\n");
   }

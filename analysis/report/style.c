@@ -68,6 +68,7 @@ static const char parts[] =
     "#7ad151,#bbdf27,#fde725)}\n"
     ".bar .gap{background:linear-gradient(90deg,#0072b2,rgba(0,114,178,0) 50%,rgba(213,94,0,0) 50%,#d55e00);"
     "border:1px solid var(--rule)}\n"
+    ".bar .upper{background:linear-gradient(90deg,rgba(213,94,0,0),#d55e00)}\n"
     ".bar .scale{display:flex;justify-content:space-between}\n"
     ".legend{font-size:.88rem;margin:.1rem 0 .2rem;display:flex;flex-wrap:wrap;gap:.1rem "
     "1.1rem;color:var(--ink)}\n"

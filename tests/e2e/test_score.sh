@@ -76,6 +76,8 @@ good train tiny.yaml --out file --set target.kind=samples --set target.file=data
 good train tiny.yaml --out vector --set model.form=vector --set model.output=noise --set train.steps=5 \
   --set train.residual.form=score "${no_paths[@]}" --set train.residual.where=data
 in_file vector/results.json '"score": {'
+good residual vector --set residual.points=40 --set residual.times=3 --out sizes
+in_file sizes/report.html 'class="gap upper"></i><span class="scale"><span>0<' # sizes have no scale below 0
 good train tiny.yaml --out embedded --set model.embedding=embedded --set model.inputs='[x]' --set train.steps=5 --set train.frequencies=8
 good compare embedded --out compared
 good train tiny.yaml --out fourier --set model.embedding=fourier --set model.inputs='[x]' --set train.steps=5 --set train.frequencies=8 \
