@@ -41,7 +41,7 @@ TILE_FN void fg_points_weigh(fg_points_walk *w, double *value, double *loss)
     {
       double *v = value + at * group, mean;
       const size_t kept = fg_batch_count(r->group, v, &mean);
-      const double factor = kept > 1 ? (double)group / (double)(kept - 1) : 0;
+      const double factor = kept > 1 ? (double)kept / (double)(kept - 1) : 0;
       for (int i = 0; i < group; i++) {
         const int is = fg_path_is_kept(v[i]);
         if (is) v[i] -= mean;

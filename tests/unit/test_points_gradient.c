@@ -11,6 +11,7 @@ typedef struct tested {
   double *numbers; /* that the settings point into */
   size_t used;
   const char *name;
+  size_t lost; /* points that are */
 } tested;
 
 /* The settings with every array moved from one block of numbers to another. */
@@ -59,7 +60,7 @@ static double loss_of(const tested *c, fg_points_request *r)
   fg_model *model = model_of(c);
   CASE_OK(c->engine->ops->points(c->engine, c->engine->threads, fg_model_field(model), r, &case_status));
   fg_model_destroy(&model);
-  assert_int_equal(r->lost, 0);
+  assert_int_equal(r->lost, c->lost);
   return r->loss;
 }
 
@@ -228,7 +229,7 @@ static void run_network(const char *name, const points_shape *shape, size_t n, s
   CASE_OK(fg_engine_open("cpu", 2, &engine, &case_status));
   points_net_open(&net, shape);
   points_batch_open(&b, engine, process, n, group, shape->d, 0.2, 0.9);
-  tested c = {engine, process, NULL, &net.s, net.numbers, net.used, name};
+  tested c = {engine, process, NULL, &net.s, net.numbers, net.used, name, 0};
   b.r.kind = FG_LOSS_DENOISING;
   check_gradient(&c, &b.r);
   if (shape->form == FG_POTENTIAL) {
@@ -287,7 +288,7 @@ static void run_control(const char *name, control_method method, size_t factor)
   control_open(&k, method, FG_POTENTIAL, target, INFINITY, factor);
   CASE_OK(fg_engine_open("cpu", 2, &engine, &case_status));
   points_batch_open(&b, engine, k.process, 64, 32, 2, 0.2, 0.9);
-  tested c = {engine, k.process, k.target, &k.s, k.numbers, k.used, name};
+  tested c = {engine, k.process, k.target, &k.s, k.numbers, k.used, name, 0};
   check_potential(&c, &b, 2, NULL);
   points_batch_close(&b);
   fg_engine_close(&engine);
@@ -318,7 +319,7 @@ static void test_lost(void **state)
   CASE_OK(fg_engine_open("cpu", 2, &engine, &case_status));
   points_net_open(&net, &shape);
   points_batch_open(&b, engine, process, 41, 1, 2, 0.2, 0.9);
-  tested c = {engine, process, NULL, &net.s, net.numbers, net.used, "lost"};
+  tested c = {engine, process, NULL, &net.s, net.numbers, net.used, "lost", 0};
   b.r.kind = FG_LOSS_RESIDUAL;
   for (int k = 0; k < 2; k++) { /* the last point away, or not finite */
     gradient[k] = malloc(net.used * sizeof(double));
@@ -340,9 +341,54 @@ static void test_lost(void **state)
   fg_process_destroy(&process);
 }
 
+/* The centred residual with lost points: in each group k/(k - 1) times the squares of what is left, k of them, so that
+ * it stays the variance over the points; and the gradient is that of this loss. Groups of 4 lose 1, 2 and none. */
+static void test_centred_lost(void **state)
+{
+  enum { N = 12, GROUP = 4 };
+  static const size_t away[] = {1, 4, 7};
+  const points_shape shape = {FG_POTENTIAL, FG_OUTPUT_SCORE, FG_SOFTPLUS, FG_TIME_FIRST, false, 2, 3, 20, 3};
+  static points_net net;
+  fg_process_settings p;
+  fg_process *process;
+  fg_engine *engine;
+  points_batch b;
+  double value[N], bad[2] = {NAN, 1}, sum = 0;
+  (void)state;
+  fg_process_defaults(FG_PROCESS_VP, &p);
+  CASE_OK(fg_process_create(&p, &process, &case_status));
+  CASE_OK(fg_engine_open("cpu", 2, &engine, &case_status));
+  points_net_open(&net, &shape);
+  points_batch_open(&b, engine, process, N, GROUP, 2, 0.2, 0.9);
+  for (size_t k = 0; k < 3; k++)
+    CASE_OK(engine->ops->upload(engine, b.r.x, 2 * away[k] * sizeof(double), bad, sizeof bad, &case_status));
+  tested c = {engine, process, NULL, &net.s, net.numbers, net.used, "centred, lost", 3};
+  b.r.kind = FG_LOSS_CENTRED;
+  loss_of(&c, &b.r);
+  CASE_OK(engine->ops->download(engine, value, b.r.value, 0, sizeof value, &case_status));
+  for (size_t from = 0; from < N; from += GROUP) {
+    double kept = 0, squares = 0, mean = 0;
+    for (size_t i = from; i < from + GROUP; i++) {
+      if (!isfinite(value[i])) continue;
+      kept++;
+      mean += value[i];
+      squares += value[i] * value[i];
+    }
+    assert_true(fabs(mean) <= 1e-13 * sqrt(squares));
+    sum += kept / (kept - 1) * squares;
+  }
+  assert_int_equal(b.r.lost_first, 1);
+  assert_true(fabs(b.r.loss - sum / (N - 3)) <= 1e-13 * b.r.loss);
+  check_gradient(&c, &b.r);
+  points_batch_close(&b);
+  fg_engine_close(&engine);
+  fg_process_destroy(&process);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_potentials), cmocka_unit_test(test_vectors),
-                                     cmocka_unit_test(test_controls), cmocka_unit_test(test_lost)};
+                                     cmocka_unit_test(test_controls), cmocka_unit_test(test_lost),
+                                     cmocka_unit_test(test_centred_lost)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
