@@ -14,8 +14,10 @@ typedef enum fg_lipschitz_kind {
 extern const char *const fg_lipschitz_names[FG_LIPSCHITZ_KINDS];
 
 typedef struct fg_gap_lipschitz {
-  double *l;               /* [count], NULL where there is none: largest eigenvalue of sym ds/dx */
-  double log_a, integral;  /* log A, int L dt */
+  double *l;              /* [count], NULL where there is none: largest eigenvalue of sym ds/dx */
+  double log_a, integral; /* log A, int L dt */
+  double
+      log_a_time; /* by how much log A changes when every other time is left out: the bound takes the sum */
   double log_bound, bound; /* of W2 = sqrt(A D); bound is infinite where it overflows */
 } fg_gap_lipschitz;
 

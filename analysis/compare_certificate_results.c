@@ -85,6 +85,7 @@ static void put_bounds(fg_tree root, const fg_gap_certificate *g)
     fg_put_real(one, "lipschitz_integral", l->integral);
     fg_put_text(one, "lipschitz_kind", k == FG_LIPSCHITZ_GLOBAL ? "theorem" : "estimate");
     fg_put_real(one, "log_a", l->log_a);
+    fg_put_real(one, "log_a_time", l->log_a_time);
     fg_put_real(one, "log_bound", l->log_bound);
     fg_put_real(one, "bound", l->bound);
     fg_put_text(one, "kind", theorem ? "theorem" : "estimate");

@@ -223,7 +223,8 @@ static void page_bound(const fg_report *r, const json_t *certificate)
     fg_page_put(page, " more: KL at <i>T</i> + \xe2\x88\xab E[<i>R</i>] by paths, plus the log-mass (an "
                       "<b>estimate</b>). ");
   page_mass(r, certificate);
-  fg_page_put(page, "The bound takes the larger <i>D</i>.</p>\n<div class=\"scroll\"><table>\n<thead><tr><th "
+  fg_page_put(page, "The bound takes the larger <i>D</i>, and <i>A</i> with its change when every other time "
+                    "is left out.</p>\n<div class=\"scroll\"><table>\n<thead><tr><th "
                     "scope=\"col\"><i>L</i> over</th><th scope=\"col\" class=\"left\">is</th><th "
                     "scope=\"col\">\xe2\x88\xab "
                     "<i>L</i> d<i>t</i></th><th scope=\"col\"><i>A</i></th><th scope=\"col\">Bound of " FG_W2

@@ -168,6 +168,29 @@ static void test_five(void **state)
   json_decref(root);
 }
 
+/* A bound that is called a theorem is no less than that of the closed form, however few the times. The exact model of
+ * N(0, s): its ODE scales by sqrt(c(t0)/c(t)), c = 1/2 + (s - 1/2) e^(-2 t), so that
+ * A = c(t0)/2 log( (e^(2 T) + 2 s - 1) / (e^(2 t0) + 2 s - 1) ). Its log is 0.068 above what 16 intervals give. */
+static void test_few_times(void **state)
+{
+  (void)state;
+  const double s = 0.04, t0 = 0.001, from = 4, c = 0.5 + (s - 0.5) * exp(-2 * t0);
+  json_t *root = results(
+      fg_line,
+      "target: {kind: gaussian, dimension: 1, variance: 0.04, means: [], covariances: []}\n"
+      "model: {kind: exact}\n"
+      "flow: {sde: {t_end: 0.001}}\n"
+      "compare: {certificate_times: 16, certificate_cells: 1600, lambdas: [0], estimators: [gaussian]}",
+      0, "few");
+  double log_a = log(0.5 * c * log((exp(2 * from) + 2 * s - 1) / (exp(2 * t0) + 2 * s - 1)));
+  double d = real(root, "certificate.d.value") + real(root, "certificate.d.error");
+  assert_string_equal(json_string_value(find(root, "certificate.bounds.global.kind")), "theorem");
+  assert_true(real(root, "certificate.bounds.global.log_a") < log_a - 0.05); /* or this shows nothing */
+  assert_true(real(root, "certificate.bounds.global.log_bound") >= 0.5 * (log_a + log(d)));
+  assert_true(real(root, "certificate.bounds.global.log_bound") < 0.5 * (log_a + log(d)) + 1);
+  json_decref(root);
+}
+
 /* Members that depend on the clock and the machine. */
 static void strip(json_t *object)
 {
@@ -216,8 +239,8 @@ static void test_refused(void **state)
 
 int main(void)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_exact), cmocka_unit_test(test_perturbed),
-                                     cmocka_unit_test(test_five), cmocka_unit_test(test_threads),
-                                     cmocka_unit_test(test_refused)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_exact),   cmocka_unit_test(test_perturbed),
+                                     cmocka_unit_test(test_five),    cmocka_unit_test(test_few_times),
+                                     cmocka_unit_test(test_threads), cmocka_unit_test(test_refused)};
   return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
