@@ -146,6 +146,25 @@ static void test_regulariser(void **state)
   }
 }
 
+/* Probes are for the gradient: the figures of an evaluation are those of exact derivatives, without the probes' variance. */
+static void test_evaluated_exactly(void **state)
+{
+  (void)state;
+  fg_train_evaluation e[2];
+  for (int k = 0; k < 2; k++) {
+    sampler_case c;
+    score_open(&c, sampler_target(FG_TARGET_CIRCLES, 0, 0));
+    c.settings.residual.probes = (size_t)k;
+    sampler_start(&c, 0);
+    SAMPLER_OK(fg_trainer_evaluate(c.trainer, NULL, &e[k], &sampler_status));
+    sampler_close(&c);
+  }
+  for (int form = FG_TRAIN_LOG; form <= FG_TRAIN_CENTRED; form++) {
+    if (e[0].residual[form].points == 0) continue;
+    assert_true(e[0].residual[form].value > 0 && e[0].residual[form].value == e[1].residual[form].value);
+  }
+}
+
 /* The same for a sampler's control, on its own paths. */
 static void test_regularised_sampler(void **state)
 {
@@ -214,7 +233,8 @@ static void test_restart(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_minimiser), cmocka_unit_test(test_held_out), cmocka_unit_test(test_regulariser),
+      cmocka_unit_test(test_minimiser),           cmocka_unit_test(test_held_out),
+      cmocka_unit_test(test_regulariser),         cmocka_unit_test(test_evaluated_exactly),
       cmocka_unit_test(test_regularised_sampler), cmocka_unit_test(test_restart)};
   return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
