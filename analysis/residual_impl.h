@@ -34,6 +34,8 @@ typedef struct fg_measured {
   double *t; /* [times], decreasing */
   fg_residual_norms *profile;
   uint64_t lost_paths; /* their last finite state enters */
+  double mean_square_time,
+      mean_time; /* paths: how these change when every other time is left out; else NaN */
   double seconds;
 } fg_measured;
 

@@ -129,6 +129,27 @@ done:
   return rc;
 }
 
+/* Change of a time average when every other time but the last is left out: a standard error knows the paths, not the
+ * quadrature in time. */
+static double fg_time_change(const fg_measured *m, bool square, double whole)
+{
+  double t[FG_RESIDUAL_TIMES_MAX], value[FG_RESIDUAL_TIMES_MAX], weight[FG_RESIDUAL_TIMES_MAX];
+  double sum = 0, total = 0;
+  size_t count = 0;
+  for (size_t k = 0; k < m->times; k++) {
+    if ((k % 2 && k + 1 < m->times) || m->profile[k].points == 0) continue;
+    t[count] = m->t[k];
+    value[count++] = square ? m->profile[k].mean_square.value : m->profile[k].mean.value;
+  }
+  if (count == 0) return NAN;
+  fg_trapezoid(count, t, weight);
+  for (size_t k = 0; k < count; k++) {
+    sum += weight[k] * value[k];
+    total += weight[k];
+  }
+  return fabs(sum / total - whole);
+}
+
 static fg_code fg_measure_paths(fg_residual_state *s, fg_measure measure, fg_status *st)
 {
   fg_measured *m = &s->measured[measure];
@@ -139,6 +160,8 @@ static fg_code fg_measure_paths(fg_residual_state *s, fg_measure measure, fg_sta
   FG_GO(fg_reals(m->times, s->points, s->c.d, &x, st), done);
   FG_GO(fg_draw_paths(s, measure, x, &m->lost_paths, st), done);
   FG_GO(fg_norms_of(s, &layout, 0, m->t, x, &m->all, m->profile, st), done);
+  m->mean_square_time = fg_time_change(m, true, m->all.mean_square.value);
+  m->mean_time = fg_time_change(m, false, m->all.mean.value);
   FG_GO(fg_keep_places(m, m->t, s->points, s->c.d, x, st), done);
 done:
   free(x);
@@ -169,6 +192,7 @@ fg_code fg_measure_run(fg_residual_state *s, fg_measure measure, fg_status *st)
   m->t = malloc(s->times * sizeof *m->t);
   m->profile = calloc(s->times, sizeof *m->profile);
   if (!m->t || !m->profile) return FG_FAIL(st, FG_MEMORY, "no memory for %zu times", s->times);
+  m->mean_square_time = m->mean_time = NAN;
   fg_choose_times(s, measure, m);
   if (measure == FG_MEASURE_BOX || measure == FG_MEASURE_DATA)
     FG_TRY(fg_measure_free(s, measure, st));

@@ -59,6 +59,8 @@ static void fg_put_measure(fg_tree measures, const fg_residual_state *s, fg_meas
     fg_put(one, "largest", json_null());
   }
   if (k == FG_MEASURE_SDE || k == FG_MEASURE_ODE) fg_put_count(one, "nonfinite_paths", m->lost_paths);
+  fg_put_real(one, "mean_square_time", m->mean_square_time);
+  fg_put_real(one, "mean_time", m->mean_time);
   fg_put_real(one, "seconds", m->seconds);
   json_t *profile = fg_put_list(one, "profile");
   for (size_t i = 0; i < m->times; i++) {

@@ -161,6 +161,23 @@ static void table_quantiles(const fg_report *r)
   fg_page_put(page, "</tbody></table></div>\n");
 }
 
+/* What the standard errors over paths do not hold. */
+static void list_times(const fg_report *r)
+{
+  fg_page *page = r->page;
+  for (int k = 0; k < MEASURES; k++) {
+    const json_t *one = measure(r, k);
+    double square = fg_run_real(one, "mean_square_time"), mean = fg_run_real(one, "mean_time");
+    if (!isfinite(square)) continue;
+    fg_page_print(page, "<p class=\"note\">%s: with every other time left out the mean square changes by ",
+                  titles[k]);
+    fg_page_number(page, square, 2, NULL);
+    if (isfinite(mean)) fg_page_put(page, ", the mean by ");
+    if (isfinite(mean)) fg_page_number(page, mean, 2, NULL);
+    fg_page_put(page, "; the standard errors are over paths alone.</p>\n");
+  }
+}
+
 /* Values that are not finite, by name. */
 static void list_lost(const fg_report *r)
 {
@@ -284,6 +301,7 @@ fg_code fg_report_measures(const fg_report *r, fg_status *st)
   page_probes(r);
   fg_page_put(page, "</p>\n");
   table_norms(r);
+  list_times(r);
   fg_page_print(page, "<p class=\"note\">Quantiles of %s, and the value that is largest in size:</p>\n",
                 is_score(r) ? "|<i>E</i>|/\xe2\x88\x9a<i>d</i>" : "<i>R</i>");
   table_quantiles(r);

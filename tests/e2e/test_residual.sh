@@ -105,6 +105,19 @@ grep -q '"form": "score"' vector/results.json || fail "not the score form"
 sed 's/output": "score/output": "control/' vector.yaml >control.yaml
 expect 2 'not a control' residual control.yaml "${small[@]}" --out no
 
+# ---- the quadrature in time: its error is beyond the standard error here, and what is reported covers it
+figure() { awk -v key="\"$2\":" '$1 == key { sub(",", "", $2); print $2; exit }' "$1/results.json"; } # of the one measure
+for times in 16 200; do
+  good residual perturbed:gmm9 --set process.kind=vp --set model.decay=0 --set residual.points=2000 \
+    --set residual.measures=[sde] --set residual.times=$times --quiet --out times$times
+done
+awk -v a="$(sed -n '/"measures"/,$p' times16/results.json | awk '$1 == "\"mean\":" { print $2 + 0; exit }')" \
+  -v b="$(sed -n '/"measures"/,$p' times200/results.json | awk '$1 == "\"mean\":" { print $2 + 0; exit }')" \
+  -v se="$(figure times16 mean_se)" -v change="$(figure times16 mean_time)" \
+  'BEGIN { off = a > b ? a - b : b - a; exit !(off > 4 * se && off < 1.5 * change) }' ||
+  fail "the error of the time average is not covered"
+grep -q 'with every other time left out' times16/report.html || fail "the page does not say it"
+
 # ---- values that are not finite: counted, named, in no figure
 good residual perturbed:gmm9 "${small[@]}" --set model.decay=-100 --set residual.measures=[box] --out lost
 holds 'not finite]'
