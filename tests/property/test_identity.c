@@ -117,7 +117,8 @@ static void by_paths(certificate_case *c, fg_identity_settings *s, size_t cells,
   on_grid(c, s, psi, &grid);
   certificate_ok(fg_identity_by_paths(c->model, c->prior, s, psi, NULL, point, NULL, &paths, &st), &st);
   check_paths(&paths, &grid, what);
-  assert_true(point[0].t == 4 && point[count - 1].t == 0.05 && point[3].fisher > 0);
+  assert_true(point[0].t == fg_process_horizon(c->process) && point[count - 1].t == 0.05 &&
+              point[3].fisher > 0);
   certificate_ok(fg_identity_by_paths(c->model, c->prior, s, NULL, NULL, NULL, NULL, &alone, &st), &st);
   assert_true(alone.sum == paths.sum && isnan(alone.left) && isnan(alone.difference));
   free(psi);
@@ -170,6 +171,32 @@ static void test_plane_converges(void **state)
   assert_true(gap[0] > 3 * gap[1] && gap[1] > 3 * gap[2]);
   assert_true(gap[2] < 5e-3 * out.left);
   certificate_close(&c);
+}
+
+/* Both sides where a and g are neither 1 nor constant: to the square of the cells' width on the grid, to four standard
+ * errors by paths. */
+static void test_processes(void **state)
+{
+  (void)state;
+  for (int kind = 0; kind < 2; kind++) {
+    certificate_case c;
+    fg_process_settings noise;
+    fg_identity_settings s;
+    fg_identity_grid grid;
+    fg_process_defaults(kind ? FG_PROCESS_VP : FG_PROCESS_OU, &noise);
+    if (!kind) noise.rate = 0.7, noise.diff = 1.6, noise.horizon = 2;
+    settings_line(&s, 800);
+    s.grid.half_width = 8;
+    s.intervals = 64;
+    s.halve = false;
+    s.paths = 50000;
+    certificate_open_under(&c, &noise, 1, 2, fg_two, 0.3, 0.3);
+    on_grid(&c, &s, NULL, &grid);
+    print_message("%s: left %.9g right %.9g\n", kind ? "vp" : "ou", grid.left, grid.right);
+    assert_true(grid.left > 1e-3 && fabs(grid.left - grid.right) < 2e-3 * grid.left);
+    by_paths(&c, &s, 800, kind ? "vp" : "ou");
+    certificate_close(&c);
+  }
 }
 
 /* Exact model and exact prior: both sides are 0, to the solver's tolerance and the square of the grid's error. */
@@ -343,8 +370,9 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_line_converges), cmocka_unit_test(test_time_converges),
       cmocka_unit_test(test_line_paths),     cmocka_unit_test(test_plane_converges),
-      cmocka_unit_test(test_plane_paths),    cmocka_unit_test(test_exact),
-      cmocka_unit_test(test_square),         cmocka_unit_test(test_gauge),
-      cmocka_unit_test(test_refused),        cmocka_unit_test(test_threads)};
+      cmocka_unit_test(test_plane_paths),    cmocka_unit_test(test_processes),
+      cmocka_unit_test(test_exact),          cmocka_unit_test(test_square),
+      cmocka_unit_test(test_gauge),          cmocka_unit_test(test_refused),
+      cmocka_unit_test(test_threads)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,6 +58,44 @@ static void test_log_a(void **state)
   certificate_close(&c);
 }
 
+/* One Gaussian where a and g are not 1: the ODE scales by the standard deviation sqrt c(t), so that
+ * A = int g^2/2 c(t0)/c(t) dt, here by the midpoint rule on 20,000 parts. 256 intervals leave an error of order 2. */
+static void test_log_a_processes(void **state)
+{
+  (void)state;
+  enum { N = 256, PARTS = 20000 };
+  static double t[N + 1], weight[N + 1], l[N + 1];
+  for (int kind = 0; kind < 2; kind++) {
+    certificate_case c;
+    fg_status st;
+    fg_process_settings noise;
+    fg_identity_settings s;
+    bool known;
+    double log_a, integral, a = 0;
+    fg_process_defaults(kind ? FG_PROCESS_VP : FG_PROCESS_OU, &noise);
+    if (!kind) noise.rate = 0.7, noise.diff = 1.6, noise.horizon = 2;
+    certificate_open_under(&c, &noise, 1, 1, fg_two, 0.3, 0);
+    fg_identity_defaults(1, &s);
+    s.t0 = 0.02;
+    s.intervals = N;
+    certificate_ok(fg_identity_times(&s, c.process, t, weight, NULL, &st), &st);
+    certificate_ok(fg_lipschitz_global(c.model, N + 1, t, l, &known, &st), &st);
+    certificate_ok(fg_certificate_log_a(c.process, N + 1, t, l, &log_a, &integral, &st), &st);
+    double h = (noise.horizon - s.t0) / PARTS, first = 0, last = 0;
+    for (int k = -1; k <= PARTS; k++) {
+      double at = k < 0 ? s.t0 : k == PARTS ? noise.horizon : s.t0 + (k + 0.5) * h;
+      double m = fg_process_m(c.process, at), variance = 0.3 * m * m + fg_process_v(c.process, at);
+      if (k < 0) first = variance;
+      if (k == PARTS) last = variance;
+      if (k >= 0 && k < PARTS) a += h * 0.5 * fg_process_g2(c.process, at) * first / variance;
+    }
+    assert_true(known);
+    assert_true(fabs(log_a - log(a)) < 1e-3);
+    assert_true(fabs(integral - 0.5 * log(first / last)) < 1e-3);
+    certificate_close(&c);
+  }
+}
+
 /* d = 1: the Hessian itself, by differences of the score. */
 static void test_lipschitz_line(void **state)
 {
@@ -216,10 +254,14 @@ static void test_mass_sampled(void **state)
 
 int main(void)
 {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_times),           cmocka_unit_test(test_log_a),
-      cmocka_unit_test(test_lipschitz_line),  cmocka_unit_test(test_lipschitz_global),
-      cmocka_unit_test(test_lipschitz_power), cmocka_unit_test(test_lipschitz_unknown),
-      cmocka_unit_test(test_mass_box),        cmocka_unit_test(test_mass_sampled)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_times),
+                                     cmocka_unit_test(test_log_a),
+                                     cmocka_unit_test(test_log_a_processes),
+                                     cmocka_unit_test(test_lipschitz_line),
+                                     cmocka_unit_test(test_lipschitz_global),
+                                     cmocka_unit_test(test_lipschitz_power),
+                                     cmocka_unit_test(test_lipschitz_unknown),
+                                     cmocka_unit_test(test_mass_box),
+                                     cmocka_unit_test(test_mass_sampled)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
