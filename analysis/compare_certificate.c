@@ -88,7 +88,7 @@ fg_code fg_compare_certificate_settings(fg_comparison *c, fg_status *st)
   g->settings.precision = c->sde.precision;
   g->count = g->settings.intervals + 1;
   g->on_grid = c->d <= 2;
-  g->laws_w2 = g->laws_kl = NAN;
+  g->laws_w2 = g->laws_kl = g->laws_mass = NAN;
   return FG_OK;
 }
 
@@ -263,6 +263,8 @@ static fg_code fg_certificate_laws(fg_comparison *c, double *p, fg_status *st)
   FG_GO(fg_law_compare(grid, p, q, &distance, st), done);
   FG_GO(fg_grid_laws_w2(grid, p, q, &g->laws_w2, st), done);
   g->laws_kl = distance.kl;
+  g->laws_mass = report.mass;
+  g->laws_failed = report.lost;
   fg_compare_log(c, "certificate: W2 of the laws on the grid %.6g", g->laws_w2);
 done:
   free(q);

@@ -35,6 +35,8 @@ typedef struct fg_gap_certificate {
   double d, d_error;      /* the factor D, and what it may be larger by: the bound takes the sum */
   double laws_w2;         /* between the laws on the grid: W2 (d = 1), at most W2 (d = 2); NaN off it */
   double laws_kl;         /* KL(SDE|ODE) of them */
+  double laws_mass;       /* of the ODE's density over the grid, which both figures take as 1 */
+  uint64_t laws_failed;   /* nodes that no solver carried: their density is 0 */
   fg_gap_lipschitz lipschitz[FG_LIPSCHITZ_KINDS];
   fg_lipschitz_kind shown; /* what the sentence rests on */
   double seconds;

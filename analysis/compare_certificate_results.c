@@ -133,6 +133,8 @@ void fg_put_certificate(fg_tree root, const fg_comparison *c)
   fg_tree laws = fg_put_object(all, "laws");
   fg_put_real(laws, "w2_least", g->laws_w2);
   fg_put_real(laws, "kl", g->laws_kl);
+  fg_put_real(laws, "mass_ode", g->laws_mass);
+  fg_put_count(laws, "failed", g->laws_failed);
   put_curve(all, c);
   fg_put_real(all, "seconds", g->seconds);
 }

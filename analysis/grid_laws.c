@@ -22,10 +22,11 @@ static bool fg_quantile_open(fg_quantile *q, size_t n, const double *p)
   return true;
 }
 
-static double fg_quantile_place(const fg_quantile *q)
+/* Where `left` of the share of the cell remains; no slope, which a share near underflow would make infinite. */
+static double fg_quantile_place(const fg_quantile *q, double left)
 {
   double share = q->p[q->at] / q->total;
-  return (double)q->at + (share > 0 ? 1 - q->left / share : 0);
+  return (double)q->at + (share > 0 ? 1 - left / share : 0);
 }
 
 /* To the next cell with mass; false at the end. */
@@ -47,11 +48,12 @@ fg_code fg_grid_laws_line(size_t n, double width, const double *p, const double 
     return FG_FAIL(st, FG_NUMERICS,
                    "a law on a grid of %zu cells has a negative or infinite value, or no mass", n);
   while (fg_quantile_next(&a) && fg_quantile_next(&b)) {
-    double step = fmin(a.left, b.left), first = fg_quantile_place(&a) - fg_quantile_place(&b);
-    double slope = a.total / a.p[a.at] - b.total / b.p[b.at], last = first + step * slope;
-    sum += step * (first * first + first * last + last * last) / 3;
+    double step = fmin(a.left, b.left);
+    double first = fg_quantile_place(&a, a.left) - fg_quantile_place(&b, b.left);
     a.left -= step;
     b.left -= step;
+    double last = fg_quantile_place(&a, a.left) - fg_quantile_place(&b, b.left);
+    sum += step * (first * first + first * last + last * last) / 3;
   }
   *squared = sum * width * width;
   return FG_OK;

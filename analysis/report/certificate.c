@@ -245,6 +245,12 @@ static void page_bound(const fg_report *r, const json_t *certificate)
                                        " is at least ");
     fg_page_number(page, fg_run_real(laws, "w2_least"), 3, NULL);
     fg_page_put(page, r->run->d == 1 ? "." : " (from their marginals).");
+    double mass = fg_run_real(laws, "mass_ode");
+    if (fabs(mass - 1) > 1e-3) {
+      fg_page_put(page, " The ODE\xe2\x80\x99s density sums to ");
+      fg_page_number(page, mass, 4, NULL);
+      fg_page_put(page, " there, not 1: the cells are too wide for it, or the box too narrow.");
+    }
   }
   fg_page_put(page, "</p>\n");
 }

@@ -134,6 +134,9 @@ static void test_perturbed(void **state)
     last = value;
   }
   assert_true(gap > 0.1);
+  assert_true(fabs(real(root, "certificate.laws.mass_ode") - 1) <
+              1e-6); /* midpoint rule on a smooth density */
+  assert_true(real(root, "certificate.laws.failed") == 0);
   assert_true(fabs(real(json_array_get(curve, 2), "w2.exact.value") / gap - 1) <
               0.25); /* lambda 1: the SDE */
   static const char *const kinds[] = {"paths", "box", "global"};

@@ -78,9 +78,20 @@ static void test_plane(void **state)
   assert_true(fabs(least / hypot(0.025, 0.02) - 1) < 1e-2);
 }
 
+/* Tails that underflow weigh nothing: their shares are subnormal, and the slopes of their quantiles beyond a double. */
+static void test_tails(void **state)
+{
+  (void)state;
+  const double p[6] = {1e-310, 0, 1, 0, 3e-320, 2e-308}, q[6] = {4e-312, 1e-310, 0, 0, 1, 1e-310};
+  const double p_cut[6] = {0, 0, 1, 0, 0, 0}, q_cut[6] = {0, 0, 0, 0, 1, 0};
+  double whole = line(6, 0.5, p, q);
+  assert_true(fabs(whole - line(6, 0.5, p_cut, q_cut)) < 1e-14 && fabs(whole - 1) < 1e-14);
+}
+
 int main(void)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_uniform), cmocka_unit_test(test_gaussian),
-                                     cmocka_unit_test(test_refused), cmocka_unit_test(test_plane)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_tails), cmocka_unit_test(test_uniform),
+                                     cmocka_unit_test(test_gaussian), cmocka_unit_test(test_refused),
+                                     cmocka_unit_test(test_plane)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
