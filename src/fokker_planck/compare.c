@@ -47,7 +47,7 @@ fg_code fg_law_compare(const fg_law_grid *grid, const double *p, const double *q
   for (size_t c = 0; c < size; c++) {
     double a = p[c] > 0 ? p[c] * scale_p : 0, b = q[c] > 0 ? q[c] * scale_q : 0;
     sum.total_variation += 0.5 * fabs(a - b);
-    ratio[c] = a > 0 && b > 0 ? log(a / b) : NAN;
+    ratio[c] = a > 0 && b > 0 ? log(a) - log(b) : NAN; /* a / b can overflow */
     if (a > 0 && b > 0) {
       sum.kl += a * ratio[c];
       sum.kl_reverse -= b * ratio[c];

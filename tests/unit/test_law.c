@@ -78,6 +78,10 @@ static void test_vanishing(void **state)
   assert_true(is.total_variation == 0.25 && is.fisher == 0);
   CASE_OK(fg_law_compare(&grid, noisy, p, &is, &case_status)); /* below 0 counts as 0 */
   assert_true(is.kl == 0 && is.kl_reverse == 0 && is.total_variation == 0);
+  /* a quotient beyond a double has a logarithm all the same: here 711 times 5e-12 */
+  const double noise[8] = {1e-11, 1, 1, 0, 0, 0, 0, 0}, tail[8] = {1e-320, 1, 1, 0, 0, 0, 0, 0};
+  CASE_OK(fg_law_compare(&grid, noise, tail, &is, &case_status));
+  assert_true(fabs(is.kl - 711 * 5e-12) < 1e-11 && is.alone_p == 0 && isfinite(is.fisher));
   assert_int_equal(fg_law_compare(&grid, p, nan, &is, &case_status), FG_NUMERICS);
   assert_non_null(strstr(case_status.message, "second density is nan in cell 2"));
   assert_int_equal(fg_law_compare(&grid, empty, p, &is, &case_status), FG_NUMERICS);
