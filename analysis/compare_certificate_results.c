@@ -148,6 +148,7 @@ void fg_put_lambda_curve(fg_tree root, const fg_comparison *c)
     fg_tree at = fg_append_object(list, root.bad);
     fg_put_real(at, "lambda", point->lambda);
     fg_put_count(at, "lost", point->lost);
+    fg_put(at, "failed", point->failed[0] ? json_string(point->failed) : json_null());
     fg_tree w2 = fg_put_object(at, "w2");
     for (int e = 0; e < FG_ESTIMATORS; e++)
       if (fg_compare_curve_by(c, (fg_estimator)e))

@@ -24,6 +24,7 @@ typedef struct fg_lambda_point {
   bool has_residual;
   double residual_mean_square, residual_se; /* of R^2 over this lambda's own paths, mean over time */
   uint64_t lost;
+  char failed[160]; /* why a figure is missing (NaN); empty: none is */
 } fg_lambda_point;
 
 enum { FG_PROFILE_TIMES = 24, FG_TRAJECTORIES = 12, FG_TRAJECTORY_TIMES = 120, FG_KEPT = 20480 };

@@ -3,6 +3,7 @@
 #include "compare_impl.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,6 +48,27 @@ static size_t fg_curve_rows(const fg_comparison *c, fg_estimator estimator)
   return estimator == FG_W2_EXACT && c->d > 1 && most < c->n ? most : c->n;
 }
 
+/* Figures that are not numbers (a large lambda can drive particles beyond all bounds) leave their place empty, with the
+ * reason beside it, and the curve goes on. */
+static bool fg_curve_missing(fg_lambda_point *at, fg_code rc, const fg_status *st)
+{
+  const bool missing = rc == FG_NUMERICS || rc == FG_USAGE; /* the settings have served other laws by then */
+  if (missing) snprintf(at->failed, sizeof at->failed, "%.*s", (int)sizeof at->failed - 1, st->message);
+  return missing;
+}
+
+static fg_estimate fg_curve_nothing(void)
+{
+  return (fg_estimate){.squared = NAN,
+                       .value = NAN,
+                       .floor = NAN,
+                       .ci_low = NAN,
+                       .ci_high = NAN,
+                       .p_value = NAN,
+                       .primal = NAN,
+                       .dual = NAN};
+}
+
 static fg_code fg_curve_distances(fg_comparison *c, const double *ode, const double *x, fg_lambda_point *at,
                                   fg_status *st)
 {
@@ -57,7 +79,9 @@ static fg_code fg_curve_distances(fg_comparison *c, const double *ode, const dou
     settings.permutations = 0;
     fg_code rc = fg_estimate_w2(fg_engine_threads(c->engine), &settings, rows, rows, c->d, ode, NULL, x, NULL,
                                 c->progress, &at->estimate[e], st);
-    if (rc != FG_OK)
+    if (fg_curve_missing(at, rc, st))
+      at->estimate[e] = fg_curve_nothing();
+    else if (rc != FG_OK)
       return fg_status_prefix(st, "W2 (%s) of lambda %g and the ODE: ", fg_estimator_name((fg_estimator)e),
                               at->lambda);
   }
@@ -142,7 +166,11 @@ fg_code fg_compare_lambda(fg_comparison *c, fg_status *st)
     FG_GO(fg_curve_draw(c, &r, at->lambda, fg_curve_stream(i), r.x, &at->lost, st), done);
     at->lost += lost; /* those of the ODE enter each distance too */
     FG_GO(fg_curve_distances(c, r.ode, r.x, at, st), done);
-    if (r.m) FG_GO(fg_curve_residual(c, r.times, r.t, r.m, r.states, r.work, at, st), done);
+    if (r.m) {
+      rc = fg_curve_residual(c, r.times, r.t, r.m, r.states, r.work, at, st);
+      if (fg_curve_missing(at, rc, st)) rc = FG_OK;
+      if (rc != FG_OK) goto done;
+    }
     fg_compare_log(c, "lambda %g drawn and compared with the ODE", at->lambda);
   }
 done:

@@ -203,6 +203,10 @@ static void fg_put_warnings(fg_tree root, const fg_comparison *c)
   if (c->d != 2 && !fg_settings_given(c->settings, "compare.estimators"))
     fg_warn(root, list, "The grid estimator is left out: it needs two dimensions and the model has %zu.",
             c->d);
+  for (size_t i = 0; i < c->lambdas; i++)
+    if (c->curve[i].failed[0])
+      fg_warn(root, list, "The curve over lambda has a gap at lambda %g: %s.", c->curve[i].lambda,
+              c->curve[i].failed);
   double sde_end = fg_grid_times(c->sde_grid)[fg_grid_steps(c->sde_grid)];
   if (sde_end != c->t_end)
     fg_warn(root, list,

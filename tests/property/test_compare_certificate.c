@@ -241,6 +241,25 @@ static void test_threads(void **state)
   json_decref(five);
 }
 
+/* A noise level that drives everything off the grid has no figure, says so, and leaves the others theirs. */
+static void test_runaway_lambda(void **state)
+{
+  (void)state;
+  static const char text[] =
+      "process: {kind: ou, horizon: 4}\ntarget: {kind: blobs}\n"
+      "flow: {sde: {steps: 60, t_end: 0.05}}\n"
+      "compare: {particles: 200, lambdas: [1, 1000], estimators: [grid], replicates: 8, "
+      "permutations: 0, residual_points: 50}\n";
+  json_t *root = results(text, "model: {kind: perturbed}", 1, "runaway");
+  const json_t *list = find(root, "lambda_curve"), *tame = json_array_get(list, 0),
+               *wild = json_array_get(list, 1);
+  assert_true(isfinite(real(tame, "w2.grid.value")));
+  assert_true(json_is_null(find(tame, "failed")));
+  assert_true(json_is_null(find(wild, "w2.grid.value")));
+  assert_true(json_is_string(find(wild, "failed")));
+  json_decref(root);
+}
+
 static void refused(const char *more, const char *words)
 {
   char folder[128];
@@ -262,9 +281,9 @@ static void test_refused(void **state)
 
 int main(void)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_exact),     cmocka_unit_test(test_perturbed),
-                                     cmocka_unit_test(test_five),      cmocka_unit_test(test_negative),
-                                     cmocka_unit_test(test_few_times), cmocka_unit_test(test_threads),
-                                     cmocka_unit_test(test_refused)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_exact),          cmocka_unit_test(test_perturbed),
+                                     cmocka_unit_test(test_five),           cmocka_unit_test(test_negative),
+                                     cmocka_unit_test(test_few_times),      cmocka_unit_test(test_threads),
+                                     cmocka_unit_test(test_runaway_lambda), cmocka_unit_test(test_refused)};
   return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
