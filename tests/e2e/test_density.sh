@@ -48,6 +48,31 @@ grep -q '^seed: 7' whole/config.yaml && grep -q '"seed": 7' whole/results.json |
 good density exact:gaussian "${line[@]}" --set density.check=false --json --out whole
 holds '"half": null'
 
+grep -qE '<h1>.* = [0-9.e-]+</span> <span class="detail">\(proven: [0-9.e-]+ to [0-9.e-]+\)' gap/report.html ||
+  fail "the headline has no range of W2"
+
+# s = x throws every path away: the box stays within three times of what prior and target need
+nought='\0\0\0\0\0\0\0\0' one='\0\0\0\0\0\0\360\77'
+linear away.safetensors 2 3 "$nought$one$nought$nought$nought$one"
+cat >away.yaml <<'END'
+process: {kind: ou, horizon: 2}
+target: {kind: gaussian}
+model: {kind: network, form: vector, file: away.safetensors}
+flow: {sde: {steps: 100, t_end: 0.05}}
+density: {cells: 32, check: false, w2_cells: 8}
+END
+good density away.yaml --out away
+holds 'warning: The SDE throws paths far from prior and target'
+holds 'density.half_width'
+grep -qE '^away.yaml: W2 = [0-9.]+ \([0-9.]+ to [0-9.]+\), ' out.txt || fail "no range of W2 on the terminal"
+between 8 "$(value away half_width)" 20
+between 0.8 "$(value away paths_outside)" 1
+good density away.yaml --set density.half_width=30 --out away
+grep -q 'throws paths' out.txt && fail "a box that was given is called automatic"
+grep -q '"paths_outside": null' away/results.json || fail "no path chose this box"
+value plane1 paths_outside | grep -q . || fail "no share outside"
+between 0 "$(value plane1 paths_outside)" 0.002
+
 # narrow boxes and truncated priors are told
 good density exact:gaussian "${line[@]}" --set density.half_width=2 --out narrow
 holds "warning: The box leaves out"
