@@ -10,7 +10,7 @@ static const fg_verb verbs[] = {
      "interval and p-value; measures the Fokker-Planck residual; writes a run directory\n"
      "with config.yaml, results.json, samples.h5, log.txt and report.html. Without --out\n"
      "it is runs/NAME, named after MODEL; an earlier run there is replaced. A training is left\n"
-     "alone: its comparison goes to runs/NAME-compare.\n"
+     "alone: its comparison goes to runs/NAME-compare (A-seed-1 for the seed A/seed-1).\n"
      "\n"
      "MODEL is a YAML file, a run directory, or a built-in name: exact: or perturbed:\n"
      "and then gaussian, gmm9 or blobs. --json prints results.json.\n"

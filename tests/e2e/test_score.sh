@@ -93,6 +93,13 @@ expect 2 'train.residual.weight is not what it is in again/config.yaml' train ti
   --set train.residual.weight=1
 good train tiny.yaml --out seeds --seeds 2 --set train.steps=10
 in_file seeds/results.json '"residual_centred": {'
+mkdir other && cp -r seeds other
+cp -r other/seeds twin
+good compare seeds/seed-1 --quiet
+good residual other/../twin/seed-1/ --set residual.points=40 --set residual.times=3 --quiet
+for folder in runs/seeds-seed-1-compare runs/twin-seed-1-residual; do in_file $folder/results.json '"schema": 1'; done
+good compare other/seeds/../../run --quiet # `other` is no run
+in_file runs/run-compare/results.json '"schema": 1'
 
 no_paths=(--set train.residual.paths=1024 --set train.residual.path_steps=200 --set train.residual.refresh=100)
 
@@ -119,6 +126,8 @@ expect 2 'cannot be sampled: give target.kind samples' train tiny.yaml --out x -
   --set target.file="$source/examples/logistic/data.csv"
 expect 2 'target.kind is none: name the data' train tiny.yaml --out x --set target.kind=none
 expect 2 'set model.form to potential, or the form to score' train tiny.yaml --out x --set model.form=vector
+expect 2 'model.output is noise' train tiny.yaml --out x --set model.output=noise
+expect 2 'set model.form to vector' train tiny.yaml --out x --set model.output=noise
 expect 2 'train.objective changes nothing while train.method is dsm' train tiny.yaml --out x --set train.objective=kl
 expect 2 'train.rate changes nothing while train.rates is given' train tiny.yaml --out x --set train.rate=0.1
 expect 3 'of the training' train tiny.yaml --out wild --set 'train.rates=[[0, 1e12]]' --set train.clip_norm=0
