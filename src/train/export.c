@@ -8,7 +8,6 @@
 #include "base/safetensors.h"
 #include "engine.h"
 #include "model/model.h"
-#include "model/network_impl.h"
 #include "sde/coeff.h"
 #include "target/prior.h"
 
