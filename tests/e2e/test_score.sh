@@ -108,9 +108,12 @@ printf 'x,y\n' >data.csv
 for i in $(seq 40); do printf '%d.5,%d\n' "$((i % 7))" "$((i % 5))" >>data.csv; done
 good train tiny.yaml --out file --set target.kind=samples --set target.file=data.csv --set train.steps=5
 good train tiny.yaml --out vector --set model.form=vector --set model.output=noise --set train.steps=5 \
-  --set train.residual.form=score "${no_paths[@]}" --set train.residual.where=data
+  --set train.precision=double --set train.residual.form=score "${no_paths[@]}" --set train.residual.where=data
 in_file vector/results.json '"score": {'
 command -v python3 >/dev/null && back vector
+good export vector --out vector.safetensors
+in_file vector.safetensors '"F64"'
+in_file run.safetensors '"F32"' # a training in single precision: no bit is lost
 good residual vector --set residual.points=40 --set residual.times=3 --out sizes
 in_file sizes/report.html 'class="gap upper"></i><span class="scale"><span>0<' # sizes have no scale below 0
 good train tiny.yaml --out embedded --set model.embedding=embedded --set model.inputs='[x]' --set train.steps=5 --set train.frequencies=8
