@@ -169,7 +169,8 @@ fg_code fg_compare_run(fg_engine *engine, const fg_settings *settings, const cha
   FG_GO(fg_compare_certificate(&c, st), done);
   double began = c.seconds;
   c.seconds = fg_seconds() - began;
-  rc = fg_compare_samples(&c, run_directory, st);
+  rc = fg_run_directory_replace(run_directory, settings, st);
+  if (rc == FG_OK) rc = fg_compare_samples(&c, run_directory, st);
   if (rc == FG_OK) rc = fg_compare_results(&c, run_directory, st);
   c.seconds = began;
   if (rc == FG_OK) rc = fg_report_write(run_directory, st);

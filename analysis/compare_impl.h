@@ -77,7 +77,7 @@ typedef struct fg_comparison {
   size_t residual_points;
   fg_residual_point profile[FG_PROFILE_TIMES];
   size_t profile_times;
-  double residual_mean_square, residual_se;
+  double residual_mean_square, residual_se, residual_centred, residual_relative;
   uint64_t residual_lost;      /* paths that turned non-finite; their last finite state enters */
   uint64_t residual_nonfinite; /* values that are not finite; they do not enter */
 

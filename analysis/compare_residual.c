@@ -13,6 +13,8 @@ static void fg_residual_keep(fg_comparison *c, const double *t, const fg_residua
                                         profile[k].relative.value};
   c->residual_mean_square = all->mean_square.value;
   c->residual_se = all->mean_square.se;
+  c->residual_centred = all->centred.value;
+  c->residual_relative = all->relative.value;
   c->residual_nonfinite = all->lost;
   c->has_residual = true;
 }

@@ -146,6 +146,7 @@ static void fg_put_residual(fg_tree root, const fg_comparison *c)
   fg_put_text(residual, "measure", "the model's own SDE paths, time average by trapezoid");
   fg_put_real(residual, "mean_square", c->residual_mean_square);
   fg_put_real(residual, "mean_square_se", c->residual_se);
+  fg_put_real(residual, "centred_mean_square", c->residual_centred);
   fg_put_count(residual, "points", c->residual_points);
   fg_put_count(residual, "nonfinite_paths", c->residual_lost);
   fg_put_count(residual, "nonfinite", c->residual_nonfinite);
@@ -224,11 +225,8 @@ static void fg_put_warnings(fg_tree root, const fg_comparison *c)
   if (c->residual_nonfinite)
     fg_warn(root, list, "%llu of %zu values of the residual are not finite and enter no figure.",
             (unsigned long long)c->residual_nonfinite, c->residual_points * c->profile_times);
-  if (c->has_residual && strcmp(fg_model_name(c->model), "control") == 0)
-    fg_warn(root, list,
-            "Training fixes the potential of a control only up to a function c(t), which no law feels: the "
-            "residual "
-            "holds c'(t).");
+  if (c->has_residual)
+    fg_warn_of_time(root, list, c->residual_mean_square, c->residual_centred, c->residual_relative);
   if (c->target && fg_target_rows(c->target) && c->rows[FG_LAW_TARGET] < c->n)
     fg_warn(root, list, "The target has %zu points: figures against it use each once, beside %zu particles.",
             c->rows[FG_LAW_TARGET], c->n);

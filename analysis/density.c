@@ -110,6 +110,7 @@ fg_code fg_density_run(fg_engine *engine, const fg_settings *settings, const cha
   FG_GO(fg_density_laws_on(&y, &y.full, st), done);
   if (y.check) FG_GO(fg_density_laws_on(&y, &y.half, st), done);
   y.seconds = fg_seconds() - y.began;
+  FG_GO(fg_run_directory_replace(run_directory, settings, st), done);
   FG_GO(fg_density_save(&y, run_directory, st), done);
   FG_GO(fg_density_results(&y, run_directory, st), done);
   rc = fg_report_write(run_directory, st);

@@ -30,6 +30,8 @@ typedef struct fg_density {
   uint64_t seed;
   size_t d, ode_nodes, w2_cells;
   bool check;
+  double width_asked;  /* what would hold the SDE's paths; NaN: half_width was given, or it does hold them */
+  double width_missed; /* share of the simulated paths outside the box; NaN: half_width was given */
   double lambda, t_end;
   fg_law_settings law;
   fg_density_laws full, half; /* half: only with `check` */

@@ -81,6 +81,7 @@ static void fg_put_density(fg_tree root, const fg_density *y)
 {
   fg_tree density = fg_put_object(root, "density");
   fg_put_real(density, "half_width", y->full.grid.half_width);
+  fg_put_real(density, "paths_outside", y->width_missed);
   fg_put_real(density, "t_end", y->t_end);
   fg_put_real(density, "lambda", y->lambda);
   fg_put_laws(density, &y->full);
@@ -120,6 +121,12 @@ static void fg_put_warnings(fg_tree root, const fg_density *y)
 {
   const fg_density_laws *l = &y->full;
   json_t *list = fg_put_list(root, "warnings");
+  if (y->width_asked > 0)
+    fg_warn(root, list,
+            "The SDE throws paths far from prior and target: %.3g %% of 4000 end outside the box, which "
+            "would have "
+            "to reach to %g to hold 99.9 %% of them and stops at %g. Set density.half_width to choose it.",
+            100 * y->width_missed, y->width_asked, l->grid.half_width);
   if (l->sde_report.mass_outside > 1e-4)
     fg_warn(root, list, "The box leaves out %.2g of the prior's mass: a wider density.half_width holds more.",
             l->sde_report.mass_outside);

@@ -8,7 +8,13 @@
 #include "analysis/grid_width.h"
 #include "fokker_planck/law_check.h"
 
-enum { FG_WIDTH_DRAWS = 20000, FG_WIDTH_PATHS = 4000, FG_CELLS_LINE = 1024, FG_CELLS_PLANE = 128 };
+enum {
+  FG_WIDTH_DRAWS = 20000,
+  FG_WIDTH_PATHS = 4000,
+  FG_WIDTH_MOST = 3,
+  FG_CELLS_LINE = 1024,
+  FG_CELLS_PLANE = 128
+};
 
 static fg_code fg_density_models(fg_density *y, fg_status *st)
 {
@@ -94,7 +100,20 @@ done:
   return rc;
 }
 
-/* 99.99 % of what the laws start from and are to reach, and 99.9 % of where the SDE does go. */
+/* Share of the rows of x [n, d] that lie outside the box. */
+static double fg_density_outside(const double *x, size_t n, size_t d, double half_width)
+{
+  size_t outside = 0;
+  for (size_t i = 0; i < n; i++) {
+    double reach = 0;
+    for (size_t j = 0; j < d; j++) reach = fmax(reach, fabs(x[i * d + j]));
+    outside += !(reach <= half_width);
+  }
+  return (double)outside / (double)n;
+}
+
+/* 99.99 % of what the laws start from and are to reach, and 99.9 % of where the SDE does go; a model that throws paths
+ * far away does not get cells that are too wide for the rest. What is to be reached without a target: most paths. */
 static fg_code fg_density_width(fg_density *y, double *half_width, fg_status *st)
 {
   size_t n[3] = {FG_WIDTH_DRAWS, 0, FG_WIDTH_PATHS}, room = FG_WIDTH_DRAWS * y->d;
@@ -112,10 +131,14 @@ static fg_code fg_density_width(fg_density *y, double *half_width, fg_status *st
   }
   memcpy(x[2], x[0], n[2] * y->d * sizeof(double));
   FG_GO(fg_density_paths(y, x[2], st), done);
-  double reached;
+  double reached, most = 0;
   FG_GO(fg_grid_width(0.9999, 2, (const double *const *)x, n, y->d, half_width, st), done);
-  rc = fg_grid_width(0.999, 1, (const double *const *)x + 2, n + 2, y->d, &reached, st);
-  *half_width = fmax(*half_width, reached);
+  if (!n[1]) FG_GO(fg_grid_width(0.9, 1, (const double *const *)x + 2, n + 2, y->d, &most, st), done);
+  FG_GO(fg_grid_width(0.999, 1, (const double *const *)x + 2, n + 2, y->d, &reached, st), done);
+  most = FG_WIDTH_MOST * fmax(*half_width, most);
+  *half_width = fmax(*half_width, fmin(reached, most));
+  if (reached > most) y->width_asked = reached;
+  y->width_missed = fg_density_outside(x[2], n[2], y->d, *half_width);
 done:
   for (int k = 0; k < 3; k++) free(x[k]);
   return rc;
@@ -133,6 +156,7 @@ fg_code fg_density_read(fg_density *y, fg_status *st)
   FG_TRY(fg_settings_flag(s, "density.check", &y->check, st));
   FG_TRY(fg_settings_real(s, "density.half_width", &half_width, st));
   y->seed = (uint64_t)seed;
+  y->width_asked = y->width_missed = NAN;
   y->ode_nodes = (size_t)nodes;
   y->w2_cells = (size_t)blocks;
   FG_TRY(fg_density_models(y, st));

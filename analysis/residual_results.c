@@ -142,11 +142,8 @@ static void fg_put_warnings(fg_tree root, const fg_residual_state *s)
   if (s->map_lost)
     fg_warn(root, list, "%llu of %zu points of the maps are not finite.", (unsigned long long)s->map_lost,
             s->maps * (s->c.d == 2 ? s->cells * s->cells : s->cells));
-  if (s->form == FG_RESIDUAL_LOG && strcmp(fg_model_name(s->c.model), "control") == 0)
-    fg_warn(
-        root, list,
-        "Training fixes the potential of a control only up to a function c(t), which no law feels: go by the "
-        "centred residual.");
+  const fg_residual_norms *first = &s->measured[fg_main_measure(s)].all;
+  fg_warn_of_time(root, list, first->mean_square.value, first->centred.value, first->relative.value);
 }
 
 fg_code fg_residual_results(const fg_residual_state *s, const char *run_directory, fg_status *st)

@@ -139,6 +139,7 @@ fg_code fg_residual_run(fg_engine *engine, const fg_settings *settings, const ch
   fg_compare_log(&s.c, "flowgap %s, engine %s (%s), seed %llu", fg_version(), fg_engine_name(engine),
                  fg_engine_isa(engine), (unsigned long long)s.c.seed);
   FG_GO(fg_measure_all(&s, st), done);
+  FG_GO(fg_run_directory_replace(run_directory, settings, st), done);
   FG_GO(fg_residual_save_maps(&s, run_directory, st), done);
   FG_GO(fg_residual_results(&s, run_directory, st), done);
   rc = fg_report_write(run_directory, st);

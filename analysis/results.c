@@ -70,6 +70,18 @@ void fg_warn(fg_tree root, json_t *list, const char *format, ...)
   (void)fg_append(list, json_string(text), root.bad);
 }
 
+void fg_warn_of_time(fg_tree root, json_t *list, double mean_square, double centred, double relative)
+{
+  /* a relative residual of 1e-4 is rounding in single precision, or as good as none */
+  if (!(mean_square > 4 * centred) || !(relative > 1e-4)) return;
+  fg_warn(
+      root, list,
+      "The residual R is for the most part a function of time alone: its mean square is %.3g, and %.3g once "
+      "centred. Training fixes a potential only up to a function c(t), which no law feels and whose c'(t) R "
+      "holds: go by the centred residual.",
+      mean_square, centred);
+}
+
 void fg_put_setting(fg_tree tree, const char *name, const fg_settings *settings, const char *key)
 {
   const char *text;

@@ -26,6 +26,8 @@ fg_tree fg_append_object(json_t *list, bool *bad);
 json_t *fg_put_list(fg_tree tree, const char *key);
 void fg_append_real(json_t *list, double value, bool *bad);
 void fg_warn(fg_tree root, json_t *list, const char *format, ...) FG_PRINTF(3, 4);
+/* A warning where the mean square of the residual R is mostly that of its mean at each time, a gauge. */
+void fg_warn_of_time(fg_tree root, json_t *warnings, double mean_square, double centred, double relative);
 /* A text or choice of the settings. */
 void fg_put_setting(fg_tree tree, const char *name, const fg_settings *settings, const char *key);
 

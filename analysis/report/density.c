@@ -162,7 +162,11 @@ static void page_headline(const fg_report *r)
   fg_page_text(page, fg_report_model(r->run));
   fg_page_put(page, " are <span class=\"nb\">" FG_W2 " = ");
   fg_page_number(page, fg_run_real(density, "w2.value"), 3, "not computed");
-  fg_page_put(page, "</span> and <span class=\"nb\">a total variation of ");
+  fg_page_put(page, "</span> <span class=\"detail\">(proven: ");
+  fg_page_number(page, fg_run_real(density, "w2.low"), 3, "not computed");
+  fg_page_put(page, " to ");
+  fg_page_number(page, fg_run_real(density, "w2.high"), 3, "not computed");
+  fg_page_put(page, ")</span> and <span class=\"nb\">a total variation of ");
   fg_page_number(page, fg_run_real(density, "total_variation"), 3, "not computed");
   fg_page_put(page, "</span> apart.</h1>\n<p class=\"lead\">No particles were drawn: the SDE\xe2\x80\x99s "
                     "density solves the "
@@ -252,6 +256,10 @@ static void page_solvers(const fg_report *r)
   fg_page_number(page, fg_run_real(results, "sde.least"), 2, "not recorded");
   fg_page_put(page, "</td></tr>\n<tr><th>SDE: the prior\xe2\x80\x99s mass outside the box</th><td>");
   fg_page_number(page, fg_run_real(results, "sde.outside_prior"), 2, "not recorded");
+  if (isfinite(fg_run_real(results, "density.paths_outside"))) {
+    fg_page_put(page, "</td></tr>\n<tr><th>share of the paths that chose the box outside it</th><td>");
+    fg_page_number(page, fg_run_real(results, "density.paths_outside"), 2, NULL);
+  }
   fg_page_put(page, "</td></tr>\n<tr><th>seconds: SDE, ODE</th><td>");
   fg_page_number(page, fg_run_real(results, "sde.seconds"), 3, "not recorded");
   fg_page_put(page, ", ");

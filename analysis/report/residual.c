@@ -62,7 +62,7 @@ void fg_report_residual_headline(const fg_report *r)
   fg_page_count(page, fg_run_real(r->run->results, "model.dimension"), "not recorded");
   fg_page_put(page, "</p>\n<h1>The residual of ");
   fg_page_text(page, fg_report_model(r->run));
-  fg_page_put(page, " has a mean square of ");
+  fg_page_put(page, is_score(r) ? " has a mean |<i>E</i>|\xc2\xb2/<i>d</i> of " : " has a mean square of ");
   fg_page_number(page, fg_run_real(one, "mean_square"), 3, "no finite value");
   fg_page_put(page, " <span class=\"detail\">(");
   for (int k = 0; k < MEASURES; k++)

@@ -272,9 +272,10 @@ FG_CHECKED FG_API fg_code fg_train_seeds(fg_engine *engine, const fg_settings *s
 
 /* ---- out of flowgap ---------------------------------------------------------------------------- */
 
-/* The network of a trained sampler as safetensors, with the tensor names of the PyTorch reference and what it needs to
- * know as metadata (scripts/load_in_pytorch.py reads it). `settings` are those of the run. FG_UNSUPPORTED for models
- * that are no control, and for activations other than gelu. */
+/* A trained network as safetensors, with what PyTorch needs to know as metadata; `settings` are those of the run. A
+ * sampler has the tensor names of the PyTorch reference (scripts/load_in_pytorch.py reads it); a score model those of an
+ * nn.Sequential, and the rows model.* of the metadata read it back with the same bits. FG_UNSUPPORTED for models
+ * that are no network, and for controls with activations other than gelu. */
 FG_CHECKED FG_API fg_code fg_train_export(const fg_model *model, const fg_prior *prior,
                                           const fg_settings *settings, const char *path, fg_status *st);
 

@@ -9,6 +9,9 @@
 
 #include "base/file.h"
 
+/* The log of a run while the results of an earlier one still stand; it stays should the run fail. */
+static const char FG_LOG_WAITING[] = "log-failed.txt";
+
 char *fg_path_join(const char *path, const char *name)
 {
   size_t room = strlen(path) + strlen(name) + 2;
@@ -79,59 +82,101 @@ static fg_code fg_refuse_sweep(const char *path, fg_status *st)
                  "%s holds a sweep, whose results would be replaced: choose another folder with --out", path);
 }
 
-/* What an earlier run left here would not go with the new config.yaml, should this one end early. */
-static fg_code fg_remove_results(const char *path, fg_status *st)
+static fg_code fg_remove(const char *path, const char *name, fg_status *st)
 {
-  static const char *const names[] = {"report.html", "results.json", "samples.h5", "densities.h5", "maps.h5"};
+  char *file = fg_path_join(path, name);
+  if (!file) return FG_FAIL(st, FG_MEMORY, "no memory for the path %s", path);
   fg_code rc = FG_OK;
-  for (size_t k = 0; rc == FG_OK && k < sizeof names / sizeof *names; k++) {
-    char *file = fg_path_join(path, names[k]);
-    if (!file) {
-      rc = FG_FAIL(st, FG_MEMORY, "no memory for the path %s", path);
-    } else if (remove(file) != 0 && errno != ENOENT) {
-      char why[128];
-      int error = errno;
-      rc = FG_FAIL(st, FG_IO, "cannot remove %s of an earlier run: %s", file, fg_file_why(error, why));
-    }
-    free(file);
+  if (remove(file) != 0 && errno != ENOENT) {
+    char why[128];
+    int error = errno;
+    rc = FG_FAIL(st, FG_IO, "cannot remove %s of an earlier run: %s", file, fg_file_why(error, why));
   }
+  free(file);
   return rc;
 }
 
-static fg_code fg_open_run(const char *path, const fg_settings *settings, const char *mode, FILE **log,
-                           fg_status *st)
+/* What an earlier run left here does not go with the new config.yaml. */
+static fg_code fg_remove_results(const char *path, fg_status *st)
 {
-  FG_TRY(fg_make_folders(path, st));
-  FG_TRY(fg_check_folder(path, st));
-  char *yaml = NULL, *config = fg_path_join(path, "config.yaml"), *journal = fg_path_join(path, "log.txt");
+  static const char *const names[] = {"report.html", "results.json", "samples.h5", "densities.h5", "maps.h5"};
+  for (size_t k = 0; k < sizeof names / sizeof *names; k++) FG_TRY(fg_remove(path, names[k], st));
+  return FG_OK;
+}
+
+static fg_code fg_write_config(const char *path, const fg_settings *settings, fg_status *st)
+{
+  char *yaml = NULL, *config = fg_path_join(path, "config.yaml");
   fg_code rc = FG_OK;
-  if (!config || !journal) {
-    rc = FG_FAIL(st, FG_MEMORY, "no memory for the path %s", path);
-    goto done;
-  }
+  if (!config) return FG_FAIL(st, FG_MEMORY, "no memory for the path %s", path);
   FG_GO(fg_settings_yaml(settings, &yaml, st), done);
   FG_GO(fg_remove_results(path, st), done);
-  FG_GO(fg_file_write(config, yaml, strlen(yaml), st), done);
+  rc = fg_file_write(config, yaml, strlen(yaml), st);
+done:
+  free(yaml);
+  free(config);
+  return rc;
+}
+
+static fg_code fg_open_log(const char *path, const char *name, const char *mode, FILE **log, fg_status *st)
+{
+  char *journal = fg_path_join(path, name);
+  fg_code rc = FG_OK;
+  if (!journal) return FG_FAIL(st, FG_MEMORY, "no memory for the path %s", path);
   *log = fopen(journal, mode);
   if (!*log) {
     char why[128];
     int error = errno;
     rc = FG_FAIL(st, FG_IO, "cannot write %s: %s", journal, fg_file_why(error, why));
   }
-done:
-  free(yaml);
-  free(config);
   free(journal);
   return rc;
 }
 
+static fg_code fg_has_results(const char *path, bool *there, fg_status *st)
+{
+  struct stat about;
+  char *file = fg_path_join(path, "results.json");
+  if (!file) return FG_FAIL(st, FG_MEMORY, "no memory for the path %s", path);
+  *there = stat(file, &about) == 0;
+  free(file);
+  return FG_OK;
+}
+
 fg_code fg_run_directory_open(const char *path, const fg_settings *settings, FILE **log, fg_status *st)
 {
+  bool there = false;
   FG_TRY(fg_refuse_sweep(path, st));
-  return fg_open_run(path, settings, "w", log, st);
+  FG_TRY(fg_make_folders(path, st));
+  FG_TRY(fg_check_folder(path, st));
+  FG_TRY(fg_has_results(path, &there, st));
+  if (there) return fg_open_log(path, FG_LOG_WAITING, "w", log, st);
+  FG_TRY(fg_write_config(path, settings, st));
+  FG_TRY(fg_remove(path, FG_LOG_WAITING, st));
+  return fg_open_log(path, "log.txt", "w", log, st);
+}
+
+fg_code fg_run_directory_replace(const char *path, const fg_settings *settings, fg_status *st)
+{
+  FG_TRY(fg_write_config(path, settings, st));
+  char *waiting = fg_path_join(path, FG_LOG_WAITING), *journal = fg_path_join(path, "log.txt");
+  fg_code rc = FG_OK;
+  if (!waiting || !journal) {
+    rc = FG_FAIL(st, FG_MEMORY, "no memory for the path %s", path);
+  } else if (rename(waiting, journal) != 0 && errno != ENOENT) {
+    char why[128];
+    int error = errno;
+    rc = FG_FAIL(st, FG_IO, "cannot replace %s: %s", journal, fg_file_why(error, why));
+  }
+  free(waiting);
+  free(journal);
+  return rc;
 }
 
 fg_code fg_run_directory_continue(const char *path, const fg_settings *settings, FILE **log, fg_status *st)
 {
-  return fg_open_run(path, settings, "a", log, st);
+  FG_TRY(fg_make_folders(path, st));
+  FG_TRY(fg_check_folder(path, st));
+  FG_TRY(fg_write_config(path, settings, st));
+  return fg_open_log(path, "log.txt", "a", log, st);
 }

@@ -6,14 +6,19 @@
 
 #include "flowgap/base.h"
 
-/* Create the folder and its parents where needed, remove the results of an earlier run, write config.yaml into
- * it, open log.txt anew.
+/* Create the folder and its parents where needed, write config.yaml into it, open log.txt anew. Where an earlier run
+ * has left results.json, nothing of it is touched yet: the log goes to log-failed.txt, which is its name should
+ * this run fail.
  * Fails with FG_IO when the folder cannot be made or written, and with FG_USAGE when it holds files
  * but no config.yaml (then it is not a run directory) or a sweep; nothing in it is touched then. */
 FG_CHECKED fg_code fg_run_directory_open(const char *path, const fg_settings *settings, FILE **log,
                                          fg_status *st);
 
-/* The same for a run that goes on: log.txt is kept and grows. */
+/* Once what the run is to leave there is ready: the results of an earlier run go, config.yaml and log.txt are those of
+ * this one. */
+FG_CHECKED fg_code fg_run_directory_replace(const char *path, const fg_settings *settings, fg_status *st);
+
+/* For a run that goes on: results are removed, config.yaml is written, log.txt is kept and grows. */
 FG_CHECKED fg_code fg_run_directory_continue(const char *path, const fg_settings *settings, FILE **log,
                                              fg_status *st);
 

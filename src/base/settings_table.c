@@ -208,7 +208,7 @@ static const fg_setting fg_table[] = {
     REAL("density.half_width", "auto", TINY, BIG, "length",
          "The box is [-half_width, half_width] in each coordinate (auto: 99.99 % of prior and target, 99.9 % "
          "of "
-         "simulated paths of the SDE, and a tenth to spare)."),
+         "simulated paths of the SDE, and a tenth to spare; at most 3 times as wide as the first ask for)."),
     REAL("density.t_end", "auto", 0, BIG, "time",
          "Noising time of the densities (auto: where the grid of flow.sde ends)."),
     REAL("density.lambda", "auto", 0, 1000, "", "Noise level of the SDE, above 0 (auto: flow.sde.lambda)."),

@@ -49,7 +49,7 @@ static void put_table(const json_t *root)
 
 static fg_code show(const fg_args *args, const char *run, fg_status *st)
 {
-  char path[FG_PATH_ROOM + 32], seconds[32];
+  char path[FG_PATH_ROOM + 32], seconds[32], value[32], low[32], high[32];
   json_error_t error;
   snprintf(path, sizeof path, "%s/results.json", run);
   json_t *root = json_load_file(path, 0, &error);
@@ -59,7 +59,9 @@ static fg_code show(const fg_args *args, const char *run, fg_status *st)
     json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
     putchar('\n');
   } else if (!args->value[FG_OPTION_QUIET]) {
-    printf("%s: %s s\n", args->argument[0], cell(root, "wall_seconds", seconds));
+    const json_t *w2 = json_object_get(json_object_get(root, "density"), "w2");
+    printf("%s: W2 = %s (%s to %s), %s s\n", args->argument[0], cell(w2, "value", value),
+           cell(w2, "low", low), cell(w2, "high", high), cell(root, "wall_seconds", seconds));
     put_table(root);
     for (size_t i = 0; i < json_array_size(warnings); i++)
       if (json_is_string(json_array_get(warnings, i)))

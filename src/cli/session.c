@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* A grid given by segments rules out what would make another one: such a --set would change nothing. */
 static fg_code check_grid(const fg_session *session, const char *flow, const char *const words[],
@@ -122,19 +123,46 @@ void fg_session_close(fg_session *session)
   fg_settings_destroy(&session->settings);
 }
 
-/* runs/<name>: circles for dir/circles.yaml, exact-gmm9 for exact:gmm9, the name of a run directory. */
+/* Is the folder path[0 .. length) a run directory? */
+static bool is_run(const char *path, size_t length)
+{
+  char config[FG_PATH_ROOM + 32];
+  struct stat about;
+  if (!length || length >= FG_PATH_ROOM) return false;
+  snprintf(config, sizeof config, "%.*s/config.yaml", (int)length, path);
+  return stat(config, &about) == 0;
+}
+
+/* Where the last part of path[0 .. *length) begins, slashes at its end cut off. */
+static size_t last_part(const char *path, size_t *length)
+{
+  while (*length > 1 && path[*length - 1] == '/') (*length)--;
+  size_t start = *length;
+  while (start > 0 && path[start - 1] != '/') start--;
+  return start;
+}
+
+/* Where the name of a model begins: at its last part, or at that of the run that holds it, as a/seed-1. */
+static size_t name_start(const char *model, size_t *length)
+{
+  size_t start = last_part(model, length), outer = start;
+  if (!start || !is_run(model, *length)) return start;
+  size_t from = last_part(model, &outer);
+  bool named = model[from] != '.' && model[from] != '/' && is_run(model, outer);
+  return named ? from : start;
+}
+
+/* runs/<name>: circles for dir/circles.yaml, exact-gmm9 for exact:gmm9, the name of a run directory, a-seed-1 for a run
+ * within the run a. */
 static void default_run(const char *model, char path[FG_PATH_ROOM])
 {
   char name[256];
-  size_t length = strlen(model);
-  while (length > 1 && model[length - 1] == '/') length--;
-  size_t start = length;
-  while (start > 0 && model[start - 1] != '/') start--;
+  size_t length = strlen(model), start = name_start(model, &length);
   snprintf(name, sizeof name, "%.*s", (int)(length - start < 200 ? length - start : 200), model + start);
   char *dot = strrchr(name, '.');
   if (dot && dot != name && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0)) *dot = '\0';
   for (char *at = name; *at; at++)
-    if (*at == ':') *at = '-';
+    if (*at == ':' || *at == '/') *at = '-';
   bool plain = name[0] && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
   snprintf(path, FG_PATH_ROOM, "runs/%s", plain ? name : "model");
 }

@@ -33,7 +33,7 @@ void fg_session_close(fg_session *session);
 /* train.c. Progress on the terminal, and W2 by the settings compare.* of the session. */
 fg_train_options fg_session_training(fg_session *session, bool resume);
 
-/* The run directory: --out, or runs/ and the name of the first argument. */
+/* The run directory: --out, or runs/ and the name of the first argument (a-seed-1 for the run seed-1 in the run a). */
 enum { FG_PATH_ROOM = 4096 };
 FG_CHECKED fg_code fg_session_run(const fg_args *args, char path[FG_PATH_ROOM], fg_status *st);
 

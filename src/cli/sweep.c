@@ -247,6 +247,15 @@ static fg_code train(const fg_job *job, const char *folder, fg_settings *setting
   return fg_settings_assign(settings, assignment, st);
 }
 
+/* Else an earlier comparison would stand for this one on the page, should it fail. */
+static fg_code remove_results(const char *folder, fg_status *st)
+{
+  char path[FG_PATH_ROOM + 32];
+  snprintf(path, sizeof path, "%s/results.json", folder);
+  if (!exists(folder, "results.json") || remove(path) == 0) return FG_OK;
+  return FG_FAIL(st, FG_IO, "cannot remove %s of an earlier comparison", path);
+}
+
 static fg_code compare(const fg_job *job, const char *folder, fg_settings *settings, bool fresh,
                        fg_status *st)
 {
@@ -257,6 +266,7 @@ static fg_code compare(const fg_job *job, const char *folder, fg_settings *setti
                exists(folder, "config.yaml");
   if (there) FG_TRY(find_change(folder, settings, true, &changed, st));
   if (there && !changed) return FG_OK;
+  FG_TRY(remove_results(folder, st));
   return fg_compare_run(job->session->engine, settings, folder, &job->session->progress, st);
 }
 

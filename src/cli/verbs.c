@@ -10,7 +10,7 @@ static const fg_verb verbs[] = {
      "interval and p-value; measures the Fokker-Planck residual; writes a run directory\n"
      "with config.yaml, results.json, samples.h5, log.txt and report.html. Without --out\n"
      "it is runs/NAME, named after MODEL; an earlier run there is replaced. A training is left\n"
-     "alone: its comparison goes to runs/NAME-compare.\n"
+     "alone: its comparison goes to runs/NAME-compare (A-seed-1 for the seed A/seed-1).\n"
      "\n"
      "MODEL is a YAML file, a run directory, or a built-in name: exact: or perturbed:\n"
      "and then gaussian, gmm9 or blobs. --json prints results.json.\n"
@@ -55,9 +55,10 @@ static const fg_verb verbs[] = {
      "Example: flowgap sweep examples/dsm-circles-short.yaml --out runs/circles \\\n"
      "           --set-grid train.residual.weight=0,0.1,1,10\n",
      1, 1, fg_run_sweep},
-    {"export", "RUN --out FILE [options]", "weights of a trained sampler for PyTorch",
+    {"export", "RUN --out FILE [options]", "weights of a training for PyTorch",
      "Writes the network of a run directory of `train` as safetensors (FILE ends in\n"
-     ".safetensors) with the tensor names of the PyTorch reference.\n"
+     ".safetensors): of a sampler with the tensor names of the PyTorch reference, of a score\n"
+     "model with those of an nn.Sequential, which model.file reads back.\n"
      "\n"
      "Example: flowgap export runs/dis --out weights.safetensors\n",
      1, 1, fg_run_export},

@@ -13,6 +13,9 @@ FG_CHECKED fg_code fg_model_evaluate_raw(const fg_model *model, fg_precision pre
                                          const fg_evaluation *out, fg_status *st);
 /* Description and weights of a network or control, borrowed; NULL for other models. */
 const fg_network_settings *fg_model_network_settings(const fg_model *model);
+/* Words of the settings, in the order of the enumerations. */
+extern const char *const fg_network_forms[2], *const fg_network_outputs[3], *const fg_network_activations[5],
+                                                                                *const fg_network_times[4];
 /* Where a potential is asked for and there is none: who has one, as the end of a message. */
 const char *fg_model_potential_hint(const fg_model *model);
 /* The field s with which -f + (1 + lambda^2) / 2 g^2 s is the drift of the flow of this lambda: the score, but for a

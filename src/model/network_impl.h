@@ -4,6 +4,7 @@
 
 #include "engine.h"
 #include "flowgap/model.h"
+#include "model/model.h"
 
 enum { FG_WIDTH_MAX = 65536 };
 
@@ -51,9 +52,7 @@ FG_CHECKED fg_code fg_network_from_tensors(const fg_settings *settings, const ch
 FG_CHECKED fg_code fg_network_from_checkpoint(const fg_settings *settings, const char *path,
                                               fg_network_store *store, fg_status *st);
 
-/* Words of the settings, in the order of the enumerations. */
-extern const char *const fg_network_forms[2], *const fg_network_outputs[3], *const fg_network_activations[5],
-                                                                                *const fg_network_times[4];
+/* Words of the settings, as in model/model.h. */
 extern const char *const fg_guide_scores[3], *const fg_guide_references[4];
 /* Place of a word among `count`, or -1. */
 int fg_network_word(const char *const *words, int count, const char *word);

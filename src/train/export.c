@@ -1,4 +1,5 @@
-/* Trained samplers as safetensors with the names of the PyTorch reference. */
+/* Trained networks as safetensors: samplers with the names of the PyTorch reference, score models with those of an
+ * nn.Sequential, which the rows model.* read back. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,12 +47,12 @@ static void add_tensor(fg_export *e, int rank, size_t rows, size_t columns, cons
   e->tensor[k] = (fg_tensor_source){e->name[k], rank, e->shape[k], values, e->single};
 }
 
-/* Weights [out, in] and biases [out]. */
+/* Weights [out, in] and, unless NULL, biases [out]. */
 static void add_map(fg_export *e, const char *stem, size_t out, size_t in, const double *weights,
                     const double *biases)
 {
   add_tensor(e, 2, out, in, weights, "%s.weight", stem);
-  add_tensor(e, 1, out, 1, biases, "%s.bias", stem);
+  if (biases) add_tensor(e, 1, out, 1, biases, "%s.bias", stem);
 }
 
 static void add_base(fg_export *e)
@@ -208,23 +209,92 @@ static void add_notes(fg_export *e, const fg_process_settings *process, const fg
   add_target(e);
 }
 
+/* ---- score models -------------------------------------------------------------------------- */
+
+/* Linear maps at the even places of an nn.Sequential, activations between them: model.layers may be left out. */
+static void add_sequential(fg_export *e)
+{
+  const fg_network_settings *n = e->network;
+  for (size_t l = 0; l < n->layers; l++) {
+    char stem[FG_NAME];
+    snprintf(stem, sizeof stem, "%zu", 2 * l);
+    add_map(e, stem, n->widths[l + 1], n->widths[l], n->weights[l], n->biases ? n->biases[l] : NULL);
+  }
+  if (n->time != FG_TIME_EMBEDDED) return;
+  add_map(e, "embedding.0", n->embedding_width, 2 * n->frequencies, n->embedding_weights[0],
+          n->embedding_biases[0]);
+  add_map(e, "embedding.2", n->widths[1], n->embedding_width, n->embedding_weights[1],
+          n->embedding_biases[1]);
+}
+
+/* Singles where each number is one, so that the file gives the same bits in either case. */
+static bool fits_single(const fg_export *e)
+{
+  for (size_t k = 0; k < e->tensors; k++) {
+    size_t count = e->shape[k][0] * e->shape[k][1];
+    for (size_t i = 0; i < count; i++)
+      if ((double)(float)e->tensor[k].values[i] != e->tensor[k].values[i]) return false;
+  }
+  return true;
+}
+
+/* The rows model.* that describe the network, as YAML has them. */
+static void add_description(fg_export *e)
+{
+  const fg_network_settings *n = e->network;
+  bool waves = n->time == FG_TIME_FOURIER || n->time == FG_TIME_EMBEDDED;
+  add_note(e, "format", "flowgap-network-1");
+  add_number(e, "dimension", (double)n->dimension);
+  add_note(e, "model.kind", "network");
+  add_note(e, "model.form", fg_network_forms[n->form]);
+  add_note(e, "model.output", fg_network_outputs[n->output]);
+  add_note(e, "model.activation", fg_network_activations[n->activation]);
+  add_number(e, "model.beta", n->beta);
+  add_number(e, "model.threshold", n->threshold);
+  add_note(e, "model.time_reversed", n->time_reversed ? "true" : "false");
+  add_note(e, "model.embedding", waves ? fg_network_times[n->time] : "none");
+  add_note(e, "model.inputs", waves ? "[x]" : n->time == FG_TIME_FIRST ? "[t, x]" : "[x, t]");
+  if (!waves) return;
+  add_list(e, "model.frequencies", n->frequency, n->frequencies);
+  if (n->phase) add_list(e, "model.phases", n->phase, n->frequencies);
+  if (n->time == FG_TIME_EMBEDDED) add_note(e, "model.embedding_layers", "[embedding.0, embedding.2]");
+}
+
+static void fill_score(fg_export *e, const fg_model *model, const fg_prior *prior)
+{
+  fg_prior_view view = fg_prior_look(prior);
+  add_sequential(e);
+  bool single = fits_single(e);
+  for (size_t k = 0; k < e->tensors; k++) e->tensor[k].single = single;
+  add_description(e);
+  add_process(e, fg_process_look(fg_model_process(model)));
+  add_number(e, "prior.variance", view.kind == FG_PRIOR_POINT ? 0 : view.variance);
+  add_target(e);
+}
+
 /* ---- the file ----------------------------------------------------------------------------- */
 
 static fg_code check(const fg_network_settings *n, fg_status *st)
 {
-  bool embedded = n && n->guide && n->time == FG_TIME_EMBEDDED && n->biases && n->phase;
+  if (!n)
+    return FG_FAIL(
+        st, FG_UNSUPPORTED,
+        "only networks are exported, and this model is made from its target: give the run directory "
+        "of a training");
+  if (!n->guide) return FG_OK;
+  bool embedded = n->time == FG_TIME_EMBEDDED && n->biases && n->phase;
   for (size_t l = 0; embedded && l < n->layers; l++) embedded = n->biases[l] != NULL;
   if (!embedded)
     return FG_FAIL(
         st, FG_UNSUPPORTED,
-        "only the network of a trained sampler is exported: give its run directory (a score model's "
-        "weights can be read from its checkpoint.h5: layer0/weight, layer0/bias and so on)");
+        "the PyTorch reference knows controls with an embedded time and biases alone: give the run "
+        "directory of a trained sampler");
   if (n->activation != FG_GELU)
     return FG_FAIL(st, FG_UNSUPPORTED, "the PyTorch reference knows the activation gelu alone");
   return FG_OK;
 }
 
-static fg_code fill(fg_export *e, const fg_model *model, const fg_prior *prior, fg_status *st)
+static fg_code fill_control(fg_export *e, const fg_model *model, const fg_prior *prior, fg_status *st)
 {
   const char *precision;
   FG_TRY(fg_settings_text(e->settings, "train.precision", &precision, st));
@@ -237,6 +307,15 @@ static fg_code fill(fg_export *e, const fg_model *model, const fg_prior *prior, 
       add_unit_factor(e);
   }
   add_notes(e, fg_process_look(fg_model_process(model)), prior);
+  return FG_OK;
+}
+
+static fg_code fill(fg_export *e, const fg_model *model, const fg_prior *prior, fg_status *st)
+{
+  if (e->network->guide)
+    FG_TRY(fill_control(e, model, prior, st));
+  else
+    fill_score(e, model, prior);
   return e->failed ? FG_FAIL(st, FG_MEMORY, "no memory to export a network") : FG_OK;
 }
 

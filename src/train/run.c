@@ -89,6 +89,7 @@ static fg_code open_anew(fg_train_job *job, fg_status *st)
 {
   FG_TRY(guard_unfinished(job, st));
   FG_TRY(fg_run_directory_open(job->folder, job->settings, &job->log, st));
+  FG_TRY(fg_run_directory_replace(job->folder, job->settings, st)); /* its first checkpoint is a beginning */
   FG_TRY(remove_old(job->checkpoint, st));
   return remove_old(job->metrics, st);
 }

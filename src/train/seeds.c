@@ -206,12 +206,15 @@ fg_code fg_train_seeds(fg_engine *engine, const fg_settings *settings, const cha
   double began = fg_seconds();
   FILE *log = NULL;
   FG_TRY(check_settings(&all, st));
-  FG_TRY(all.options->resume ? fg_run_directory_continue(run_directory, settings, &log, st)
-                             : fg_run_directory_open(run_directory, settings, &log, st));
+  bool resume = all.options->resume;
+  FG_TRY(resume ? fg_run_directory_continue(run_directory, settings, &log, st)
+                : fg_run_directory_open(run_directory, settings, &log, st));
+  fg_code rc = resume ? FG_OK : fg_run_directory_replace(run_directory, settings, st);
   fprintf(log, "flowgap %s: %zu trainings, in seed-1 to seed-%zu\n", fg_version(), seeds, seeds);
   fclose(log);
+  FG_TRY(rc);
   all.runs = json_array();
-  fg_code rc = all.runs ? run_all(&all, st) : FG_FAIL(st, FG_MEMORY, "no memory for %zu runs", seeds);
+  rc = all.runs ? run_all(&all, st) : FG_FAIL(st, FG_MEMORY, "no memory for %zu runs", seeds);
   if (rc == FG_OK) rc = write_summary(&all, began, st);
   json_decref(all.runs);
   return rc;

@@ -59,6 +59,11 @@ static fg_code get_network(const fg_settings *settings, fg_train_settings *s, fg
   FG_TRY(r.rc);
   if (s->output == FG_OUTPUT_CONTROL)
     return FG_FAIL(st, FG_USAGE, "model.output is control, which samplers have: give score or noise");
+  if (s->control == FG_POTENTIAL && s->output != FG_OUTPUT_SCORE)
+    return FG_FAIL(
+        st, FG_USAGE,
+        "model.output is noise, what a vector may stand for, but model.form is potential, whose gradient "
+        "is the score: set model.form to vector, or leave model.output out");
   return get_time(settings, embedding, s, st);
 }
 

@@ -49,6 +49,14 @@ holds() {
   fi
 }
 
+# linear FILE ROWS COLUMNS BYTES: a network of one linear map, F64; BYTES: of the weights, as printf takes them
+# shellcheck disable=SC2059
+linear() {
+  local size=$((8 * $2 * $3))
+  local header="{\"0.weight\":{\"dtype\":\"F64\",\"shape\":[$2,$3],\"data_offsets\":[0,$size]}}"
+  { printf "\\x$(printf %x ${#header})\\0\\0\\0\\0\\0\\0\\0%s" "$header"; printf "$4"; } >"$1"
+}
+
 finish() {
   echo "$cases cases, $bad failed"
   [ $bad = 0 ]

@@ -53,15 +53,20 @@ grep -q 'Certificate: identity on the grid: left 0.0044[0-9]*, right 0.0044[0-9]
   fail "no certificate: $(cat terminal)"
 grep -q 'id="lambda-curve"' certified/report.html || fail "no curve over lambda in the page"
 
-# a run that fails leaves no figures of another run beside its settings
+# a run that fails leaves an earlier one as it was, settings and figures
 cp -r boxed spoilt
 if "$flowgap" compare exact:blobs "${small[@]}" --set compare.box=1e-9 --out spoilt 2>message; then
   fail "a box without particles is taken"
 fi
 grep -q 'compare.box' message || fail "no reason given: $(cat message)"
-for file in results.json samples.h5 report.html; do
-  [ ! -e "spoilt/$file" ] || fail "$file of another run is left beside config.yaml"
+grep -q 'compare.box' spoilt/log-failed.txt || fail "the log does not say why"
+rm spoilt/log-failed.txt
+diff -r boxed spoilt || fail "a run that fails changes what an earlier one left"
+"$flowgap" compare exact:blobs "${small[@]}" --out spoilt
+for file in samples.h5 results.json config.yaml log.txt report.html; do
+  ! cmp -s boxed/$file spoilt/$file || fail "$file is that of the earlier run"
 done
+[ ! -e spoilt/log-failed.txt ] || fail "a run that went well leaves log-failed.txt"
 
 # names that JSON cannot hold, or not in a short line
 "$flowgap" compare exact:gmm9 "${small[@]}" --out "$(printf 'run\377')"

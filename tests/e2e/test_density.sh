@@ -42,7 +42,36 @@ between 0 "$(value line total_variation)" 1e-4
 good density perturbed:gaussian "${line[@]}" --quiet --out gap
 between 1e-3 "$(value gap total_variation)" 1
 good density exact:gaussian "${line[@]}" --set density.check=false --json --out whole
+good density exact:gaussian "${line[@]}" --set density.check=false --seed 7 --quiet --out whole # replaces what is there
+grep -q '^seed: 7' whole/config.yaml && grep -q '"seed": 7' whole/results.json || fail "the new run did not replace the old one"
+[ -e whole/log-failed.txt ] && fail "a run that went well leaves log-failed.txt"
+good density exact:gaussian "${line[@]}" --set density.check=false --json --out whole
 holds '"half": null'
+
+grep -qE '<h1>.* = [0-9.e-]+</span> <span class="detail">\(proven: [0-9.e-]+ to [0-9.e-]+\)' gap/report.html ||
+  fail "the headline has no range of W2"
+
+# s = x throws every path away: the box stays within three times of what prior and target need
+nought='\0\0\0\0\0\0\0\0' one='\0\0\0\0\0\0\360\77'
+linear away.safetensors 2 3 "$nought$one$nought$nought$nought$one"
+cat >away.yaml <<'END'
+process: {kind: ou, horizon: 2}
+target: {kind: gaussian}
+model: {kind: network, form: vector, file: away.safetensors}
+flow: {sde: {steps: 100, t_end: 0.05}}
+density: {cells: 32, check: false, w2_cells: 8}
+END
+good density away.yaml --out away
+holds 'warning: The SDE throws paths far from prior and target'
+holds 'density.half_width'
+grep -qE '^away.yaml: W2 = [0-9.]+ \([0-9.]+ to [0-9.]+\), ' out.txt || fail "no range of W2 on the terminal"
+between 8 "$(value away half_width)" 20
+between 0.8 "$(value away paths_outside)" 1
+good density away.yaml --set density.half_width=30 --out away
+grep -q 'throws paths' out.txt && fail "a box that was given is called automatic"
+grep -q '"paths_outside": null' away/results.json || fail "no path chose this box"
+value plane1 paths_outside | grep -q . || fail "no share outside"
+between 0 "$(value plane1 paths_outside)" 0.002
 
 # narrow boxes and truncated priors are told
 good density exact:gaussian "${line[@]}" --set density.half_width=2 --out narrow
@@ -54,6 +83,11 @@ holds 'warning: KL(SDE|ODE) is infinite'
 expect 2 'densities on a grid are for 1 and 2 dimensions' density exact:gaussian --set target.dimension=3
 expect 2 'a point prior has no density on a grid' density exact:gmm9 --set prior.kind=point --out gap
 expect 2 'a grid of 4800 cells per axis: give 4 to 4096' density exact:gmm9 --set density.cells=1600 --set density.ode_nodes=3 --out gap
+before=$(cat gap/* | md5sum)
+expect 2 "of the prior's mass: give a wider one" density perturbed:gmm9 --set density.half_width=0.1 --out gap
+[ -s gap/log-failed.txt ] || fail "no log of the run that was refused"
+rm gap/log-failed.txt
+[ "$(cat gap/* | md5sum)" = "$before" ] || fail "a run that is refused on its way changes what an earlier run left"
 [ -s gap/results.json ] || fail "what is refused takes the results of an earlier run away"
 expect 2 'lambda is 0: the SDE needs noise' density exact:gmm9 --set density.lambda=0
 expect 2 'density.t_end is 10: it must be below process.horizon' density exact:gmm9 --set density.t_end=10

@@ -100,6 +100,7 @@ printf 'process: {kind: vp}\nflow: {sde: {steps: 40, t_end: 0.05}}\n' >>vector.y
 good residual vector.yaml "${small[@]}" --out vector
 holds 'residual of the score'
 holds 'mean |E|^2/d'
+grep -q '<h1>.*has a mean |<i>E</i>|².<i>d</i> of ' vector/report.html || fail "the headline calls |E|^2/d a mean square"
 holds 'warning: The measure data is left out: the settings name no target.'
 grep -q '"form": "score"' vector/results.json || fail "not the score form"
 sed 's/output": "score/output": "control/' vector.yaml >control.yaml
@@ -117,6 +118,26 @@ awk -v a="$(sed -n '/"measures"/,$p' times16/results.json | awk '$1 == "\"mean\"
   'BEGIN { off = a > b ? a - b : b - a; exit !(off > 4 * se && off < 1.5 * change) }' ||
   fail "the error of the time average is not covered"
 grep -q 'with every other time left out' times16/report.html || fail "the page does not say it"
+
+# ---- a potential 4 t: R is 4 - d at every point, and the warning says that it is a function of time
+nought='\0\0\0\0\0\0\0\0'
+linear time.safetensors 1 3 "\0\0\0\0\0\0\20\100$nought$nought"
+cat >time.yaml <<'Y'
+process: {kind: ou, horizon: 2}
+target: {kind: blobs}
+model: {kind: network, form: potential, file: time.safetensors}
+flow: {sde: {steps: 20, t_end: 0.05}}
+compare: {particles: 200, residual_points: 20, replicates: 2, permutations: 2, exact_points: 50}
+Y
+good residual time.yaml "${small[@]}" --out time
+holds 'for the most part a function of time alone'
+good compare time.yaml --out time
+holds 'for the most part a function of time alone'
+grep -qE '"centred_mean_square": (0\.0|[0-9.]+e-)' time/results.json || fail "the centred residual is not 0"
+for name in exact:gmm9 perturbed:gmm9; do
+  good residual "$name" "${small[@]}" --out time
+  grep -q 'function of time alone' out.txt && fail "$name has a warning about c(t)"
+done
 
 # ---- values that are not finite: counted, named, in no figure
 good residual perturbed:gmm9 "${small[@]}" --set model.decay=-100 --set residual.measures=[box] --out lost

@@ -95,7 +95,7 @@ holds weights.safetensors score_model.out_layer.bias
 holds weights.safetensors flowgap-control-1
 expect 2 'ending in .safetensors' export run
 expect 2 'give the file that ending' export run --out weights.bin
-expect 2 'only the network of a trained sampler' export exact:gmm9 --out weights.safetensors
+expect 2 'only networks are exported' export exact:gmm9 --out weights.safetensors
 
 # ---- a bridge: both controls are kept, and its flows use them
 good train tiny.yaml --out bridge --set train.method=bridge --set train.form=discrete

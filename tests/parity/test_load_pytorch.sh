@@ -178,3 +178,70 @@ for path in sorted(glob.glob(f"{folder}/*.run")):
 assert count == 12, count
 print(count, "trainings agree")
 PYTHON
+
+# ---- score models: an nn.Sequential by the metadata
+cat >"$folder/score.yaml" <<'END'
+target: {kind: blobs}
+prior: {kind: gaussian, variance: 1}
+process: {kind: vp}
+train: {method: dsm, steps: 20, batch: 64, hidden: [12, 9, 9], evaluate_paths: 100}
+END
+score() { # NAME KEY=VALUE...
+  local name=$1 key words=()
+  shift
+  for key; do words+=(--set "$key"); done
+  "$flowgap" train "$folder/score.yaml" --out "$folder/$name.score" --quiet "${words[@]}"
+  "$flowgap" export "$folder/$name.score" --out "$folder/$name.safetensors" --quiet
+}
+score potential model.form=potential model.activation=softplus model.beta=5
+score noise model.form=vector model.output=noise model.activation=gelu 'model.inputs=[x, t]' train.ema=0.9
+score fourier model.form=vector model.activation=tanh model.embedding=fourier train.frequencies=6
+PYTHONPATH=$source/scripts PYTHONDONTWRITEBYTECODE=1 "$python" - "$folder" "$flowgap" <<'PYTHON'
+import csv, json, subprocess, sys
+import torch
+from torch import nn
+from load_in_pytorch import LoadError, load, read_safetensors
+
+folder, flowgap = sys.argv[1:]
+torch.manual_seed(8)
+for name in ("potential", "noise", "fourier"):
+    state, meta = read_safetensors(f"{folder}/{name}.safetensors")
+    activation = {"softplus": lambda: nn.Softplus(float(meta["model.beta"]), float(meta["model.threshold"])),
+                  "gelu": nn.GELU, "tanh": nn.Tanh}[meta["model.activation"]]
+    maps = []
+    for stem in range(0, 2 * len(state), 2):
+        if f"{stem}.weight" in state:
+            maps += [nn.Linear(*reversed(state[f"{stem}.weight"].shape)), activation()]
+    net = nn.Sequential(*maps[:-1]).double()
+    net.load_state_dict(state)
+    t = torch.rand(20, 1, dtype=torch.float64) * 0.9 + 0.1
+    x = torch.randn(20, 2, dtype=torch.float64, requires_grad=True)
+    if meta["model.embedding"] == "fourier":
+        arcs = t * torch.tensor(json.loads(meta["model.frequencies"]), dtype=torch.float64) + torch.tensor(
+            json.loads(meta["model.phases"]), dtype=torch.float64)
+        inputs = torch.cat([x, arcs.sin(), arcs.cos()], dim=1)
+    else:
+        inputs = torch.cat([t, x] if meta["model.inputs"] == "[t, x]" else [x, t], dim=1)
+    want = net(inputs)
+    if meta["model.form"] == "potential":
+        want, = torch.autograd.grad(want.sum(), x)
+    if meta["model.output"] == "noise":
+        low, high = float(meta["process.beta_min"]), float(meta["process.beta_max"])
+        want = -want / (1 - torch.exp(-(low * t + (high - low) * t * t / 2))).sqrt() / float(meta["process.scale"])
+    with open(f"{folder}/points.csv", "w") as file:
+        file.write("t,x1,x2\n")
+        file.writelines(",".join(map(repr, row)) + "\n" for row in torch.cat([t, x], dim=1).tolist())
+    out = subprocess.run([flowgap, "evaluate", f"{folder}/{name}.score", f"{folder}/points.csv"], check=True,
+                         capture_output=True, text=True).stdout
+    got = torch.tensor([[float(row["s1"]), float(row["s2"])] for row in csv.DictReader(out.splitlines())],
+                       dtype=torch.float64)
+    off = (got - want).abs().max() / want.abs().max()  # the same arithmetic in double on both sides
+    if not off <= 1e-12:
+        sys.exit(f"{name}: the score differs from flowgap's by {off:.1e}")
+try:
+    load(f"{folder}/noise.safetensors")
+    sys.exit("a score model is taken for a control")
+except LoadError as error:
+    assert "flowgap-network-1" in str(error) or "lacks" in str(error), error
+print("3 score models agree")
+PYTHON
