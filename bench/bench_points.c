@@ -13,16 +13,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "engine.h"
 #include "flowgap/flowgap.h"
 #include "model/model.h"
 #include "network_pack.h"
-#include "peak.h"
+#include "timing.h"
 #include "sde/coeff.h"
 
-enum { WIDTH = 80, LAYERS = 4, MOST = 200, DIMENSION_MOST = 64 };
+enum { WIDTH = 80, LAYERS = 4, DIMENSION_MOST = 64 };
 
 typedef struct bench {
   fg_engine *engine;
@@ -90,20 +89,10 @@ static void stop(bench *b)
   fg_engine_close(&b->engine);
 }
 
-static int ascending(const void *a, const void *b)
-{
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-typedef struct timing {
-  double median, low, high, processor; /* seconds */
-} timing;
-
-static timing measure(bench *b, fg_point_loss kind, size_t n, int probes, int repetitions)
+static bench_timing measure(bench *b, fg_point_loss kind, size_t n, int probes, int repetitions)
 {
   const fg_engine_ops *ops = b->engine->ops;
-  double wall[MOST], used[MOST];
+  bench_times times = {0};
   double *x = malloc(n * b->d * sizeof *x);
   fg_coeff *coeff = malloc(n * sizeof *coeff);
   fg_points_request r = {0};
@@ -123,40 +112,28 @@ static timing measure(bench *b, fg_point_loss kind, size_t n, int probes, int re
   need(ops->upload(b->engine, r.x, 0, x, n * b->d * sizeof *x, &st), &st);
   r.goal = r.x;
   for (int k = -1; k < repetitions; k++) {
-    double from = bench_clock(CLOCK_MONOTONIC), used_from = bench_clock(CLOCK_PROCESS_CPUTIME_ID);
+    bench_start(&times);
     need(ops->points(b->engine, b->engine->threads, fg_model_field(b->model), &r, &st), &st);
-    if (k < 0) continue;
-    wall[k] = bench_clock(CLOCK_MONOTONIC) - from;
-    used[k] = bench_clock(CLOCK_PROCESS_CPUTIME_ID) - used_from;
+    if (k >= 0) bench_stop(&times);
   }
   ops->free(b->engine, &r.x);
   free(x);
   free(coeff);
-  qsort(wall, (size_t)repetitions, sizeof *wall, ascending);
-  qsort(used, (size_t)repetitions, sizeof *used, ascending);
-  return (timing){wall[repetitions / 2], wall[repetitions / 4], wall[(3 * repetitions) / 4],
-                  used[repetitions / 2]};
-}
-
-static double resident(void)
-{
-  struct rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  return (double)usage.ru_maxrss / 1024;
+  return bench_summary(&times);
 }
 
 static void report(bench *b, const char *name, fg_point_loss kind, size_t n, double useful, double done,
                    int repetitions)
 {
   const bench_rate peak = bench_peak(fg_engine_isa(b->engine), true, b->threads);
-  const timing t = measure(b, kind, n, 0, repetitions);
+  const bench_timing t = measure(b, kind, n, 0, repetitions);
   const double rate = 1e-7 * 2 * useful * (double)n / t.median,
                other = 1e-7 * 2 * done * (double)n / t.median;
   printf(
       "%-10s %6zu points %8.2f ms (quartiles %.2f .. %.2f)  of peak %.0f GFLOP/s: usual count %.0f %%, done "
       "%.0f %% (by processor time %.0f %%)  memory %.0f MiB\n",
       name, n, 1e3 * t.median, 1e3 * t.low, 1e3 * t.high, peak.wall, rate / peak.wall, other / peak.wall,
-      1e-7 * 2 * done * (double)n / (t.processor / b->threads) / peak.cpu, resident());
+      1e-7 * 2 * done * (double)n / (t.processor / b->threads) / peak.cpu, bench_resident());
   fflush(stdout);
 }
 
@@ -167,7 +144,7 @@ static void scale(int threads)
   printf("  points  microseconds a point, residual with gradient, d = 2; largest memory so far\n");
   for (size_t n = 1000; n <= 1000000; n *= 10)
     printf("%8zu  %.3f  %.0f MiB\n", n, 1e6 * measure(&b, FG_LOSS_RESIDUAL, n, 0, 5).median / (double)n,
-           resident());
+           bench_resident());
   stop(&b);
   printf("  d  microseconds a point, 8192 points: exact Laplacian, Hutchinson with one probe\n");
   for (size_t d = 1; d <= DIMENSION_MOST; d *= 2) {
@@ -188,6 +165,7 @@ int main(int argc, char **argv)
   }
   bench b;
   const int repetitions = argc > 2 ? atoi(argv[2]) : 15;
+  if (repetitions < 1 || repetitions > BENCH_REPETITIONS) return 2;
   start(&b, 2, argc > 1 ? atoi(argv[1]) : 2);
   printf("%s, %d threads\n", fg_engine_isa(b.engine), b.threads);
   report(&b, "residual", FG_LOSS_RESIDUAL, 50000, 193680, 12 * maps + 6 * first, repetitions);

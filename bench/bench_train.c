@@ -12,12 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "flowgap/flowgap.h"
-#include "peak.h"
+#include "timing.h"
 
-enum { WIDTH = 64, MOST = 200 };
+enum { WIDTH = 64 };
 
 typedef struct bench {
   fg_engine *engine;
@@ -56,21 +55,11 @@ static void stop(bench *b)
   fg_engine_close(&b->engine);
 }
 
-static int ascending(const void *a, const void *b)
-{
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-typedef struct timing {
-  double median, low, high, processor; /* seconds */
-} timing;
-
 /* One training step, or one evaluation if `sampling`; the first call warms up. */
-static timing measure(bench *b, fg_train_objective objective, size_t batch, size_t steps, int sampling,
-                      int repetitions)
+static bench_timing measure(bench *b, fg_train_objective objective, size_t batch, size_t steps, int sampling,
+                            int repetitions)
 {
-  double wall[MOST], used[MOST];
+  bench_times times = {0};
   fg_trainer *trainer;
   fg_train_settings s;
   fg_status st;
@@ -85,27 +74,15 @@ static timing measure(bench *b, fg_train_objective objective, size_t batch, size
   for (int k = -1; k < repetitions; k++) {
     fg_train_step step;
     fg_train_evaluation e;
-    double from = bench_clock(CLOCK_MONOTONIC), used_from = bench_clock(CLOCK_PROCESS_CPUTIME_ID);
+    bench_start(&times);
     if (sampling)
       need(fg_trainer_evaluate(trainer, NULL, &e, &st), &st);
     else
       need(fg_trainer_step(trainer, NULL, &step, &st), &st);
-    if (k < 0) continue;
-    wall[k] = bench_clock(CLOCK_MONOTONIC) - from;
-    used[k] = bench_clock(CLOCK_PROCESS_CPUTIME_ID) - used_from;
+    if (k >= 0) bench_stop(&times);
   }
   fg_trainer_destroy(&trainer);
-  qsort(wall, (size_t)repetitions, sizeof *wall, ascending);
-  qsort(used, (size_t)repetitions, sizeof *used, ascending);
-  return (timing){wall[repetitions / 2], wall[repetitions / 4], wall[(3 * repetitions) / 4],
-                  used[repetitions / 2]};
-}
-
-static double resident(void)
-{
-  struct rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  return (double)usage.ru_maxrss / 1024;
+  return bench_summary(&times);
 }
 
 static void report(bench *b, const char *name, fg_train_objective objective, size_t batch, size_t steps,
@@ -115,13 +92,13 @@ static void report(bench *b, const char *name, fg_train_objective objective, siz
   const double useful =
       (sampling ? 2.0 : 6.0) * (2 * WIDTH * d + 2 * WIDTH * WIDTH) * (double)(batch * steps);
   const bench_rate peak = bench_peak(fg_engine_isa(b->engine), true, b->threads);
-  const timing t = measure(b, objective, batch, steps, sampling, repetitions);
+  const bench_timing t = measure(b, objective, batch, steps, sampling, repetitions);
   printf("%-14s %5zu x %-4zu %9.2f ms (quartiles %.2f .. %.2f)  %6.1f GFLOP/s  of peak: wall %.0f %%, cpu "
          "%.0f %%"
          "  memory %.0f MiB\n",
          name, batch, steps, 1e3 * t.median, 1e3 * t.low, 1e3 * t.high, 1e-9 * useful / t.median,
          1e-7 * useful / t.median / peak.wall, 1e-7 * useful / (t.processor / b->threads) / peak.cpu,
-         resident());
+         bench_resident());
   fflush(stdout);
 }
 
@@ -130,9 +107,9 @@ static void scale(bench *b)
   printf("   batch steps  nanoseconds per path and step, log-variance; largest memory so far\n");
   for (size_t batch = 1000; batch <= 1000000; batch *= 10)
     for (size_t steps = 10; steps <= (batch > 10000 ? 10u : 1000u); steps *= 10) {
-      const timing t = measure(b, FG_TRAIN_LOG_VARIANCE, batch, steps, 0, batch > 10000 ? 2 : 5);
+      const bench_timing t = measure(b, FG_TRAIN_LOG_VARIANCE, batch, steps, 0, batch > 10000 ? 2 : 5);
       printf("%8zu %5zu  %8.1f  %6.0f MiB\n", batch, steps, 1e9 * t.median / (double)(batch * steps),
-             resident());
+             bench_resident());
       fflush(stdout);
     }
 }
@@ -153,7 +130,7 @@ int main(int argc, char **argv)
   bench b = {.threads = argc > 1 ? atoi(argv[1]) : 2};
   size_t batch = argc > 2 ? (size_t)atol(argv[2]) : 2048, steps = argc > 3 ? (size_t)atol(argv[3]) : 100;
   int repetitions = argc > 4 ? atoi(argv[4]) : 15;
-  if (b.threads < 1 || batch < 1 || steps < 1 || repetitions < 1 || repetitions > MOST) return 2;
+  if (b.threads < 1 || batch < 1 || steps < 1 || repetitions < 1 || repetitions > BENCH_REPETITIONS) return 2;
   start(&b, FG_TARGET_GMM9);
   if (scaling)
     scale(&b);

@@ -60,7 +60,7 @@ static void put_counts(const json_t *root)
 {
   char a[32], b[32], c[32], tiles[32];
   const json_t *residual = json_object_get(root, "residual"), *ode = json_object_get(root, "ode");
-  const json_t *sde = json_object_get(root, "sde"), *warnings = json_object_get(root, "warnings");
+  const json_t *sde = json_object_get(root, "sde");
   if (json_is_object(residual))
     printf("  Fokker-Planck residual, mean square: %s +- %s\n", fg_cell(residual, "mean_square", a),
            fg_cell(residual, "mean_square_se", b));
@@ -70,9 +70,7 @@ static void put_counts(const json_t *root)
          fg_cell(ode, "rhs_evaluations", b), adaptive ? " over " : "",
          adaptive ? fg_cell(ode, "tiles", tiles) : "", adaptive ? " tiles" : "", fg_cell(ode, "failed", c));
   printf("  SDE: %s steps, %s non-finite\n", fg_cell(sde, "steps", a), fg_cell(sde, "nonfinite", b));
-  for (size_t i = 0; i < json_array_size(warnings); i++)
-    if (json_is_string(json_array_get(warnings, i)))
-      printf("  warning: %s\n", json_string_value(json_array_get(warnings, i)));
+  fg_results_warnings(root);
 }
 
 static void put_run(const fg_args *args, const json_t *root, const char *run)
@@ -86,31 +84,15 @@ static void put_run(const fg_args *args, const json_t *root, const char *run)
 }
 
 /* A training keeps its folder: its comparison goes beside it. */
-static fg_code choose_run(const fg_args *args, char run[FG_PATH_ROOM], fg_status *st)
+static bool is_training(const char *model)
 {
   char path[FG_PATH_ROOM];
   struct stat about;
-  FG_TRY(fg_session_run(args, run, st));
-  int used = snprintf(path, sizeof path, "%s/checkpoint.h5", args->argument[0]);
-  bool training = used > 0 && (size_t)used < sizeof path && stat(path, &about) == 0;
-  size_t length = strlen(run);
-  if (training && !args->value[FG_OPTION_OUT]) snprintf(run + length, FG_PATH_ROOM - length, "-compare");
-  return FG_OK;
+  int used = snprintf(path, sizeof path, "%s/checkpoint.h5", model);
+  return used > 0 && (size_t)used < sizeof path && stat(path, &about) == 0;
 }
 
 fg_code fg_run_compare(const fg_args *args, fg_status *st)
 {
-  fg_session session;
-  char run[FG_PATH_ROOM];
-  fg_code rc;
-  FG_TRY(choose_run(args, run, st));
-  FG_GO(fg_session_open(&session, args, args->argument[0], st), done);
-  FG_GO(fg_session_leave_pin(&session, st), done);
-  FG_GO(fg_session_engine(&session, st), done);
-  FG_GO(fg_compare_run(session.engine, session.settings, run, &session.progress, st), done);
-  fg_terminal_close(&session.terminal);
-  rc = fg_results_show(args, run, put_run, st);
-done:
-  fg_session_close(&session);
-  return rc;
+  return fg_run_page(args, is_training(args->argument[0]) ? "-compare" : NULL, fg_compare_run, put_run, st);
 }

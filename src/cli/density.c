@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/results.h"
 #include "cli/session.h"
 
 /* "w2.value" inside `from`; five digits, "inf" for null, "" where there is no `from`. */
@@ -47,46 +48,18 @@ static void put_table(const json_t *root)
   printf("%s nodes failed, %s s\n", cell(root, "ode.failed", a), cell(root, "ode.seconds", b));
 }
 
-static fg_code show(const fg_args *args, const char *run, fg_status *st)
+static void put_run(const fg_args *args, const json_t *root, const char *run)
 {
-  char path[FG_PATH_ROOM + 32], seconds[32], value[32], low[32], high[32];
-  json_error_t error;
-  snprintf(path, sizeof path, "%s/results.json", run);
-  json_t *root = json_load_file(path, 0, &error);
-  if (!root) return FG_FAIL(st, FG_IO, "%s, line %d: %s", path, error.line, error.text);
-  const json_t *warnings = json_object_get(root, "warnings");
-  if (args->value[FG_OPTION_JSON]) {
-    json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
-    putchar('\n');
-  } else if (!args->value[FG_OPTION_QUIET]) {
-    const json_t *w2 = json_object_get(json_object_get(root, "density"), "w2");
-    printf("%s: W2 = %s (%s to %s), %s s\n", args->argument[0], cell(w2, "value", value),
-           cell(w2, "low", low), cell(w2, "high", high), cell(root, "wall_seconds", seconds));
-    put_table(root);
-    for (size_t i = 0; i < json_array_size(warnings); i++)
-      if (json_is_string(json_array_get(warnings, i)))
-        printf("  warning: %s\n", json_string_value(json_array_get(warnings, i)));
-    printf("report: %s/report.html\n", run);
-  }
-  json_decref(root);
-  return FG_OK;
+  char seconds[32], value[32], low[32], high[32];
+  const json_t *w2 = json_object_get(json_object_get(root, "density"), "w2");
+  printf("%s: W2 = %s (%s to %s), %s s\n", args->argument[0], cell(w2, "value", value), cell(w2, "low", low),
+         cell(w2, "high", high), cell(root, "wall_seconds", seconds));
+  put_table(root);
+  fg_results_warnings(root);
+  printf("report: %s/report.html\n", run);
 }
 
 fg_code fg_run_density(const fg_args *args, fg_status *st)
 {
-  fg_session session;
-  char run[FG_PATH_ROOM];
-  fg_code rc;
-  FG_TRY(fg_session_run(args, run, st));
-  size_t length = strlen(run);
-  if (!args->value[FG_OPTION_OUT]) snprintf(run + length, FG_PATH_ROOM - length, "-density");
-  FG_GO(fg_session_open(&session, args, args->argument[0], st), done);
-  FG_GO(fg_session_leave_pin(&session, st), done);
-  FG_GO(fg_session_engine(&session, st), done);
-  FG_GO(fg_density_run(session.engine, session.settings, run, &session.progress, st), done);
-  fg_terminal_close(&session.terminal);
-  rc = show(args, run, st);
-done:
-  fg_session_close(&session);
-  return rc;
+  return fg_run_page(args, "-density", fg_density_run, put_run, st);
 }

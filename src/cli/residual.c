@@ -34,7 +34,7 @@ static void put_measure(const char *name, const json_t *one)
 static void put_run(const fg_args *args, const json_t *root, const char *run)
 {
   char a[32], b[32], c[32];
-  const json_t *residual = json_object_get(root, "residual"), *warnings = json_object_get(root, "warnings");
+  const json_t *residual = json_object_get(root, "residual");
   const char *name, *form = json_string_value(json_object_get(residual, "form"));
   json_t *one;
   bool score = form && strcmp(form, "score") == 0;
@@ -45,34 +45,11 @@ static void put_run(const fg_args *args, const json_t *root, const char *run)
          score ? "mean |E|" : "mean |R|", score ? "" : "mean R", score ? "" : "centred", "relative",
          "largest");
   json_object_foreach(json_object_get(residual, "measures"), name, one) put_measure(name, one);
-  for (size_t i = 0; i < json_array_size(warnings); i++)
-    if (json_is_string(json_array_get(warnings, i)))
-      printf("  warning: %s\n", json_string_value(json_array_get(warnings, i)));
+  fg_results_warnings(root);
   printf("report: %s/report.html\n", run);
-}
-
-/* Beside a comparison or a training of the same model. */
-static fg_code choose_run(const fg_args *args, char run[FG_PATH_ROOM], fg_status *st)
-{
-  FG_TRY(fg_session_run(args, run, st));
-  size_t length = strlen(run);
-  if (!args->value[FG_OPTION_OUT]) snprintf(run + length, FG_PATH_ROOM - length, "-residual");
-  return FG_OK;
 }
 
 fg_code fg_run_residual(const fg_args *args, fg_status *st)
 {
-  fg_session session;
-  char run[FG_PATH_ROOM];
-  fg_code rc;
-  FG_TRY(choose_run(args, run, st));
-  FG_GO(fg_session_open(&session, args, args->argument[0], st), done);
-  FG_GO(fg_session_leave_pin(&session, st), done);
-  FG_GO(fg_session_engine(&session, st), done);
-  FG_GO(fg_residual_run(session.engine, session.settings, run, &session.progress, st), done);
-  fg_terminal_close(&session.terminal);
-  rc = fg_results_show(args, run, put_run, st);
-done:
-  fg_session_close(&session);
-  return rc;
+  return fg_run_page(args, "-residual", fg_residual_run, put_run, st);
 }

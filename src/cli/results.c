@@ -1,6 +1,7 @@
 #include "cli/results.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/session.h"
 
@@ -32,4 +33,32 @@ fg_code fg_results_show(const fg_args *args, const char *run,
   }
   json_decref(root);
   return FG_OK;
+}
+
+void fg_results_warnings(const json_t *root)
+{
+  const json_t *warnings = json_object_get(root, "warnings");
+  for (size_t i = 0; i < json_array_size(warnings); i++)
+    if (json_is_string(json_array_get(warnings, i)))
+      printf("  warning: %s\n", json_string_value(json_array_get(warnings, i)));
+}
+
+fg_code fg_run_page(const fg_args *args, const char *suffix, fg_page_job *job,
+                    void (*put)(const fg_args *args, const json_t *root, const char *run), fg_status *st)
+{
+  fg_session session;
+  char run[FG_PATH_ROOM];
+  fg_code rc;
+  FG_TRY(fg_session_run(args, run, st));
+  size_t length = strlen(run);
+  if (suffix && !args->value[FG_OPTION_OUT]) snprintf(run + length, FG_PATH_ROOM - length, "%s", suffix);
+  FG_GO(fg_session_open(&session, args, args->argument[0], st), done);
+  FG_GO(fg_session_leave_pin(&session, st), done);
+  FG_GO(fg_session_engine(&session, st), done);
+  FG_GO(job(session.engine, session.settings, run, &session.progress, st), done);
+  fg_terminal_close(&session.terminal);
+  rc = fg_results_show(args, run, put, st);
+done:
+  fg_session_close(&session);
+  return rc;
 }

@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "cli/args.h"
+#include "flowgap/engine.h"
 
 /* Four digits, an integer in full, "-" for null. */
 const char *fg_cell(const json_t *object, const char *key, char text[32]);
@@ -13,5 +14,15 @@ const char *fg_cell(const json_t *object, const char *key, char text[32]);
 FG_CHECKED fg_code fg_results_show(const fg_args *args, const char *run,
                                    void (*put)(const fg_args *args, const json_t *root, const char *run),
                                    fg_status *st);
+/* Its list `warnings`. */
+void fg_results_warnings(const json_t *root);
+
+/* A verb that runs a model and writes a page: settings and engine, `job`, the summary. `suffix` is appended to the default
+ * folder (NULL: none). */
+typedef fg_code fg_page_job(fg_engine *engine, const fg_settings *settings, const char *run_directory,
+                            const fg_progress *progress, fg_status *st);
+FG_CHECKED fg_code fg_run_page(const fg_args *args, const char *suffix, fg_page_job *job,
+                               void (*put)(const fg_args *args, const json_t *root, const char *run),
+                               fg_status *st);
 
 #endif

@@ -78,13 +78,6 @@ static void put_residual(const json_t *residual)
   }
 }
 
-static void put_warnings(const json_t *root)
-{
-  const json_t *warnings = json_object_get(root, "warnings");
-  for (size_t i = 0; i < json_array_size(warnings); i++)
-    printf("  warning: %s\n", json_string_value(json_array_get(warnings, i)));
-}
-
 static void put_score(const json_t *root)
 {
   char a[32], b[32], c[32];
@@ -93,7 +86,7 @@ static void put_score(const json_t *root)
          fg_cell(s, "points", c));
   printf("  denoising loss: %s +- %s\n", fg_cell(s, "loss", a), fg_cell(s, "loss_se", b));
   put_residual(json_object_get(s, "residual"));
-  put_warnings(root);
+  fg_results_warnings(root);
 }
 
 static void put_run(const json_t *root)
@@ -117,7 +110,7 @@ static void put_run(const json_t *root)
   if (json_is_object(w2))
     printf("  W2 to the target: %s (floor %s)\n", fg_cell(w2, "value", a), fg_cell(w2, "floor", b));
   put_residual(json_object_get(s, "residual"));
-  put_warnings(root);
+  fg_results_warnings(root);
 }
 
 static void put_seeds(const json_t *root)
