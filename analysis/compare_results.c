@@ -216,12 +216,18 @@ static void fg_put_warnings(fg_tree root, const fg_comparison *c)
   const fg_estimate *grid = c->estimate[FG_W2_GRID];
   const size_t outside[FG_LAWS] = {grid[FG_ODE_SDE].outside_x, grid[FG_ODE_SDE].outside_y,
                                    grid[FG_ODE_TARGET].outside_y};
-  if (c->wanted[FG_W2_GRID])
+  bool same =
+      c->box > 0 && c->box == c->estimate_settings[FG_W2_GRID].grid.half_width; /* one word for both */
+  if (c->wanted[FG_W2_GRID] && !same)
     fg_warn_outside(root, list, c, outside, "The grid estimates leave out",
                     c->estimate_settings[FG_W2_GRID].grid.half_width, "");
   if (c->box > 0)
-    fg_warn_outside(root, list, c, c->outside_box, "The box leaves out", c->box,
-                    "; figures with and without them are shown");
+    fg_warn_outside(root, list, c, c->outside_box,
+                    same && c->wanted[FG_W2_GRID] ? "The box leaves out, and so do the grid estimates,"
+                                                  : "The box leaves out",
+                    c->box,
+                    same ? "; the other estimators are shown with and without them"
+                         : "; figures with and without them are shown");
   if (c->residual_nonfinite)
     fg_warn(root, list, "%llu of %zu values of the residual are not finite and enter no figure.",
             (unsigned long long)c->residual_nonfinite, c->residual_points * c->profile_times);
