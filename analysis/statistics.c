@@ -48,6 +48,16 @@ double fg_permutation_p(size_t n, const double *x, double observed)
   return (double)(1 + reached) / (double)(1 + n);
 }
 
+void fg_direction(uint64_t seed, uint64_t number, size_t d, double *direction)
+{
+  double square = 0;
+  for (size_t k = 0; k < d; k++) {
+    direction[k] = fg_normal(seed, FG_STREAM_DIRECTIONS, number, 0, (uint32_t)k);
+    square += direction[k] * direction[k];
+  }
+  for (size_t k = 0; k < d; k++) direction[k] /= sqrt(square);
+}
+
 void fg_split(fg_draw draw, size_t n, size_t a, size_t b, unsigned char *label)
 {
   fg_words words = {{0, 0, 0, 0}};

@@ -26,6 +26,9 @@ typedef struct fg_draw {
   uint32_t stream, purpose, replicate;
 } fg_draw;
 
+/* Unit vector [d] number `number` of a seed, evenly spread over the sphere. */
+void fg_direction(uint64_t seed, uint64_t number, size_t d, double *direction);
+
 /* Label n rows: `a` of them 'a', `b` of them 'b', the rest 0, every choice equally likely (one pass of
  * selection sampling). a + b <= n, n < 2^32. */
 void fg_split(fg_draw draw, size_t n, size_t a, size_t b, unsigned char *label);

@@ -49,6 +49,32 @@ FG_CHECKED FG_API fg_code fg_w2_gaussian_moments(size_t d, const double *mean_p,
                                                  const double *mean_q, const double *cov_q, double *squared,
                                                  fg_status *st);
 
+/* Mean over random directions of the exact W2^2 between the two samples projected on them: at most W2^2 / d in
+ * expectation. The largest of them is a lower bound of W2^2 and of the max-sliced one. */
+typedef struct fg_w2_sliced_settings {
+  size_t directions; /* default 100 */
+  uint64_t seed;
+  const double *given; /* [directions, d], used as they are (unit vectors for a W2); NULL: drawn by seed */
+} fg_w2_sliced_settings;
+FG_API void fg_w2_sliced_defaults(fg_w2_sliced_settings *settings);
+
+typedef struct fg_w2_slices {
+  double squared, value;         /* mean over directions, its root */
+  double standard_error;         /* of squared, over directions; NaN from one direction, 0 where d = 1 */
+  double max_squared, max_value; /* largest over directions */
+  size_t max_direction;          /* its number */
+  size_t directions;             /* d = 1: one, the exact distance */
+  size_t n, m;
+  double seconds;
+} fg_w2_slices;
+
+/* Weights as above. Memory O((n + m) d), and O(n + m) for each thread; the bits do not depend on their number.
+ * direction [d] or NULL: that of the largest. */
+FG_CHECKED FG_API fg_code fg_w2_sliced(fg_threads *threads, const fg_w2_sliced_settings *settings, size_t n,
+                                       size_t m, size_t d, const double *x, const double *wx, const double *y,
+                                       const double *wy, const fg_progress *progress, double *direction,
+                                       fg_w2_slices *result, fg_status *st);
+
 /* ---- an estimate with its floor and interval ------------------------------------------- */
 
 typedef enum fg_estimator { FG_W2_EXACT, FG_W2_GRID, FG_W2_GAUSSIAN, FG_ESTIMATORS } fg_estimator;

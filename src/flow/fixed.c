@@ -79,10 +79,10 @@ static fg_code fg_fixed_check_noise(const fg_fixed_settings *s, uint32_t stream,
   if (place > FG_STREAM_BRIDGE && place <= FG_STREAM_BRIDGE + FG_BRIDGE_LEVELS)
     return FG_FAIL(st, FG_USAGE, "stream %u refines the path of stream %u: give another number", stream,
                    stream / FG_STREAMS_APART + FG_STREAM_NOISE);
-  if (stream >= FG_STREAM_PRIOR && stream <= FG_STREAM_RESIDUAL)
+  if (stream >= FG_STREAM_PRIOR && stream <= FG_STREAM_DIRECTIONS)
     return FG_FAIL(st, FG_USAGE,
                    "stream %u gives starts, targets or subsamples: give another number than %d to %d", stream,
-                   FG_STREAM_PRIOR, FG_STREAM_RESIDUAL);
+                   FG_STREAM_PRIOR, FG_STREAM_DIRECTIONS);
   if (s->refine > 0 && (stream < FG_STREAM_NOISE || stream > most + FG_STREAM_NOISE))
     return FG_FAIL(st, FG_USAGE, "stream %u has no streams for the refined path: give %d to %u", stream,
                    FG_STREAM_NOISE, most + FG_STREAM_NOISE);

@@ -61,11 +61,26 @@ def gaussian(seed, d):
     return ((mp - mq) ** 2).sum() + np.trace(p + q - 2 * np.real(cross))
 
 
+def sliced(seed, n, m, d, weighted, clusters, directions):
+    """mean and largest over given directions (rows in C, columns here)"""
+    g = Generator(seed)
+    x, y = points(g, n, d, clusters), points(g, m, d, clusters)
+    a = b = None
+    if weighted:
+        a, b = g.array(n), g.array(m)
+        a, b = a / a.sum(), b / b.sum()
+    theta = g.array(directions, d) - 0.5
+    log = ot.sliced_wasserstein_distance(x, y, a, b, n_projections=directions, projections=theta.T, log=True)[1]
+    return log["projected_emds"].mean(), log["projected_emds"].max()
+
+
 EXACT = [(1, 40, 40, 2, 0, 0), (2, 30, 47, 3, 1, 0), (3, 25, 31, 1, 1, 0), (4, 60, 60, 10, 0, 0),
          (5, 300, 250, 2, 1, 1), (6, 1000, 1000, 2, 0, 1), (7, 700, 900, 2, 0, 0), (8, 400, 400, 6, 1, 0),
          (9, 4, 700, 2, 1, 0), (10, 500, 300, 1, 0, 1)]
 GRID = [(11, 8, 0), (12, 16, 1), (13, 33, 0)]
 GAUSSIAN = [(21, 1), (22, 2), (23, 7)]
+SLICED = [(31, 50, 50, 2, 0, 0, 20), (32, 400, 400, 2, 0, 1, 7), (33, 300, 170, 3, 0, 1, 30), (34, 90, 260, 10, 1, 0, 25),
+          (35, 500, 500, 5, 1, 1, 12)]
 
 if __name__ == "__main__":
     out = ["/* Written by make_transport_fixtures.py with POT %s and SciPy %s. */" % (ot.__version__, scipy.__version__),
@@ -78,6 +93,9 @@ if __name__ == "__main__":
     out += ["};", "", "static const struct {", "  unsigned seed;", "  size_t d;", "  double squared;",
             "} fixture_gaussian[] = {"]
     out += ["    {%d, %d, %.17g}," % (*c, gaussian(*c)) for c in GAUSSIAN]
+    out += ["};", "", "static const struct {", "  unsigned seed;", "  size_t n, m, d;", "  int weighted, clusters;",
+            "  size_t directions;", "  double squared, max_squared;", "} fixture_sliced[] = {"]
+    out += ["    {%d, %d, %d, %d, %d, %d, %d, %.17g, %.17g}," % (*c, *sliced(*c)) for c in SLICED]
     out += ["};", ""]
     with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "transport_fixtures.h"), "w") as f:
         f.write("\n".join(out))

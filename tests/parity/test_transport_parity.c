@@ -1,5 +1,5 @@
 /* needs: analysis */
-/* The three distances against POT and SciPy; and, where they are at hand, published histograms. */
+/* The four distances against POT and SciPy; and, where they are at hand, published histograms. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -122,6 +122,38 @@ static void gaussian_is_scipy(void **unused)
   }
 }
 
+/* Directions are the generator's too, and need no unit length for this. */
+static void sliced_is_pot(void **unused)
+{
+  (void)unused;
+  for (size_t k = 0; k < COUNT(fixture_sliced); k++) {
+    uint64_t state = fixture_sliced[k].seed;
+    size_t n = fixture_sliced[k].n, m = fixture_sliced[k].m, d = fixture_sliced[k].d;
+    double *x = points(&state, n, d, fixture_sliced[k].clusters);
+    double *y = points(&state, m, d, fixture_sliced[k].clusters);
+    double *wx = NULL, *wy = NULL;
+    if (fixture_sliced[k].weighted) {
+      wx = numbers(&state, n);
+      wy = numbers(&state, m);
+    }
+    size_t count = fixture_sliced[k].directions;
+    double *direction = numbers(&state, count * d);
+    for (size_t i = 0; i < count * d; i++) direction[i] -= 0.5;
+    fg_w2_sliced_settings settings = {count, 0, direction};
+    fg_w2_slices slices;
+    fg_status st;
+    if (fg_w2_sliced(NULL, &settings, n, m, d, x, wx, y, wy, NULL, NULL, &slices, &st) != FG_OK)
+      fail_msg("%s", st.message);
+    near(slices.squared, fixture_sliced[k].squared, 1e-9, "sliced", k);
+    near(slices.max_squared, fixture_sliced[k].max_squared, 1e-9, "largest slice", k);
+    free(x);
+    free(y);
+    free(wx);
+    free(wy);
+    free(direction);
+  }
+}
+
 /* Optional: histograms of a published pair of samplers, 64 x 64 float64 values after a header of 128 bytes. */
 static int read_histogram(const char *name, double *mass)
 {
@@ -161,9 +193,8 @@ static void published_histograms(void **unused)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(exact_is_pot),
-      cmocka_unit_test(grid_is_pot),
-      cmocka_unit_test(gaussian_is_scipy),
+      cmocka_unit_test(exact_is_pot),         cmocka_unit_test(grid_is_pot),
+      cmocka_unit_test(gaussian_is_scipy),    cmocka_unit_test(sliced_is_pot),
       cmocka_unit_test(published_histograms),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,6 +46,18 @@ static double bures(size_t n, size_t m, size_t d, const double *x, const double 
   return result.value;
 }
 
+/* Along the same directions it is a mean of pseudometrics' squares, so the axioms hold for it too. */
+static double sliced(size_t n, size_t m, size_t d, const double *x, const double *wx, const double *y,
+                     const double *wy)
+{
+  fg_w2_sliced_settings settings = {25, 3, NULL};
+  fg_w2_slices result;
+  fg_status st;
+  if (fg_w2_sliced(NULL, &settings, n, m, d, x, wx, y, wy, NULL, NULL, &result, &st) != FG_OK)
+    fail_msg("%s", st.message);
+  return result.value;
+}
+
 /* Values are near 1 to 10 and come with a relative certificate below 1e-9, in practice 1e-11. */
 #define TOLERANCE 1e-9
 
@@ -86,6 +98,31 @@ static void axioms(void **unused)
     }
 }
 
+static void sliced_axioms(void **unused)
+{
+  (void)unused;
+  static double x[N * D_MAX], y[N * D_MAX], z[N * D_MAX], a[N * D_MAX], b[N * D_MAX], wx[N], wy[N], wz[N];
+  const size_t dimensions[] = {1, 2, 5};
+  for (int kind = 0; kind < 4; kind++)
+    for (size_t s = 0; s < 3; s++) {
+      size_t d = dimensions[s], n = N, m = N - 60 * (size_t)kind, l = N - 7;
+      sample(10, kind, n, d, x, wx);
+      sample(11, kind + 1, m, d, y, wy);
+      sample(12, kind + 2, l, d, z, wz);
+      double xy = sliced(n, m, d, x, wx, y, wy), yz = sliced(m, l, d, y, wy, z, NULL);
+      double xz = sliced(n, l, d, x, wx, z, NULL);
+      assert_true(xy > 0.01);
+      assert_true(fabs(xy - sliced(m, n, d, y, wy, x, wx)) <= TOLERANCE * xy);
+      assert_true(sliced(n, n, d, x, wx, x, wx) == 0);
+      assert_true(xz <= xy + yz + TOLERANCE && xy <= xz + yz + TOLERANCE && yz <= xy + xz + TOLERANCE);
+      /* A projection brings no two points farther apart. */
+      assert_true(xy <= w2(n, m, d, x, wx, y, wy) * (1 + TOLERANCE));
+      for (size_t i = 0; i < n * d; i++) a[i] = -3 * (x[i] + 0.5 + (double)(i % d));
+      for (size_t i = 0; i < m * d; i++) b[i] = -3 * (y[i] + 0.5 + (double)(i % d));
+      assert_true(fabs(sliced(n, m, d, a, wx, b, wy) - 3 * xy) <= 3 * TOLERANCE * xy);
+    }
+}
+
 /* Rows of weight 0 and the order of the rows do not matter. */
 static void order_and_ghosts(void **unused)
 {
@@ -102,6 +139,8 @@ static void order_and_ghosts(void **unused)
   }
   double direct = w2(N, N, 2, x, wx, y, wy);
   assert_true(fabs(w2(2 * N, N, 2, z, wz, y, wy) - direct) <= TOLERANCE * direct);
+  direct = sliced(N, N, 2, x, wx, y, wy);
+  assert_true(fabs(sliced(2 * N, N, 2, z, wz, y, wy) - direct) <= TOLERANCE * direct);
 }
 
 static void grid_axioms(void **unused)
@@ -137,6 +176,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(axioms),
+      cmocka_unit_test(sliced_axioms),
       cmocka_unit_test(order_and_ghosts),
       cmocka_unit_test(grid_axioms),
   };
