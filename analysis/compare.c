@@ -72,12 +72,13 @@ static fg_code fg_compare_estimators(fg_comparison *c, fg_status *st)
   const fg_settings *s = c->settings;
   const char *const *words;
   size_t count;
-  int64_t bins, exact, replicates, permutations;
+  int64_t bins, exact, directions, replicates, permutations;
   double half_width, confidence;
   FG_TRY(fg_settings_words(s, "compare.estimators", &words, &count, st));
   FG_TRY(fg_settings_integer(s, "compare.grid.bins", &bins, st));
   FG_TRY(fg_settings_real(s, "compare.grid.half_width", &half_width, st));
   FG_TRY(fg_settings_integer(s, "compare.exact_points", &exact, st));
+  FG_TRY(fg_settings_integer(s, "compare.directions", &directions, st));
   FG_TRY(fg_settings_integer(s, "compare.replicates", &replicates, st));
   FG_TRY(fg_settings_integer(s, "compare.permutations", &permutations, st));
   FG_TRY(fg_settings_real(s, "compare.confidence", &confidence, st));
@@ -87,6 +88,7 @@ static fg_code fg_compare_estimators(fg_comparison *c, fg_status *st)
     to->grid.bins = (size_t)bins;
     to->grid.half_width = half_width;
     to->exact_points = (size_t)exact;
+    to->directions = (size_t)directions;
     to->replicates = (size_t)replicates;
     to->permutations = (size_t)permutations;
     to->confidence = confidence;

@@ -34,10 +34,10 @@ fg_code fg_compare_lambda_settings(fg_comparison *c, fg_status *st)
   return FG_OK;
 }
 
-/* The exact estimate takes much longer than all else: beside the grid's, it is left out. */
+/* The exact and the sliced estimate take much longer than all else: beside the grid's, they are left out. */
 bool fg_compare_curve_by(const fg_comparison *c, fg_estimator estimator)
 {
-  if (estimator == FG_W2_EXACT && c->wanted[FG_W2_GRID]) return false;
+  if ((estimator == FG_W2_EXACT || estimator == FG_W2_SLICED) && c->wanted[FG_W2_GRID]) return false;
   return c->wanted[estimator];
 }
 
@@ -66,7 +66,9 @@ static fg_estimate fg_curve_nothing(void)
                        .ci_high = NAN,
                        .p_value = NAN,
                        .primal = NAN,
-                       .dual = NAN};
+                       .dual = NAN,
+                       .direction_error = NAN,
+                       .largest = NAN};
 }
 
 static fg_code fg_curve_distances(fg_comparison *c, const double *ode, const double *x, fg_lambda_point *at,

@@ -21,6 +21,10 @@ void fg_put_estimate(fg_tree one, const fg_estimate *e)
   fg_put_count(one, "outside_y", e->outside_y);
   fg_put_real(one, "primal", e->primal);
   fg_put_real(one, "dual", e->dual);
+  if (isfinite(e->largest)) {
+    fg_put_real(one, "direction_error", e->direction_error);
+    fg_put_real(one, "largest", e->largest);
+  }
   fg_put_real(one, "seconds", e->seconds);
 }
 

@@ -51,6 +51,7 @@ typedef struct fg_estimation {
   fg_plan plan;
   double *squared; /* [tasks] */
   fg_w2 value;
+  fg_w2_slices slices; /* sliced: those of the value */
   fg_worker_state *workers;
   int worker_count;
   const fg_progress *progress;
@@ -61,7 +62,7 @@ typedef struct fg_estimation {
 
 const char *fg_estimator_name(fg_estimator estimator)
 {
-  static const char *const names[] = {"exact", "grid", "gaussian"};
+  static const char *const names[] = {"exact", "grid", "gaussian", "sliced"};
   return (unsigned)estimator < FG_ESTIMATORS ? names[estimator] : "unknown";
 }
 
@@ -72,6 +73,7 @@ void fg_estimate_defaults(fg_estimator estimator, fg_estimate_settings *settings
   settings->grid.bins = 64;
   settings->grid.half_width = NAN;
   settings->exact_points = 2000;
+  settings->directions = 100;
   settings->replicates = 40;
   settings->permutations = 99;
   settings->confidence = 0.9;
@@ -84,6 +86,8 @@ static fg_code fg_estimate_check(const fg_estimate_settings *s, fg_status *st)
     return FG_FAIL(st, FG_USAGE, "estimator number %d is not known", (int)s->estimator);
   if (s->estimator == FG_W2_EXACT && s->exact_points < 4)
     return FG_FAIL(st, FG_USAGE, "exact_points is %zu: give at least 4", s->exact_points);
+  if (s->estimator == FG_W2_SLICED && (s->directions < 2 || s->directions > 1000000))
+    return FG_FAIL(st, FG_USAGE, "directions is %zu: the sliced estimator needs 2 to 1000000", s->directions);
   if (s->replicates < 2 || s->replicates > 1000000)
     return FG_FAIL(st, FG_USAGE, "replicates is %zu: an interval needs 2 to 1000000", s->replicates);
   if (s->permutations > 1000000)
@@ -218,7 +222,10 @@ static void fg_estimate_task(void *argument, size_t task, int worker)
     return;
   }
   e->squared[task] = result.squared;
-  if (purpose == FG_FOR_VALUE) e->value = result;
+  if (purpose == FG_FOR_VALUE) {
+    e->value = result;
+    e->slices = state->scratch.slices;
+  }
   pthread_mutex_lock(&e->lock);
   fg_progress_report(e->progress, fg_estimator_name(e->settings->estimator), (double)++e->done,
                      (double)e->plan.tasks);
@@ -245,7 +252,7 @@ static double fg_floor_squared(const fg_estimation *e)
   double x = fg_part_mean(e, FG_FOR_FLOOR_X), y = fg_part_mean(e, FG_FOR_FLOOR_Y), rate = 1;
   if (plan->count[FG_FOR_FLOOR_X_HALF] > 0) {
     double half = fg_part_mean(e, FG_FOR_FLOOR_X_HALF) + fg_part_mean(e, FG_FOR_FLOOR_Y_HALF);
-    double slowest = fmin(0.5, 2 / (double)e->pool.d);
+    double slowest = e->settings->estimator == FG_W2_SLICED ? 0.5 : fmin(0.5, 2 / (double)e->pool.d);
     rate = x + y > 0 ? log2(half / (x + y)) : 1;
     rate = fmin(1, fmax(slowest, rate));
   }
@@ -268,8 +275,10 @@ static double fg_standard_error(const fg_estimation *e)
 
 static void fg_estimate_fill(const fg_estimation *e, fg_estimate *estimate)
 {
+  bool sliced = e->settings->estimator == FG_W2_SLICED;
   double floor = fg_floor_squared(e), squared = e->value.squared;
-  double reach = fg_standard_error(e) *
+  /* All blocks have the same directions: what other ones would have given is a second, independent error. */
+  double reach = hypot(fg_standard_error(e), sliced ? e->slices.standard_error : 0) *
                  fg_student(e->settings->confidence, (double)(e->plan.count[FG_FOR_INTERVAL] - 1));
   estimate->squared = squared;
   estimate->value = e->value.value;
@@ -283,6 +292,8 @@ static void fg_estimate_fill(const fg_estimation *e, fg_estimate *estimate)
   if (e->plan.count[FG_FOR_PERMUTED] > 0)
     estimate->p_value = fg_permutation_p(e->plan.count[FG_FOR_PERMUTED], fg_part(e, FG_FOR_PERMUTED),
                                          *fg_part(e, FG_FOR_OBSERVED));
+  estimate->direction_error = sliced ? e->slices.standard_error : NAN;
+  estimate->largest = sliced ? e->slices.max_value : NAN;
   estimate->used_x = e->plan.use_x;
   estimate->used_y = e->plan.use_y;
   estimate->outside_x = e->pool.outside_x;

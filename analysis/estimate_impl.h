@@ -32,6 +32,7 @@ void fg_pool_clear(fg_pool *pool);
 typedef struct fg_scratch {
   unsigned char *label, *relabel; /* [n + m] each */
   double *a, *b, *weight_a, *weight_b;
+  fg_w2_slices slices; /* sliced: of the last evaluation */
 } fg_scratch;
 
 FG_CHECKED fg_code fg_scratch_create(const fg_pool *pool, size_t rows, fg_scratch *scratch, fg_status *st);

@@ -189,7 +189,8 @@ void fg_scratch_clear(fg_scratch *scratch)
   memset(scratch, 0, sizeof *scratch);
 }
 
-static fg_code fg_distance_exact(const fg_pool *pool, fg_scratch *scratch, fg_w2 *result, fg_status *st)
+/* Copy the labelled rows to a [*count_a, d] and b [*count_b, d], with their weights. */
+static void fg_label_gather(const fg_pool *pool, fg_scratch *scratch, size_t *count_a, size_t *count_b)
 {
   size_t d = pool->d, a = 0, b = 0;
   for (size_t i = 0; i < pool->n + pool->m; i++) {
@@ -201,7 +202,34 @@ static fg_code fg_distance_exact(const fg_pool *pool, fg_scratch *scratch, fg_w2
       scratch->weight_b[b++] = pool->weight ? pool->weight[i] : 1;
     }
   }
-  return fg_w2_exact(a, b, d, scratch->a, scratch->weight_a, scratch->b, scratch->weight_b, result, st);
+  *count_a = a;
+  *count_b = b;
+}
+
+static fg_code fg_distance_exact(const fg_pool *pool, fg_scratch *scratch, fg_w2 *result, fg_status *st)
+{
+  size_t a, b;
+  fg_label_gather(pool, scratch, &a, &b);
+  return fg_w2_exact(a, b, pool->d, scratch->a, scratch->weight_a, scratch->b, scratch->weight_b, result, st);
+}
+
+/* The same directions each time, so that replicates differ by their rows alone. */
+static fg_code fg_distance_sliced(const fg_pool *pool, fg_scratch *scratch, fg_w2 *result, fg_status *st)
+{
+  size_t a, b;
+  fg_w2_slices *slices = &scratch->slices;
+  fg_w2_sliced_settings how = {pool->settings->directions, pool->settings->seed, NULL};
+  fg_label_gather(pool, scratch, &a, &b);
+  FG_TRY(fg_w2_sliced(NULL, &how, a, b, pool->d, scratch->a, scratch->weight_a, scratch->b, scratch->weight_b,
+                      NULL, NULL, slices, st));
+  *result = (fg_w2){.squared = slices->squared,
+                    .value = slices->value,
+                    .primal = slices->squared,
+                    .dual = slices->squared,
+                    .n = slices->n,
+                    .m = slices->m,
+                    .seconds = slices->seconds};
+  return FG_OK;
 }
 
 static fg_code fg_distance_grid(const fg_pool *pool, fg_scratch *scratch, int rough, fg_w2 *result,
@@ -269,6 +297,8 @@ fg_code fg_pool_distance(const fg_pool *pool, fg_scratch *scratch, int rough, fg
     return fg_distance_grid(pool, scratch, rough, result, st);
   case FG_W2_GAUSSIAN:
     return fg_distance_gaussian(pool, scratch, result, st);
+  case FG_W2_SLICED:
+    return fg_distance_sliced(pool, scratch, result, st);
   default:
     return FG_FAIL(st, FG_USAGE, "estimator number %d is not known", (int)pool->settings->estimator);
   }

@@ -3,9 +3,9 @@
 #include <math.h>
 #include <string.h>
 
-enum { FG_ESTIMATORS = 3 };
+enum { FG_ESTIMATORS = 4 };
 /* In the order in which the headline takes them. */
-static const char *const fg_order[FG_ESTIMATORS] = {"grid", "exact", "gaussian"};
+static const char *const fg_order[FG_ESTIMATORS] = {"grid", "exact", "gaussian", "sliced"};
 /* Share of a law beyond the grid from which its distance is no longer that of the laws. */
 static const double fg_grid_lost = 0.01;
 

@@ -117,6 +117,10 @@ static void page_lead(const fg_report *r, const fg_answer *a)
     fg_page_put(page, "Exact optimal transport between ");
   else if (strcmp(a->estimator, "grid") == 0)
     fg_page_put(page, "Optimal transport between histograms of ");
+  else if (strcmp(a->estimator, "sliced") == 0)
+    fg_page_put(page, "Sliced distance, which is smaller than " FG_W2
+                      ": the root mean square over random directions "
+                      "of " FG_W2 " between the projections of ");
   else
     fg_page_put(page, "Distance between Gaussians fitted to each law, a lower bound, from ");
   fg_page_count(page, a->used_x, "not recorded");

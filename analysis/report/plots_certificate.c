@@ -105,7 +105,7 @@ void fg_plot_certificate(const fg_run *run, fg_plots *plots)
 /* The estimator of the headline when the curve has it, else the first that it has. */
 static const json_t *curve_estimate(const json_t *point, const char **name)
 {
-  static const char *const order[] = {"grid", "exact", "gaussian"};
+  static const char *const order[] = {"grid", "exact", "gaussian", "sliced"};
   const json_t *w2 = fg_run_find(point, "w2");
   for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
     const json_t *one = fg_run_find(w2, order[i]);

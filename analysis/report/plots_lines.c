@@ -2,7 +2,8 @@
 
 #include <math.h>
 
-static const char *const estimators[] = {"exact", "grid", "gaussian"};
+enum { ESTIMATORS = 4 };
+static const char *const estimators[ESTIMATORS] = {"exact", "grid", "gaussian", "sliced"};
 static const char *const pairs[] = {"ode_sde", "ode_target", "sde_target"};
 static const char *const pair_labels[] = {"ODE \xe2\x80\x93 SDE", "ODE \xe2\x80\x93 target",
                                           "SDE \xe2\x80\x93 target"};
@@ -35,7 +36,7 @@ void fg_plot_estimates(const fg_run *run, fg_plots *plots)
   int rows = 0;
   double least = INFINITY, most = 0;
   fg_page_put(script, "$estimates << EOD\n");
-  for (int e = 0; e < 3; e++)
+  for (int e = 0; e < ESTIMATORS; e++)
     for (int p = 0; p < 3; p++) {
       const json_t *one = fg_run_find(fg_run_find(fg_run_find(run->results, "w2"), estimators[e]), pairs[p]);
       double value = fg_run_real(one, "value"), floor_value = fg_run_real(one, "floor");

@@ -86,8 +86,8 @@ static bool all_have(const fg_sweep_view *view, const char *estimator)
 /* The grid takes all particles, the exact estimate a part of them. */
 static const char *choose_estimator(const fg_sweep_view *view)
 {
-  static const char *const order[] = {"grid", "exact", "gaussian"};
-  for (size_t i = 0; i < 3; i++)
+  static const char *const order[] = {"grid", "exact", "gaussian", "sliced"};
+  for (size_t i = 0; i < sizeof order / sizeof *order; i++)
     if (all_have(view, order[i])) return order[i];
   return NULL;
 }

@@ -8,7 +8,7 @@
 #include "analysis/statistics.h"
 #include "analysis/transport/transport.h"
 
-enum { FG_DIGIT_BITS = 11, FG_DIGITS = 6, FG_BUCKETS = 1 << FG_DIGIT_BITS };
+enum { FG_DIGIT_BITS = 8, FG_DIGITS = 8, FG_BUCKETS = 1 << FG_DIGIT_BITS };
 
 /* A projected row: its place as a whole number that sorts like the double. */
 typedef struct fg_mark {

@@ -77,13 +77,20 @@ FG_CHECKED FG_API fg_code fg_w2_sliced(fg_threads *threads, const fg_w2_sliced_s
 
 /* ---- an estimate with its floor and interval ------------------------------------------- */
 
-typedef enum fg_estimator { FG_W2_EXACT, FG_W2_GRID, FG_W2_GAUSSIAN, FG_ESTIMATORS } fg_estimator;
+typedef enum fg_estimator {
+  FG_W2_EXACT,
+  FG_W2_GRID,
+  FG_W2_GAUSSIAN,
+  FG_W2_SLICED,
+  FG_ESTIMATORS
+} fg_estimator;
 FG_API const char *fg_estimator_name(fg_estimator estimator);
 
 typedef struct fg_estimate_settings {
   fg_estimator estimator;
   fg_w2_grid_settings grid;
   size_t exact_points; /* exact: at most this many rows of each side are used (default 2000) */
+  size_t directions;   /* sliced: at least 2 (default 100), the same for all replicates */
   size_t replicates;   /* subsamples for the interval (default 40) */
   size_t permutations; /* for the p-value (default 99; 0: none) */
   double confidence;   /* 0.9 */
@@ -97,6 +104,8 @@ typedef struct fg_estimate {
   double ci_low, ci_high; /* of `value` */
   double p_value;         /* permutation: is the gap larger than the floor? NaN if none */
   double primal, dual;
+  double direction_error;      /* sliced: of `squared`, over directions; within the interval. Others: NaN */
+  double largest;              /* sliced: along the best of its directions, W2 units. Others: NaN */
   size_t used_x, used_y;       /* rows that entered */
   size_t outside_x, outside_y; /* grid: rows beyond the half width */
   double seconds;

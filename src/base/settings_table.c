@@ -170,7 +170,7 @@ static const fg_setting fg_table[] = {
 
     /* ---- comparison ---- */
     INTEGER("compare.particles", "20000", 4, 1e9, "", "Particles drawn from each law."),
-    WORDS("compare.estimators", "[exact, grid, gaussian]", "exact grid gaussian",
+    WORDS("compare.estimators", "[exact, grid, gaussian]", "exact grid gaussian sliced",
           "Estimators of W2; grid needs two dimensions."),
     INTEGER("compare.grid.bins", "64", 2, 1024, "",
             "Nodes per axis of the histograms of the grid estimator."),
@@ -181,6 +181,7 @@ static const fg_setting fg_table[] = {
          "Also report distances of the particles within [-box, box]^d; 0: no box, nothing is cut."),
     INTEGER("compare.exact_points", "2000", 4, 32768, "",
             "Most particles of each side that enter the exact estimator."),
+    INTEGER("compare.directions", "100", 2, 1e6, "", "Random directions of the sliced estimator."),
     INTEGER("compare.replicates", "40", 2, 1e5, "", "Subsamples behind each confidence interval."),
     INTEGER("compare.permutations", "99", 0, 1e5, "", "Permutations behind each p-value; 0: none."),
     REAL("compare.confidence", "0.9", 0.01, 0.9999, "", "Level of the confidence intervals."),

@@ -23,17 +23,19 @@ static fg_code read_side(const char *word, fg_samples *samples, fg_status *st)
 static fg_code read_settings(const fg_settings *settings, fg_estimator estimator, fg_estimate_settings *to,
                              fg_status *st)
 {
-  int64_t bins, points, replicates, permutations, seed;
+  int64_t bins, points, directions, replicates, permutations, seed;
   fg_estimate_defaults(estimator, to);
   FG_TRY(fg_settings_integer(settings, "compare.grid.bins", &bins, st));
   FG_TRY(fg_settings_real(settings, "compare.grid.half_width", &to->grid.half_width, st));
   FG_TRY(fg_settings_integer(settings, "compare.exact_points", &points, st));
+  FG_TRY(fg_settings_integer(settings, "compare.directions", &directions, st));
   FG_TRY(fg_settings_integer(settings, "compare.replicates", &replicates, st));
   FG_TRY(fg_settings_integer(settings, "compare.permutations", &permutations, st));
   FG_TRY(fg_settings_real(settings, "compare.confidence", &to->confidence, st));
   FG_TRY(fg_settings_integer(settings, "seed", &seed, st));
   to->grid.bins = (size_t)bins;
   to->exact_points = (size_t)points;
+  to->directions = (size_t)directions;
   to->replicates = (size_t)replicates;
   to->permutations = (size_t)permutations;
   to->seed = (uint64_t)seed;
@@ -79,6 +81,10 @@ static void put_json(json_t *root, const char *name, const fg_estimate *e)
       real_or_null(e->primal), "dual", real_or_null(e->dual), "used_x", (json_int_t)e->used_x, "used_y",
       (json_int_t)e->used_y, "outside_x", (json_int_t)e->outside_x, "outside_y", (json_int_t)e->outside_y,
       "seconds", real_or_null(e->seconds));
+  if (isfinite(e->largest)) {
+    json_object_set_new(one, "direction_error", json_real(e->direction_error));
+    json_object_set_new(one, "largest", json_real(e->largest));
+  }
   json_object_set_new(root, name, one);
 }
 
@@ -92,6 +98,8 @@ static void put_line(const char *name, const fg_estimate *e)
   snprintf(p, sizeof p, isfinite(e->p_value) ? "%.4g" : "-", e->p_value);
   printf("%-9s %-12.6g %-12.4g %-24s %-7s %zu, %zu\n", name, e->value, e->floor, interval, p, e->used_x,
          e->used_y);
+  if (isfinite(e->largest))
+    printf("%-9s %-12.6g along the best of its directions, a lower bound of W2\n", "", e->largest);
   if (e->outside_x || e->outside_y)
     printf("%-9s %zu and %zu rows lie outside the grid and are left out: see compare.grid.half_width\n", "",
            e->outside_x, e->outside_y);

@@ -356,7 +356,7 @@ static const char *cell(const json_t *from, const char *const *path, char text[3
 
 static void put_table(const json_t *root, const char *folder)
 {
-  static const char *const estimators[] = {"grid", "exact", "gaussian"};
+  static const char *const estimators[] = {"grid", "exact", "gaussian", "sliced"};
   static const char *const residual[] = {"residual", "mean_square", NULL};
   char a[32], b[32], c[32], d[32];
   const json_t *members = json_object_get(root, "members");
@@ -365,7 +365,7 @@ static void put_table(const json_t *root, const char *folder)
   for (size_t k = 0; k < json_array_size(members); k++) {
     const json_t *one = json_array_get(members, k), *w2 = json_object_get(one, "w2");
     const char *by = "-";
-    for (size_t e = 3; e-- > 0;)
+    for (size_t e = sizeof estimators / sizeof *estimators; e-- > 0;)
       if (json_object_get(w2, estimators[e])) by = estimators[e];
     const char *const gap[] = {"w2", by, "ode_sde", "value", NULL},
                       *const ode[] = {"w2", by, "ode_target", "value", NULL},

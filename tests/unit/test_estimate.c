@@ -45,9 +45,16 @@ static fg_estimate_settings settings_for(fg_estimator estimator)
   s.exact_points = 300;
   s.grid.bins = 24;
   s.grid.half_width = 3.5;
+  s.directions = 20;
   s.permutations = 39;
   s.seed = 5;
   return s;
+}
+
+/* How a shift of the plane counts: half its square over directions, give or take those that were drawn. */
+static double whole(fg_estimator estimator)
+{
+  return estimator == FG_W2_SLICED ? sqrt(2) : 1;
 }
 
 static fg_estimate run(fg_threads *threads, const fg_estimate_settings *s, size_t n, size_t m,
@@ -66,12 +73,14 @@ static void defaults_and_names(void **unused)
   fg_estimate_defaults(FG_W2_GRID, &s);
   assert_int_equal(s.estimator, FG_W2_GRID);
   assert_int_equal(s.exact_points, 2000);
+  assert_int_equal(s.directions, 100);
   assert_int_equal(s.replicates, 40);
   assert_int_equal(s.permutations, 99);
   assert_true(s.confidence == 0.9);
   assert_string_equal(fg_estimator_name(FG_W2_EXACT), "exact");
   assert_string_equal(fg_estimator_name(FG_W2_GRID), "grid");
   assert_string_equal(fg_estimator_name(FG_W2_GAUSSIAN), "gaussian");
+  assert_string_equal(fg_estimator_name(FG_W2_SLICED), "sliced");
 }
 
 /* Where all rows are used the value is the plain distance, weights and outside rows included. */
@@ -96,6 +105,17 @@ static void value_is_the_distance(void **unused)
     e = run(NULL, &s, N, N, p->x, wx, p->y, wy);
     assert_int_equal(fg_w2_gaussian(N, N, 2, p->x, wx, p->y, wy, &w2, &st), FG_OK);
     assert_true(fabs(e.squared - w2.squared) <= 1e-12);
+    assert_true(isnan(e.largest) && isnan(e.direction_error));
+
+    fg_w2_sliced_settings slicing = {20, 5, NULL};
+    fg_w2_slices slices;
+    s = settings_for(FG_W2_SLICED);
+    e = run(NULL, &s, N, N, p->x, wx, p->y, wy);
+    assert_int_equal(fg_w2_sliced(NULL, &slicing, N, N, 2, p->x, wx, p->y, wy, NULL, NULL, &slices, &st),
+                     FG_OK);
+    assert_true(fabs(e.squared - slices.squared) <= 1e-12 && fabs(e.largest - slices.max_value) <= 1e-12);
+    assert_true(fabs(e.direction_error - slices.standard_error) <= 1e-12);
+    assert_int_equal(e.used_x, N);
 
     s = settings_for(FG_W2_GRID);
     s.grid.half_width = 1.5;
@@ -146,8 +166,9 @@ static void gap_and_no_gap(void **unused)
   for (int k = 0; k < FG_ESTIMATORS; k++) {
     fg_estimate_settings s = settings_for((fg_estimator)k);
     fg_estimate e = run(NULL, &s, N, N, wide->x, NULL, wide->y, NULL);
+    double full = whole((fg_estimator)k), low = full * e.ci_low, high = full * e.ci_high;
     assert_true(e.p_value == 1.0 / 40); /* the smallest that 39 permutations can give */
-    assert_true(e.ci_low < 1 && 1 < e.ci_high && e.ci_low > 0.7 && e.ci_high < 1.3);
+    assert_true(low < 1 && 1 < high && low > 0.7 && high < 1.3);
     assert_true(e.ci_low < e.value && e.value < e.ci_high);
     assert_true(e.value > 2 * e.floor);
     e = run(NULL, &s, N, N, none->x, NULL, none->y, NULL);
@@ -172,6 +193,12 @@ static void interval_has_the_right_width(void **unused)
     fg_estimate e = run(NULL, &s, N, N, p->x, NULL, p->y, NULL);
     double used = (double)e.used_x, half = e.ci_high * e.ci_high - e.squared;
     double expected = 1.649 * 2 * 3 * 0.7 * sqrt(2 / used); /* Student's t for 399 */
+    if (k == FG_W2_SLICED) {
+      /* (direction . 3)^2: variance 9^2 / 8 over the circle, of which 20 give the error to a fifth and more */
+      assert_true(fabs(e.direction_error / (9 / sqrt(8 * 20)) - 1) < 0.4);
+      half = sqrt(half * half - 1.649 * 1.649 * e.direction_error * e.direction_error);
+      expected *= e.squared / 9; /* the mean of direction direction' instead of I, along the shift */
+    }
     /* 400 replicates tell a standard deviation to 4 %; one sample's own variance adds as much. */
     if (!(fabs(half / expected - 1) < 0.2))
       fail_msg("%s: %g, expected %g", fg_estimator_name((fg_estimator)k), half, expected);
@@ -256,6 +283,10 @@ static void refused(void **unused)
   s = settings_for(FG_W2_EXACT);
   s.exact_points = 1;
   assert_int_equal(CALL(N, N, 2, p->x, NULL), FG_USAGE);
+  s = settings_for(FG_W2_SLICED);
+  s.directions = 1;
+  assert_int_equal(CALL(N, N, 2, p->x, NULL), FG_USAGE);
+  assert_non_null(strstr(st.message, "directions is 1"));
   s = settings_for(FG_W2_GRID);
   assert_int_equal(CALL(N, N / 2, 4, p->x, NULL), FG_USAGE); /* not in the plane (never read) */
   s.grid.half_width = 1e-9;
@@ -320,8 +351,16 @@ static void degenerate(void **unused)
     }
     fg_estimate e = run(NULL, &s, 50, 50, x, NULL, y, NULL);
     double gap = y[1] - x[1];
+    if (k == FG_W2_SLICED) { /* only directions are uncertain */
+      assert_true(e.largest <= gap && e.largest > 0.9 * gap && e.value < gap);
+      double reach = 1.685 * e.direction_error; /* Student's t for 39 */
+      assert_true(fabs(e.ci_high * e.ci_high - e.squared - reach) < 1e-3 * reach);
+      assert_true(fabs(e.squared - e.ci_low * e.ci_low - reach) < 1e-3 * reach);
+      gap = e.value;
+    } else {
+      assert_true(fabs(e.ci_low - gap) < 1e-7 && fabs(e.ci_high - gap) < 1e-7);
+    }
     assert_true(fabs(e.value - gap) < 1e-12 && e.floor < 1e-12);
-    assert_true(fabs(e.ci_low - gap) < 1e-7 && fabs(e.ci_high - gap) < 1e-7);
     assert_true(e.p_value == 1.0 / 40);
     e = run(NULL, &s, 50, 50, x, NULL, x, NULL);
     assert_true(e.value == 0 && e.floor == 0 && e.ci_low == 0 && e.ci_high == 0 && e.p_value == 1);
