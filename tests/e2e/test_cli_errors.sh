@@ -132,6 +132,11 @@ good --threads 2 evaluate exact:gmm9 points.csv
 holds 't,x1,x2,phi,phi_t,s1,s2,laplacian,residual'
 good distance a.csv a.csv --estimator exact,gaussian --set compare.replicates=10 --set compare.permutations=0
 holds 'gaussian'
+good distance a.csv a.csv --estimator sliced --set compare.directions=7 --set compare.permutations=0
+holds 'along the best of its directions'
+good distance a.csv a.csv --set 'compare.estimators=[sliced]' --json
+holds '"direction_error"'
+expect 2 'compare.directions' distance a.csv a.csv --estimator sliced --set compare.directions=1
 expect 2 'need at least 4' distance b.csv b.csv
 good sample exact:gmm9 --flow ode --log-density --count 20 --out x.csv
 head -1 x.csv >out.txt
