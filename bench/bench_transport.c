@@ -1,5 +1,6 @@
 /* needs: analysis */
-/* Exact and grid W2 against POT's emd2 (bench/peers/transport_pot.py), in one run, on the same bits.
+/* Exact and grid W2 against POT's emd2, sliced W2 against its sliced distance along the same directions
+ * (bench/peers/transport_pot.py), in one run, on the same bits.
  *
  *     bench_transport [PYTHON]        from the project's root; default /usr/bin/python3; without POT only our own
  *                                     times are printed
@@ -14,15 +15,18 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "analysis/statistics.h"
 #include "flowgap/flowgap.h"
 #include "formula/random.h"
+
+enum { DIRECTIONS = 100 };
 
 typedef struct problem {
   const char
       *kind; /* "exact": nine modes (d = 2) or one cloud; "grid": rings against a blurred shift of them */
   size_t size, dimension;
   int runs, peer_runs;
-  double *data; /* exact: x then y; grid: p then q */
+  double *data; /* exact: x then y; sliced: and directions; grid: p then q */
   size_t count;
   double seconds, spread, squared;
 } problem;
@@ -42,6 +46,8 @@ static void fill_points(problem *p)
       p->data[i * d + k] = fg_normal(17, 2, i, 0, (uint32_t)k) * (d == 2 ? sqrt(0.3) : 1) +
                            (d == 2 ? 5.0 * (mode.w[k] % 3) : 0);
   }
+  for (uint64_t k = 0; p->count > 2 * p->size * d && k < DIRECTIONS; k++)
+    fg_direction(17, k, d, p->data + (2 * p->size + k) * d);
 }
 
 /* Two rings of 3e5 points each side, as the published comparisons have them. */
@@ -77,6 +83,13 @@ static int solve(problem *p)
     size_t half = p->count / 2;
     if (strcmp(p->kind, "exact") == 0) {
       rc = fg_w2_exact(p->size, p->size, p->dimension, p->data, NULL, p->data + half, NULL, &w2, &st);
+    } else if (strcmp(p->kind, "sliced") == 0) {
+      const double *y = p->data + p->size * p->dimension;
+      fg_w2_sliced_settings settings = {DIRECTIONS, 0, y + p->size * p->dimension};
+      fg_w2_slices slices;
+      rc = fg_w2_sliced(NULL, &settings, p->size, p->size, p->dimension, p->data, NULL, y, NULL, NULL, NULL,
+                        &slices, &st);
+      w2 = (fg_w2){.squared = slices.squared, .seconds = slices.seconds};
     } else {
       fg_w2_grid_settings grid = {p->size, 3.5};
       rc = fg_w2_grid(&grid, p->data, p->data + half, &w2, &st);
@@ -126,7 +139,7 @@ static int compare(problem *problems, size_t count, const char *python, const ch
       if (strcmp(name, got) != 0) continue;
       lines++;
       double off = fabs(squared / problems[k].squared - 1);
-      printf("%-6s %5zu d %2zu  flowgap %8.4f s  POT %8.4f s  ratio %6.2f  values differ by %.1e\n",
+      printf("%-6s %6zu d %2zu  flowgap %8.4f s  POT %8.4f s  ratio %6.2f  values differ by %.1e\n",
              problems[k].kind, problems[k].size, problems[k].dimension, problems[k].seconds, seconds,
              seconds / problems[k].seconds, off);
       ok = ok && off < 1e-9;
@@ -140,11 +153,11 @@ static int compare(problem *problems, size_t count, const char *python, const ch
 
 int main(int argc, char **argv)
 {
-  problem problems[] = {{"exact", 1000, 2, 5, 3, NULL, 0, 0, 0, 0},
-                        {"exact", 2000, 2, 5, 3, NULL, 0, 0, 0, 0},
-                        {"exact", 4000, 2, 3, 1, NULL, 0, 0, 0, 0},
-                        {"exact", 2000, 10, 3, 1, NULL, 0, 0, 0, 0},
-                        {"grid", 64, 2, 5, 3, NULL, 0, 0, 0, 0}};
+  problem problems[] = {
+      {"exact", 1000, 2, 5, 3, NULL, 0, 0, 0, 0},    {"exact", 2000, 2, 5, 3, NULL, 0, 0, 0, 0},
+      {"exact", 4000, 2, 3, 1, NULL, 0, 0, 0, 0},    {"exact", 2000, 10, 3, 1, NULL, 0, 0, 0, 0},
+      {"sliced", 100000, 2, 3, 1, NULL, 0, 0, 0, 0}, {"sliced", 100000, 10, 3, 1, NULL, 0, 0, 0, 0},
+      {"grid", 64, 2, 5, 3, NULL, 0, 0, 0, 0}};
   size_t count = sizeof problems / sizeof *problems;
   char folder[] = "/tmp/flowgap-bench-XXXXXX", name[64], path[256];
   struct utsname machine;
@@ -155,8 +168,9 @@ int main(int argc, char **argv)
   int ok = 1;
   for (size_t k = 0; ok && k < count; k++) {
     problem *p = &problems[k];
-    int points = strcmp(p->kind, "exact") == 0;
+    int points = strcmp(p->kind, "grid") != 0;
     p->count = 2 * p->size * (points ? p->dimension : p->size);
+    if (strcmp(p->kind, "sliced") == 0) p->count += DIRECTIONS * p->dimension;
     p->data = malloc(p->count * sizeof *p->data);
     if (!p->data) return 1;
     if (points)
@@ -165,7 +179,7 @@ int main(int argc, char **argv)
       ok = fill_histograms(p);
     ok = ok && solve(p) && write_problem(p, folder);
     if (ok)
-      printf("%-6s %5zu d %2zu  %8.4f s, spread %.4f s over %d runs, W2^2 %.10g\n", p->kind, p->size,
+      printf("%-6s %6zu d %2zu  %8.4f s, spread %.4f s over %d runs, W2^2 %.10g\n", p->kind, p->size,
              p->dimension, p->seconds, p->spread, p->runs, p->squared);
     fflush(stdout);
   }

@@ -40,6 +40,13 @@ grep -q 'The box leaves out' boxed/results.json || fail "no warning about the bo
   --set compare.replicates=2 --set compare.estimators=[gaussian] --out speck
 grep -q 'The box leaves out .*(at most \(99\.[0-9]\|100\) %)' speck/results.json || fail "the share outside a speck is not 99.x %"
 
+# sliced alone: its own members, and a page that says what it is
+"$flowgap" compare exact:gmm9 "${small[@]}" --set compare.estimators=[sliced] --set compare.directions=10 \
+  --set 'compare.lambdas=[0, 1]' --out slices
+[ "$(grep -c '"direction_error"' slices/results.json)" -ge 3 ] || fail "no errors over directions: $(cat slices/results.json)"
+grep -q 'Sliced distance, which is smaller than' slices/report.html || fail "the page does not say what sliced is"
+grep -q '<b>sliced</b>: root of the mean' slices/report.html || fail "no note on sliced"
+
 # an ODE on a grid of its own: states are kept at the times that both grids have
 "$flowgap" compare exact:gmm9 "${small[@]}" --set flow.sde.steps=50 --set 'flow.sde.grid=[]' \
   --set flow.ode.method=heun --set flow.ode.steps=70 --out grids
