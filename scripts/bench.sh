@@ -16,6 +16,17 @@ unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE
 export OMP_NUM_THREADS=$threads
 python=/usr/bin/python3
 at=build/bench/bench
+
+# A benchmark whose lines begin `NAME ... TIME ms` and its peer, `NAME best SECONDS`: both, then the ratios.
+beside() {
+  $at/"$1" "$threads" | tee bench/results/.ours
+  $python bench/peers/"$2".py "$threads" 5 | tee bench/results/.theirs
+  awk 'FILENAME ~ /ours/ && / ms / {for (i = 1; i <= NF; i++) if ($i == "ms") ours[$1] = $(i - 1) / 1000}
+       FILENAME ~ /theirs/ && $2 == "best" {printf "%s: ratio of wall times %.1f\n", $1, $3 / ours[$1]}' \
+    bench/results/.ours bench/results/.theirs
+  rm -f bench/results/.ours bench/results/.theirs
+}
+
 {
   echo "# $(date -u +%Y-%m-%d), $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $threads threads, load $(cut -d' ' -f1 /proc/loadavg)"
   echo "# commit $(git rev-parse --short HEAD), $(cc --version | head -n 1), Release"
@@ -30,21 +41,11 @@ at=build/bench/bench
   echo "## bench_ode: 1000 particles by CVODE, beside SciPy's RK45 on PyTorch"
   $at/bench_ode --threads "$threads" ${weights:+--weights "$weights"} --peer "$python bench/peers/ode_scipy_torch.py"
   echo "## bench_train: training steps and sampling of DIS, beside PyTorch"
-  $at/bench_train "$threads" | tee bench/results/.ours
-  $python bench/peers/train_torch.py "$threads" 5 | tee bench/results/.theirs
-  awk 'FILENAME ~ /ours/ && / ms / {for (i = 1; i <= NF; i++) if ($i == "ms") ours[$1] = $(i - 1) / 1000}
-       FILENAME ~ /theirs/ && $2 == "best" {printf "%s: ratio of wall times %.1f\n", $1, $3 / ours[$1]}' \
-    bench/results/.ours bench/results/.theirs
-  rm -f bench/results/.ours bench/results/.theirs
+  beside bench_train train_torch
   echo "## bench_train scale: cost against batch and steps"
   $at/bench_train scale "$threads"
   echo "## bench_points: denoising and Fokker-Planck residual with gradients, beside PyTorch"
-  $at/bench_points "$threads" | tee bench/results/.ours
-  $python bench/peers/points_torch.py "$threads" 5 | tee bench/results/.theirs
-  awk 'FILENAME ~ /ours/ && / ms / {for (i = 1; i <= NF; i++) if ($i == "ms") ours[$1] = $(i - 1) / 1000}
-       FILENAME ~ /theirs/ && $2 == "best" {printf "%s: ratio of wall times %.1f\n", $1, $3 / ours[$1]}' \
-    bench/results/.ours bench/results/.theirs
-  rm -f bench/results/.ours bench/results/.theirs
+  beside bench_points points_torch
   echo "## bench_points scale: cost against points and dimension"
   $at/bench_points scale "$threads"
   echo "## bench_transport: W2 beside POT"

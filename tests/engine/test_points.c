@@ -16,41 +16,63 @@ static const points_shape embedded = {
     FG_POTENTIAL, FG_OUTPUT_SCORE, FG_GELU, FG_TIME_EMBEDDED, true, D, 3, 20, 3};
 static const points_shape vector = {FG_VECTOR, FG_OUTPUT_NOISE, FG_TANH, FG_TIME_LAST, false, D, 3, 20, 3};
 
-static void run(const char *name, int threads, const points_shape *shape, fg_point_loss kind, int probes,
-                size_t n, size_t group, int twice, outcome *out)
-{
-  fg_process_settings p;
+typedef struct setup {
   fg_process *process;
   fg_engine *engine;
   fg_model *model;
+  points_net net;
   points_batch b;
-  static points_net net;
+} setup;
+
+static void setup_open(setup *s, const char *engine, int threads, const points_shape *shape, size_t n,
+                       size_t group)
+{
+  fg_process_settings p;
   fg_process_defaults(FG_PROCESS_VP, &p);
-  CASE_OK(fg_process_create(&p, &process, &case_status));
-  CASE_OK(fg_engine_open(name, threads, &engine, &case_status));
-  points_net_open(&net, shape);
-  CASE_OK(fg_model_network(engine, &net.s, process, &model, &case_status));
-  points_batch_open(&b, engine, process, n, group, D, 0.2, 0.9);
-  const fg_field *f = fg_model_field(model);
+  CASE_OK(fg_process_create(&p, &s->process, &case_status));
+  CASE_OK(fg_engine_open(engine, threads, &s->engine, &case_status));
+  points_net_open(&s->net, shape);
+  CASE_OK(fg_model_network(s->engine, &s->net.s, s->process, &s->model, &case_status));
+  points_batch_open(&s->b, s->engine, s->process, n, group, D, 0.2, 0.9);
+}
+
+static void setup_close(setup *s)
+{
+  points_batch_close(&s->b);
+  fg_model_destroy(&s->model);
+  fg_engine_close(&s->engine);
+  fg_process_destroy(&s->process);
+}
+
+static fg_code points_of(setup *s)
+{
+  return s->engine->ops->points(s->engine, s->engine->threads, fg_model_field(s->model), &s->b.r,
+                                &case_status);
+}
+
+static void run(const char *name, int threads, const points_shape *shape, fg_point_loss kind, int probes,
+                size_t n, size_t group, int twice, outcome *out)
+{
+  static setup s;
+  setup_open(&s, name, threads, shape, n, group);
+  const fg_field *f = fg_model_field(s.model);
   out->bytes = fg_network_pack_size(f) * sizeof(double);
   out->packed = malloc(out->bytes);
   assert_non_null(out->packed);
-  CASE_OK(engine->ops->alloc(engine, out->bytes, &b.r.gradient, &case_status));
-  b.r.kind = kind;
-  b.r.probes = probes;
+  CASE_OK(s.engine->ops->alloc(s.engine, out->bytes, &s.b.r.gradient, &case_status));
+  s.b.r.kind = kind;
+  s.b.r.probes = probes;
   for (int k = 0; k <= twice; k++) {
-    b.r.accumulate = k;
-    CASE_OK(engine->ops->points(engine, engine->threads, f, &b.r, &case_status));
+    s.b.r.accumulate = k;
+    CASE_OK(points_of(&s));
   }
-  out->loss = b.r.loss;
-  out->loss_se = b.r.loss_se;
-  CASE_OK(engine->ops->download(engine, out->value, b.r.value, 0, n * sizeof *out->value, &case_status));
-  CASE_OK(engine->ops->download(engine, out->packed, b.r.gradient, 0, out->bytes, &case_status));
-  engine->ops->free(engine, &b.r.gradient);
-  points_batch_close(&b);
-  fg_model_destroy(&model);
-  fg_engine_close(&engine);
-  fg_process_destroy(&process);
+  out->loss = s.b.r.loss;
+  out->loss_se = s.b.r.loss_se;
+  CASE_OK(
+      s.engine->ops->download(s.engine, out->value, s.b.r.value, 0, n * sizeof *out->value, &case_status));
+  CASE_OK(s.engine->ops->download(s.engine, out->packed, s.b.r.gradient, 0, out->bytes, &case_status));
+  s.engine->ops->free(s.engine, &s.b.r.gradient);
+  setup_close(&s);
 }
 
 static void check_same(const points_shape *shape, fg_point_loss kind, int probes, size_t n, size_t group)
@@ -111,26 +133,17 @@ static void test_standard_error(void **state)
 static void test_probes(void **state)
 {
   enum { POINTS = 40, DRAWS = 400 };
-  fg_process_settings p;
-  fg_process *process;
-  fg_engine *engine;
-  fg_model *model;
-  points_batch b;
-  static points_net net;
+  static setup s;
   double exact[POINTS], value[POINTS], sum[POINTS] = {0}, squares[POINTS] = {0};
   (void)state;
-  fg_process_defaults(FG_PROCESS_VP, &p);
-  CASE_OK(fg_process_create(&p, &process, &case_status));
-  CASE_OK(fg_engine_open("cpu", 2, &engine, &case_status));
-  points_net_open(&net, &potential);
-  CASE_OK(fg_model_network(engine, &net.s, process, &model, &case_status));
-  points_batch_open(&b, engine, process, POINTS, 1, D, 0.2, 0.9);
-  b.r.kind = FG_LOSS_RESIDUAL;
+  setup_open(&s, "cpu", 2, &potential, POINTS, 1);
+  s.b.r.kind = FG_LOSS_RESIDUAL;
   for (uint32_t draw = 0; draw <= DRAWS; draw++) {
-    b.r.probes = draw > 0;
-    b.r.draw = draw;
-    CASE_OK(engine->ops->points(engine, engine->threads, fg_model_field(model), &b.r, &case_status));
-    CASE_OK(engine->ops->download(engine, draw ? value : exact, b.r.value, 0, sizeof value, &case_status));
+    s.b.r.probes = draw > 0;
+    s.b.r.draw = draw;
+    CASE_OK(points_of(&s));
+    CASE_OK(
+        s.engine->ops->download(s.engine, draw ? value : exact, s.b.r.value, 0, sizeof value, &case_status));
     for (size_t i = 0; i < POINTS && draw > 0; i++) {
       sum[i] += value[i] / DRAWS;
       squares[i] += (value[i] - exact[i]) * (value[i] - exact[i]) / DRAWS;
@@ -142,37 +155,20 @@ static void test_probes(void **state)
     assert_true(fabs(sum[i] - exact[i]) <= 4 * sqrt(squares[i] / DRAWS) + 1e-10);
   }
   assert_true(spread > 1e-6); /* the probes do differ */
-  points_batch_close(&b);
-  fg_model_destroy(&model);
-  fg_engine_close(&engine);
-  fg_process_destroy(&process);
+  setup_close(&s);
 }
 
 static void refuse(const points_shape *shape, fg_point_loss kind, size_t n, size_t group, fg_code expected,
                    const char *says)
 {
-  fg_process_settings p;
-  fg_process *process;
-  fg_engine *engine;
-  fg_model *model;
-  points_batch b;
-  static points_net net;
-  fg_process_defaults(FG_PROCESS_VP, &p);
-  CASE_OK(fg_process_create(&p, &process, &case_status));
-  CASE_OK(fg_engine_open("cpu", 1, &engine, &case_status));
-  points_net_open(&net, shape);
-  CASE_OK(fg_model_network(engine, &net.s, process, &model, &case_status));
-  points_batch_open(&b, engine, process, 64, 1, D, 0.2, 0.9);
-  b.r.kind = kind;
-  b.r.n = n;
-  b.r.group = group;
-  assert_int_equal(engine->ops->points(engine, engine->threads, fg_model_field(model), &b.r, &case_status),
-                   expected);
+  static setup s;
+  setup_open(&s, "cpu", 1, shape, 64, 1);
+  s.b.r.kind = kind;
+  s.b.r.n = n;
+  s.b.r.group = group;
+  assert_int_equal(points_of(&s), expected);
   assert_non_null(strstr(case_status.message, says));
-  points_batch_close(&b);
-  fg_model_destroy(&model);
-  fg_engine_close(&engine);
-  fg_process_destroy(&process);
+  setup_close(&s);
 }
 
 static void test_refused(void **state)
