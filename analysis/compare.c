@@ -72,27 +72,9 @@ static fg_code fg_compare_estimators(fg_comparison *c, fg_status *st)
   const fg_settings *s = c->settings;
   const char *const *words;
   size_t count;
-  int64_t bins, exact, directions, replicates, permutations;
-  double half_width, confidence;
   FG_TRY(fg_settings_words(s, "compare.estimators", &words, &count, st));
-  FG_TRY(fg_settings_integer(s, "compare.grid.bins", &bins, st));
-  FG_TRY(fg_settings_real(s, "compare.grid.half_width", &half_width, st));
-  FG_TRY(fg_settings_integer(s, "compare.exact_points", &exact, st));
-  FG_TRY(fg_settings_integer(s, "compare.directions", &directions, st));
-  FG_TRY(fg_settings_integer(s, "compare.replicates", &replicates, st));
-  FG_TRY(fg_settings_integer(s, "compare.permutations", &permutations, st));
-  FG_TRY(fg_settings_real(s, "compare.confidence", &confidence, st));
   for (int e = 0; e < FG_ESTIMATORS; e++) {
-    fg_estimate_settings *to = &c->estimate_settings[e];
-    fg_estimate_defaults((fg_estimator)e, to);
-    to->grid.bins = (size_t)bins;
-    to->grid.half_width = half_width;
-    to->exact_points = (size_t)exact;
-    to->directions = (size_t)directions;
-    to->replicates = (size_t)replicates;
-    to->permutations = (size_t)permutations;
-    to->confidence = confidence;
-    to->seed = c->seed;
+    FG_TRY(fg_estimate_from_settings(s, (fg_estimator)e, &c->estimate_settings[e], st));
     for (size_t i = 0; i < count; i++)
       if (strcmp(words[i], fg_estimator_name((fg_estimator)e)) == 0) c->wanted[e] = true;
   }

@@ -152,7 +152,8 @@ void fg_put_lambda_curve(fg_tree root, const fg_comparison *c)
     fg_tree w2 = fg_put_object(at, "w2");
     for (int e = 0; e < FG_ESTIMATORS; e++)
       if (fg_compare_curve_by(c, (fg_estimator)e))
-        fg_put_estimate(fg_put_object(w2, fg_estimator_name((fg_estimator)e)), &point->estimate[e]);
+        fg_put_estimate(fg_put_object(w2, fg_estimator_name((fg_estimator)e)), (fg_estimator)e,
+                        &point->estimate[e]);
     fg_put_real(at, "residual_mean_square", point->has_residual ? point->residual_mean_square : NAN);
     fg_put_real(at, "residual_mean_square_se", point->has_residual ? point->residual_se : NAN);
   }

@@ -33,7 +33,6 @@ static size_t fg_keep_box(const double *x, size_t n, size_t d, double half_width
 static fg_code fg_estimate_pairs(fg_comparison *c, double *const law[FG_LAWS], const size_t rows[FG_LAWS],
                                  fg_estimate out[FG_ESTIMATORS][FG_PAIRS], const char *what, fg_status *st)
 {
-  fg_threads *threads = fg_engine_threads(c->engine);
   for (int e = 0; e < FG_ESTIMATORS; e++) {
     if (!c->wanted[e]) continue;
     for (int p = 0; p < FG_PAIRS; p++) {
@@ -41,13 +40,13 @@ static fg_code fg_estimate_pairs(fg_comparison *c, double *const law[FG_LAWS], c
       if (!law[a] || !law[b]) continue;
       if (fg_progress_cancelled(c->progress))
         return FG_FAIL(st, FG_INTERRUPTED, "interrupted while comparing");
-      fg_code rc = fg_estimate_w2(threads, &c->estimate_settings[e], rows[a], rows[b], c->d, law[a], NULL,
+      fg_code rc = fg_estimate_w2(c->engine, &c->estimate_settings[e], rows[a], rows[b], c->d, law[a], NULL,
                                   law[b], NULL, c->progress, &out[e][p], st);
       if (rc != FG_OK)
-        return fg_status_prefix(st, "W2 (%s) of %s and %s%s: ", fg_estimator_name((fg_estimator)e),
+        return fg_status_prefix(st, "distance (%s) of %s and %s%s: ", fg_estimator_name((fg_estimator)e),
                                 fg_law_names[a], fg_law_names[b], what);
       c->estimated[e][p] = true;
-      fg_compare_log(c, "W2 %s %s%s: %.6g [%.6g, %.6g], floor %.6g, %.2f s",
+      fg_compare_log(c, "distance %s %s%s: %.6g [%.6g, %.6g], floor %.6g, %.2f s",
                      fg_estimator_name((fg_estimator)e), fg_pair_names[p], what, out[e][p].value,
                      out[e][p].ci_low, out[e][p].ci_high, out[e][p].floor, out[e][p].seconds);
     }
@@ -91,9 +90,8 @@ static fg_code fg_estimate_snapshots(fg_comparison *c, fg_status *st)
   settings.permutations = 0;
   size_t block = c->kept * c->d;
   for (size_t k = 0; k < c->snapshots; k++)
-    FG_TRY(fg_estimate_w2(fg_engine_threads(c->engine), &settings, c->kept, c->kept, c->d,
-                          c->snapshot_ode + k * block, NULL, c->snapshot_sde + k * block, NULL, c->progress,
-                          &c->snapshot_estimate[k], st));
+    FG_TRY(fg_estimate_w2(c->engine, &settings, c->kept, c->kept, c->d, c->snapshot_ode + k * block, NULL,
+                          c->snapshot_sde + k * block, NULL, c->progress, &c->snapshot_estimate[k], st));
   return FG_OK;
 }
 

@@ -67,8 +67,10 @@ static fg_estimate fg_curve_nothing(void)
                        .p_value = NAN,
                        .primal = NAN,
                        .dual = NAN,
-                       .direction_error = NAN,
-                       .largest = NAN};
+                       .detail = {NAN, NAN},
+                       .extrapolated = NAN,
+                       .extrapolated_se = NAN,
+                       .extrapolation_rate = NAN};
 }
 
 static fg_code fg_curve_distances(fg_comparison *c, const double *ode, const double *x, fg_lambda_point *at,
@@ -79,8 +81,8 @@ static fg_code fg_curve_distances(fg_comparison *c, const double *ode, const dou
     fg_estimate_settings settings = c->estimate_settings[e];
     size_t rows = fg_curve_rows(c, (fg_estimator)e);
     settings.permutations = 0;
-    fg_code rc = fg_estimate_w2(fg_engine_threads(c->engine), &settings, rows, rows, c->d, ode, NULL, x, NULL,
-                                c->progress, &at->estimate[e], st);
+    fg_code rc = fg_estimate_w2(c->engine, &settings, rows, rows, c->d, ode, NULL, x, NULL, c->progress,
+                                &at->estimate[e], st);
     if (fg_curve_missing(at, rc, st))
       at->estimate[e] = fg_curve_nothing();
     else if (rc != FG_OK)

@@ -7,7 +7,7 @@
 
 #include "analysis/compare_results.h"
 
-void fg_put_estimate(fg_tree one, const fg_estimate *e)
+void fg_put_estimate(fg_tree one, fg_estimator estimator, const fg_estimate *e)
 {
   fg_put_real(one, "value", e->value);
   fg_put_real(one, "squared", e->squared);
@@ -21,24 +21,23 @@ void fg_put_estimate(fg_tree one, const fg_estimate *e)
   fg_put_count(one, "outside_y", e->outside_y);
   fg_put_real(one, "primal", e->primal);
   fg_put_real(one, "dual", e->dual);
-  if (isfinite(e->largest)) {
-    fg_put_real(one, "direction_error", e->direction_error);
-    fg_put_real(one, "largest", e->largest);
-  }
+  for (int k = 0; k < 2; k++)
+    if (fg_estimate_detail(estimator, k)) fg_put_real(one, fg_estimate_detail(estimator, k), e->detail[k]);
   fg_put_real(one, "seconds", e->seconds);
 }
 
 static void fg_put_w2(fg_tree root, const fg_comparison *c)
 {
-  fg_tree w2 = fg_put_object(root, "w2");
+  fg_tree w2 = fg_put_object(root, "w2"), divergences = fg_put_object(root, "divergences");
   for (int e = 0; e < FG_ESTIMATORS; e++) {
     if (!c->wanted[e]) continue;
-    fg_tree pairs = fg_put_object(w2, fg_estimator_name((fg_estimator)e));
+    fg_estimator by = (fg_estimator)e;
+    fg_tree pairs = fg_put_object(fg_estimator_is_w2(by) ? w2 : divergences, fg_estimator_name(by));
     for (int p = 0; p < FG_PAIRS; p++) {
       if (!c->estimated[e][p]) continue;
       fg_tree one = fg_put_object(pairs, fg_pair_names[p]);
-      fg_put_estimate(one, &c->estimate[e][p]);
-      if (c->box > 0) fg_put_estimate(fg_put_object(one, "boxed"), &c->boxed[e][p]);
+      fg_put_estimate(one, by, &c->estimate[e][p]);
+      if (c->box > 0) fg_put_estimate(fg_put_object(one, "boxed"), by, &c->boxed[e][p]);
     }
   }
   fg_tree grid = fg_put_object(root, "grid");
@@ -171,7 +170,7 @@ static void fg_put_snapshots(fg_tree root, const fg_comparison *c)
     fg_tree at = fg_append_object(list, root.bad);
     fg_put_real(at, "t", c->snapshot_t[k]);
     fg_put_text(at, "estimator", "gaussian");
-    fg_put_estimate(fg_put_object(at, "w2_ode_sde"), &c->snapshot_estimate[k]);
+    fg_put_estimate(fg_put_object(at, "w2_ode_sde"), FG_W2_GAUSSIAN, &c->snapshot_estimate[k]);
   }
 }
 

@@ -6,7 +6,7 @@
 #include "analysis/results.h"
 
 /* compare_results.c */
-void fg_put_estimate(fg_tree one, const fg_estimate *e);
+void fg_put_estimate(fg_tree one, fg_estimator estimator, const fg_estimate *e);
 /* compare_certificate_results.c */
 void fg_put_certificate(fg_tree root, const fg_comparison *c);
 void fg_put_lambda_curve(fg_tree root, const fg_comparison *c);

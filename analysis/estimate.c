@@ -14,7 +14,7 @@
 #include "formula/random.h"
 
 enum {
-  FG_BLOCK_ROWS = 1000,   /* exact: rows per side of an interval's block, and at least of the test */
+  FG_BLOCK_ROWS = 1000, /* exact and pairs: rows per side of an interval's block, and at least of the test */
   FG_SORTED_ROWS = 100000 /* exact in one dimension: most rows of each side */
 };
 
@@ -51,7 +51,7 @@ typedef struct fg_estimation {
   fg_plan plan;
   double *squared; /* [tasks] */
   fg_w2 value;
-  fg_w2_slices slices; /* sliced: those of the value */
+  double detail[2]; /* of the value */
   fg_worker_state *workers;
   int worker_count;
   const fg_progress *progress;
@@ -59,43 +59,6 @@ typedef struct fg_estimation {
   size_t done;
   atomic_bool stop;
 } fg_estimation;
-
-const char *fg_estimator_name(fg_estimator estimator)
-{
-  static const char *const names[] = {"exact", "grid", "gaussian", "sliced"};
-  return (unsigned)estimator < FG_ESTIMATORS ? names[estimator] : "unknown";
-}
-
-void fg_estimate_defaults(fg_estimator estimator, fg_estimate_settings *settings)
-{
-  memset(settings, 0, sizeof *settings);
-  settings->estimator = estimator;
-  settings->grid.bins = 64;
-  settings->grid.half_width = NAN;
-  settings->exact_points = 2000;
-  settings->directions = 100;
-  settings->replicates = 40;
-  settings->permutations = 99;
-  settings->confidence = 0.9;
-  settings->seed = 1;
-}
-
-static fg_code fg_estimate_check(const fg_estimate_settings *s, fg_status *st)
-{
-  if ((unsigned)s->estimator >= FG_ESTIMATORS)
-    return FG_FAIL(st, FG_USAGE, "estimator number %d is not known", (int)s->estimator);
-  if (s->estimator == FG_W2_EXACT && s->exact_points < 4)
-    return FG_FAIL(st, FG_USAGE, "exact_points is %zu: give at least 4", s->exact_points);
-  if (s->estimator == FG_W2_SLICED && (s->directions < 2 || s->directions > 1000000))
-    return FG_FAIL(st, FG_USAGE, "directions is %zu: the sliced estimator needs 2 to 1000000", s->directions);
-  if (s->replicates < 2 || s->replicates > 1000000)
-    return FG_FAIL(st, FG_USAGE, "replicates is %zu: an interval needs 2 to 1000000", s->replicates);
-  if (s->permutations > 1000000)
-    return FG_FAIL(st, FG_USAGE, "permutations is %zu: give at most 1000000", s->permutations);
-  if (!(s->confidence > 0 && s->confidence < 1))
-    return FG_FAIL(st, FG_USAGE, "confidence is %g: give a number between 0 and 1", s->confidence);
-  return FG_OK;
-}
 
 static size_t fg_least(size_t a, size_t b)
 {
@@ -110,20 +73,22 @@ static size_t fg_most(size_t a, size_t b)
 /* How many rows and how many replicates (docs/distances.md). */
 static void fg_plan_make(const fg_estimate_settings *s, const fg_pool *pool, fg_plan *plan)
 {
-  bool exact = s->estimator == FG_W2_EXACT;
+  bool exact = s->estimator == FG_W2_EXACT, some = exact || fg_estimator_takes_pairs(s->estimator);
   memset(plan, 0, sizeof *plan);
   /* in one dimension transport is a sort: nearly all rows can enter */
-  size_t most = pool->d == 1 ? fg_most(s->exact_points, FG_SORTED_ROWS) : s->exact_points;
-  plan->use_x = exact ? fg_least(pool->n, most) : pool->n;
-  plan->use_y = exact ? fg_least(pool->m, most) : pool->m;
+  size_t most = !exact         ? s->pair_points
+                : pool->d == 1 ? fg_most(s->exact_points, FG_SORTED_ROWS)
+                               : s->exact_points;
+  plan->use_x = some ? fg_least(pool->n, most) : pool->n;
+  plan->use_y = some ? fg_least(pool->m, most) : pool->m;
   size_t longer = fg_most(plan->use_x, plan->use_y);
   plan->floor_rows = 2 / (1 / (double)plan->use_x + 1 / (double)plan->use_y);
   plan->floor_x = fg_least(pool->n / 2, (size_t)(plan->floor_rows + 0.5));
   plan->floor_y = fg_least(pool->m / 2, (size_t)(plan->floor_rows + 0.5));
-  double share = exact ? fmin(0.5, (double)FG_BLOCK_ROWS / (double)longer) : 0.5;
+  double share = some ? fmin(0.5, (double)FG_BLOCK_ROWS / (double)longer) : 0.5;
   plan->block_x = fg_most(2, (size_t)(share * (double)plan->use_x));
   plan->block_y = fg_most(2, (size_t)(share * (double)plan->use_y));
-  size_t test = exact ? fg_most(FG_BLOCK_ROWS, most / 4) : SIZE_MAX;
+  size_t test = some ? fg_most(FG_BLOCK_ROWS, most / 4) : SIZE_MAX;
   plan->test_x = fg_least(plan->use_x, test);
   plan->test_y = fg_least(plan->use_y, test);
   size_t floors = s->estimator == FG_W2_GAUSSIAN ? s->replicates : fg_most(2, s->replicates / 10);
@@ -224,7 +189,7 @@ static void fg_estimate_task(void *argument, size_t task, int worker)
   e->squared[task] = result.squared;
   if (purpose == FG_FOR_VALUE) {
     e->value = result;
-    e->slices = state->scratch.slices;
+    memcpy(e->detail, state->scratch.detail, sizeof e->detail);
   }
   pthread_mutex_lock(&e->lock);
   fg_progress_report(e->progress, fg_estimator_name(e->settings->estimator), (double)++e->done,
@@ -278,7 +243,7 @@ static void fg_estimate_fill(const fg_estimation *e, fg_estimate *estimate)
   bool sliced = e->settings->estimator == FG_W2_SLICED;
   double floor = fg_floor_squared(e), squared = e->value.squared;
   /* All blocks have the same directions: what other ones would have given is a second, independent error. */
-  double reach = hypot(fg_standard_error(e), sliced ? e->slices.standard_error : 0) *
+  double reach = hypot(fg_standard_error(e), sliced ? e->detail[0] : 0) *
                  fg_student(e->settings->confidence, (double)(e->plan.count[FG_FOR_INTERVAL] - 1));
   estimate->squared = squared;
   estimate->value = e->value.value;
@@ -292,8 +257,9 @@ static void fg_estimate_fill(const fg_estimation *e, fg_estimate *estimate)
   if (e->plan.count[FG_FOR_PERMUTED] > 0)
     estimate->p_value = fg_permutation_p(e->plan.count[FG_FOR_PERMUTED], fg_part(e, FG_FOR_PERMUTED),
                                          *fg_part(e, FG_FOR_OBSERVED));
-  estimate->direction_error = sliced ? e->slices.standard_error : NAN;
-  estimate->largest = sliced ? e->slices.max_value : NAN;
+  memcpy(estimate->detail, e->detail, sizeof estimate->detail);
+  estimate->bias_points = 0;
+  estimate->extrapolated = estimate->extrapolated_se = estimate->extrapolation_rate = NAN;
   estimate->used_x = e->plan.use_x;
   estimate->used_y = e->plan.use_y;
   estimate->outside_x = e->pool.outside_x;
@@ -344,12 +310,13 @@ static fg_code fg_estimation_outcome(const fg_estimation *e, fg_status *st)
   return FG_OK;
 }
 
-fg_code fg_estimate_w2(fg_threads *threads, const fg_estimate_settings *settings, size_t n, size_t m,
-                       size_t d, const double *x, const double *wx, const double *y, const double *wy,
+fg_code fg_estimate_w2(fg_engine *engine, const fg_estimate_settings *settings, size_t n, size_t m, size_t d,
+                       const double *x, const double *wx, const double *y, const double *wy,
                        const fg_progress *progress, fg_estimate *estimate, fg_status *st)
 {
   double start = fg_seconds();
-  FG_TRY(fg_estimate_check(settings, st));
+  fg_threads *threads = engine ? fg_engine_threads(engine) : NULL;
+  FG_TRY(fg_estimate_check(engine, settings, st));
   fg_estimate_settings chosen = *settings;
   if (chosen.estimator == FG_W2_GRID && isnan(chosen.grid.half_width))
     FG_TRY(fg_grid_width(0.999, 2, (const double *const[]){x, y}, (const size_t[]){n, m}, d,
@@ -357,7 +324,7 @@ fg_code fg_estimate_w2(fg_threads *threads, const fg_estimate_settings *settings
   settings = &chosen;
   fg_estimation e = {.settings = settings, .progress = progress};
   fg_code rc = FG_OK;
-  FG_TRY(fg_pool_create(settings, n, m, d, x, wx, y, wy, &e.pool, st));
+  FG_TRY(fg_pool_create(engine, settings, n, m, d, x, wx, y, wy, &e.pool, st));
   pthread_mutex_init(&e.lock, NULL);
   atomic_init(&e.stop, false);
   fg_plan_make(settings, &e.pool, &e.plan);

@@ -11,6 +11,7 @@
 /* Both samples as one list: rows 0 .. n-1 are of x, n .. n+m-1 of y; without rows of weight 0 and, for the
  * grid, without rows outside it. */
 typedef struct fg_pool {
+  fg_engine *engine; /* borrowed; NULL: none */
   const fg_estimate_settings *settings;
   size_t n, m, d;
   const double *x, *y;   /* the caller's */
@@ -23,16 +24,21 @@ typedef struct fg_pool {
   size_t outside_x, outside_y;
 } fg_pool;
 
-FG_CHECKED fg_code fg_pool_create(const fg_estimate_settings *settings, size_t n, size_t m, size_t d,
-                                  const double *x, const double *wx, const double *y, const double *wy,
-                                  fg_pool *pool, fg_status *st);
+/* sinkhorn, entropic, mmd and energy: all pairs of rows enter, of at most pair_points rows. estimate_settings.c */
+bool fg_estimator_takes_pairs(fg_estimator estimator);
+FG_CHECKED fg_code fg_estimate_check(const fg_engine *engine, const fg_estimate_settings *settings,
+                                     fg_status *st);
+
+FG_CHECKED fg_code fg_pool_create(fg_engine *engine, const fg_estimate_settings *settings, size_t n, size_t m,
+                                  size_t d, const double *x, const double *wx, const double *y,
+                                  const double *wy, fg_pool *pool, fg_status *st);
 void fg_pool_clear(fg_pool *pool);
 
 /* Buffers of one worker. */
 typedef struct fg_scratch {
   unsigned char *label, *relabel; /* [n + m] each */
   double *a, *b, *weight_a, *weight_b;
-  fg_w2_slices slices; /* sliced: of the last evaluation */
+  double detail[2]; /* of the last evaluation: see fg_estimate_detail */
 } fg_scratch;
 
 FG_CHECKED fg_code fg_scratch_create(const fg_pool *pool, size_t rows, fg_scratch *scratch, fg_status *st);

@@ -102,8 +102,9 @@ static void fg_pool_centre(fg_pool *pool)
   }
 }
 
-fg_code fg_pool_create(const fg_estimate_settings *settings, size_t n, size_t m, size_t d, const double *x,
-                       const double *wx, const double *y, const double *wy, fg_pool *pool, fg_status *st)
+fg_code fg_pool_create(fg_engine *engine, const fg_estimate_settings *settings, size_t n, size_t m, size_t d,
+                       const double *x, const double *wx, const double *y, const double *wy, fg_pool *pool,
+                       fg_status *st)
 {
   size_t rows = n + m;
   int grid = settings->estimator == FG_W2_GRID;
@@ -123,6 +124,7 @@ fg_code fg_pool_create(const fg_estimate_settings *settings, size_t n, size_t m,
     return FG_FAIL(st, FG_USAGE,
                    "the grid has %zu bins of half width %g: give 2 to 4096 and a positive length",
                    settings->grid.bins, settings->grid.half_width);
+  pool->engine = engine;
   pool->settings = settings;
   pool->d = d;
   pool->x = x;
@@ -206,29 +208,77 @@ static void fg_label_gather(const fg_pool *pool, fg_scratch *scratch, size_t *co
   *count_b = b;
 }
 
-static fg_code fg_distance_exact(const fg_pool *pool, fg_scratch *scratch, fg_w2 *result, fg_status *st)
+/* A figure of `squared` that has no certificate. */
+static fg_w2 fg_w2_plain(double squared, double value, size_t n, size_t m, double seconds)
 {
-  size_t a, b;
-  fg_label_gather(pool, scratch, &a, &b);
-  return fg_w2_exact(a, b, pool->d, scratch->a, scratch->weight_a, scratch->b, scratch->weight_b, result, st);
+  return (fg_w2){
+      .squared = squared, .value = value, .primal = NAN, .dual = NAN, .n = n, .m = m, .seconds = seconds};
+}
+
+static fg_code fg_distance_exact(const fg_pool *pool, fg_scratch *s, size_t a, size_t b, fg_w2 *result,
+                                 fg_status *st)
+{
+  return fg_w2_exact(NULL, a, b, pool->d, s->a, s->weight_a, s->b, s->weight_b, NULL, result, st);
 }
 
 /* The same directions each time, so that replicates differ by their rows alone. */
-static fg_code fg_distance_sliced(const fg_pool *pool, fg_scratch *scratch, fg_w2 *result, fg_status *st)
+static fg_code fg_distance_sliced(const fg_pool *pool, fg_scratch *s, size_t a, size_t b, fg_w2 *result,
+                                  fg_status *st)
 {
-  size_t a, b;
-  fg_w2_slices *slices = &scratch->slices;
+  fg_w2_slices slices;
   fg_w2_sliced_settings how = {pool->settings->directions, pool->settings->seed, NULL};
-  fg_label_gather(pool, scratch, &a, &b);
-  FG_TRY(fg_w2_sliced(NULL, &how, a, b, pool->d, scratch->a, scratch->weight_a, scratch->b, scratch->weight_b,
-                      NULL, NULL, slices, st));
-  *result = (fg_w2){.squared = slices->squared,
-                    .value = slices->value,
-                    .primal = slices->squared,
-                    .dual = slices->squared,
-                    .n = slices->n,
-                    .m = slices->m,
-                    .seconds = slices->seconds};
+  FG_TRY(
+      fg_w2_sliced(NULL, &how, a, b, pool->d, s->a, s->weight_a, s->b, s->weight_b, NULL, NULL, &slices, st));
+  s->detail[0] = slices.standard_error;
+  s->detail[1] = slices.max_value;
+  *result = fg_w2_plain(slices.squared, slices.value, slices.n, slices.m, slices.seconds);
+  return FG_OK;
+}
+
+static fg_code fg_distance_max_sliced(const fg_pool *pool, fg_scratch *s, size_t a, size_t b, fg_w2 *result,
+                                      fg_status *st)
+{
+  fg_w2_steepest steepest;
+  fg_w2_max_sliced_settings how;
+  fg_w2_max_sliced_defaults(&how);
+  how.directions = pool->settings->directions;
+  how.seed = pool->settings->seed;
+  FG_TRY(fg_w2_max_sliced(NULL, &how, a, b, pool->d, s->a, s->weight_a, s->b, s->weight_b, NULL, NULL,
+                          &steepest, st));
+  s->detail[0] = steepest.slope;
+  s->detail[1] = (double)steepest.unsettled;
+  *result = fg_w2_plain(steepest.squared, steepest.value, steepest.n, steepest.m, steepest.seconds);
+  return FG_OK;
+}
+
+static fg_code fg_distance_sinkhorn(const fg_pool *pool, fg_scratch *s, size_t a, size_t b, fg_w2 *result,
+                                    fg_status *st)
+{
+  fg_sinkhorn sinkhorn;
+  fg_sinkhorn_settings how;
+  fg_sinkhorn_defaults(pool->settings->estimator == FG_ENTROPIC ? FG_COST_EUCLIDEAN : FG_COST_SQUARED, &how);
+  how.epsilon = pool->settings->epsilon;
+  how.tolerance = pool->settings->tolerance;
+  FG_TRY(fg_w2_sinkhorn(pool->engine, NULL, &how, a, b, pool->d, s->a, s->weight_a, s->b, s->weight_b, NULL,
+                        &sinkhorn, st));
+  s->detail[0] = sinkhorn.epsilon;
+  s->detail[1] = sinkhorn.marginal_error;
+  *result = fg_w2_plain(sinkhorn.squared, sinkhorn.value, sinkhorn.n, sinkhorn.m, sinkhorn.seconds);
+  return FG_OK;
+}
+
+static fg_code fg_distance_kernel(const fg_pool *pool, fg_scratch *s, size_t a, size_t b, fg_w2 *result,
+                                  fg_status *st)
+{
+  fg_kernel_distance kernel;
+  if (pool->settings->estimator == FG_MMD)
+    FG_TRY(fg_mmd(pool->engine, NULL, pool->settings->bandwidth, a, b, pool->d, s->a, s->weight_a, s->b,
+                  s->weight_b, NULL, &kernel, st));
+  else
+    FG_TRY(fg_energy(pool->engine, NULL, a, b, pool->d, s->a, s->weight_a, s->b, s->weight_b, NULL, &kernel,
+                     st));
+  s->detail[0] = kernel.bandwidth;
+  *result = fg_w2_plain(kernel.squared, kernel.value, kernel.n, kernel.m, kernel.seconds);
   return FG_OK;
 }
 
@@ -290,16 +340,22 @@ static fg_code fg_distance_gaussian(const fg_pool *pool, fg_scratch *scratch, fg
 
 fg_code fg_pool_distance(const fg_pool *pool, fg_scratch *scratch, int rough, fg_w2 *result, fg_status *st)
 {
+  size_t a, b;
+  scratch->detail[0] = scratch->detail[1] = NAN;
+  if (pool->settings->estimator == FG_W2_GRID) return fg_distance_grid(pool, scratch, rough, result, st);
+  if (pool->settings->estimator == FG_W2_GAUSSIAN) return fg_distance_gaussian(pool, scratch, result, st);
+  fg_label_gather(pool, scratch, &a, &b);
   switch (pool->settings->estimator) {
   case FG_W2_EXACT:
-    return fg_distance_exact(pool, scratch, result, st);
-  case FG_W2_GRID:
-    return fg_distance_grid(pool, scratch, rough, result, st);
-  case FG_W2_GAUSSIAN:
-    return fg_distance_gaussian(pool, scratch, result, st);
+    return fg_distance_exact(pool, scratch, a, b, result, st);
   case FG_W2_SLICED:
-    return fg_distance_sliced(pool, scratch, result, st);
+    return fg_distance_sliced(pool, scratch, a, b, result, st);
+  case FG_W2_MAX_SLICED:
+    return fg_distance_max_sliced(pool, scratch, a, b, result, st);
+  case FG_W2_SINKHORN:
+  case FG_ENTROPIC:
+    return fg_distance_sinkhorn(pool, scratch, a, b, result, st);
   default:
-    return FG_FAIL(st, FG_USAGE, "estimator number %d is not known", (int)pool->settings->estimator);
+    return fg_distance_kernel(pool, scratch, a, b, result, st);
   }
 }

@@ -82,7 +82,7 @@ static int solve(problem *p)
     fg_code rc;
     size_t half = p->count / 2;
     if (strcmp(p->kind, "exact") == 0) {
-      rc = fg_w2_exact(p->size, p->size, p->dimension, p->data, NULL, p->data + half, NULL, &w2, &st);
+      rc = fg_w2_exact(NULL, p->size, p->size, p->dimension, p->data, NULL, p->data + half, NULL, NULL, &w2, &st);
     } else if (strcmp(p->kind, "sliced") == 0) {
       const double *y = p->data + p->size * p->dimension;
       fg_w2_sliced_settings settings = {DIRECTIONS, 0, y + p->size * p->dimension};

@@ -165,10 +165,13 @@ done:
   return rc;
 }
 
-fg_code fg_w2_exact(size_t n, size_t m, size_t d, const double *x, const double *wx, const double *y,
-                    const double *wy, fg_w2 *result, fg_status *st)
+fg_code fg_w2_exact(fg_threads *threads, size_t n, size_t m, size_t d, const double *x, const double *wx,
+                    const double *y, const double *wy, const fg_progress *progress, fg_w2 *result,
+                    fg_status *st)
 {
   double start = fg_seconds(), primal = 0, dual = 0;
+  (void)threads;
+  (void)progress;
   fg_pair pair;
   FG_TRY(fg_pair_create(n, m, d, x, wx, y, wy, &pair, st));
   fg_code rc = FG_OK;

@@ -5,6 +5,7 @@
 #include "flowgap/analysis.h"
 #include "flowgap/base.h"
 #include "flowgap/certificate.h"
+#include "flowgap/distance.h"
 #include "flowgap/engine.h"
 #include "flowgap/flow.h"
 #include "flowgap/law.h"

@@ -170,8 +170,9 @@ static const fg_setting fg_table[] = {
 
     /* ---- comparison ---- */
     INTEGER("compare.particles", "20000", 4, 1e9, "", "Particles drawn from each law."),
-    WORDS("compare.estimators", "[exact, grid, gaussian]", "exact grid gaussian sliced",
-          "Estimators of W2; grid needs two dimensions."),
+    WORDS("compare.estimators", "[exact, grid, gaussian]",
+          "exact grid sinkhorn sliced max_sliced gaussian entropic mmd energy",
+          "Estimators of the distance (docs/distances.md); grid needs two dimensions."),
     INTEGER("compare.grid.bins", "64", 2, 1024, "",
             "Nodes per axis of the histograms of the grid estimator."),
     REAL("compare.grid.half_width", "auto", TINY, BIG, "length",
@@ -181,7 +182,18 @@ static const fg_setting fg_table[] = {
          "Also report distances of the particles within [-box, box]^d; 0: no box, nothing is cut."),
     INTEGER("compare.exact_points", "2000", 4, 32768, "",
             "Most particles of each side that enter the exact estimator."),
-    INTEGER("compare.directions", "100", 2, 1e6, "", "Random directions of the sliced estimator."),
+    INTEGER("compare.pair_points", "2000", 4, 1e6, "",
+            "Most particles of each side that enter sinkhorn, entropic, mmd and energy."),
+    INTEGER("compare.directions", "100", 2, 1e6, "",
+            "Random directions of the sliced estimator, and first ones of max_sliced."),
+    REAL("compare.sinkhorn.epsilon", "auto", TINY, BIG, "cost",
+         "Regularisation of sinkhorn (squared length) and entropic (length); auto: 5 % of the mean cost "
+         "between "
+         "the two samples."),
+    REAL("compare.sinkhorn.tolerance", "1e-6", 1e-12, 1, "",
+         "Sinkhorn: sum of |marginal of the plan - weights| at which it ends."),
+    REAL("compare.bandwidth", "auto", TINY, BIG, "length",
+         "Width of the Gaussian kernel of mmd (auto: half, once and twice the median distance)."),
     INTEGER("compare.replicates", "40", 2, 1e5, "", "Subsamples behind each confidence interval."),
     INTEGER("compare.permutations", "99", 0, 1e5, "", "Permutations behind each p-value; 0: none."),
     REAL("compare.confidence", "0.9", 0.01, 0.9999, "", "Level of the confidence intervals."),

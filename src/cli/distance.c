@@ -20,28 +20,6 @@ static fg_code read_side(const char *word, fg_samples *samples, fg_status *st)
   return fg_samples_read(path, colon + 1, samples, st);
 }
 
-static fg_code read_settings(const fg_settings *settings, fg_estimator estimator, fg_estimate_settings *to,
-                             fg_status *st)
-{
-  int64_t bins, points, directions, replicates, permutations, seed;
-  fg_estimate_defaults(estimator, to);
-  FG_TRY(fg_settings_integer(settings, "compare.grid.bins", &bins, st));
-  FG_TRY(fg_settings_real(settings, "compare.grid.half_width", &to->grid.half_width, st));
-  FG_TRY(fg_settings_integer(settings, "compare.exact_points", &points, st));
-  FG_TRY(fg_settings_integer(settings, "compare.directions", &directions, st));
-  FG_TRY(fg_settings_integer(settings, "compare.replicates", &replicates, st));
-  FG_TRY(fg_settings_integer(settings, "compare.permutations", &permutations, st));
-  FG_TRY(fg_settings_real(settings, "compare.confidence", &to->confidence, st));
-  FG_TRY(fg_settings_integer(settings, "seed", &seed, st));
-  to->grid.bins = (size_t)bins;
-  to->exact_points = (size_t)points;
-  to->directions = (size_t)directions;
-  to->replicates = (size_t)replicates;
-  to->permutations = (size_t)permutations;
-  to->seed = (uint64_t)seed;
-  return FG_OK;
-}
-
 /* Which estimators: those asked for; without asking, those that the dimension allows. */
 static fg_code choose(fg_session *session, size_t d, bool wanted[FG_ESTIMATORS], fg_status *st)
 {
@@ -72,7 +50,7 @@ static json_t *real_or_null(double value)
   return isfinite(value) ? json_real(value) : json_null();
 }
 
-static void put_json(json_t *root, const char *name, const fg_estimate *e)
+static void put_json(json_t *root, fg_estimator estimator, const fg_estimate *e)
 {
   json_t *one = json_pack(
       "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:o}", "value", real_or_null(e->value),
@@ -81,14 +59,13 @@ static void put_json(json_t *root, const char *name, const fg_estimate *e)
       real_or_null(e->primal), "dual", real_or_null(e->dual), "used_x", (json_int_t)e->used_x, "used_y",
       (json_int_t)e->used_y, "outside_x", (json_int_t)e->outside_x, "outside_y", (json_int_t)e->outside_y,
       "seconds", real_or_null(e->seconds));
-  if (isfinite(e->largest)) {
-    json_object_set_new(one, "direction_error", json_real(e->direction_error));
-    json_object_set_new(one, "largest", json_real(e->largest));
-  }
-  json_object_set_new(root, name, one);
+  for (int k = 0; k < 2; k++)
+    if (fg_estimate_detail(estimator, k))
+      json_object_set_new(one, fg_estimate_detail(estimator, k), real_or_null(e->detail[k]));
+  json_object_set_new(root, fg_estimator_name(estimator), one);
 }
 
-static void put_line(const char *name, const fg_estimate *e)
+static void put_line(fg_estimator estimator, const fg_estimate *e)
 {
   char interval[80], p[32];
   if (isfinite(e->ci_low))
@@ -96,12 +73,12 @@ static void put_line(const char *name, const fg_estimate *e)
   else
     snprintf(interval, sizeof interval, "-");
   snprintf(p, sizeof p, isfinite(e->p_value) ? "%.4g" : "-", e->p_value);
-  printf("%-9s %-12.6g %-12.4g %-24s %-7s %zu, %zu\n", name, e->value, e->floor, interval, p, e->used_x,
-         e->used_y);
-  if (isfinite(e->largest))
-    printf("%-9s %-12.6g along the best of its directions, a lower bound of W2\n", "", e->largest);
+  printf("%-10s %-12.6g %-12.4g %-24s %-7s %zu, %zu\n", fg_estimator_name(estimator), e->value, e->floor,
+         interval, p, e->used_x, e->used_y);
+  if (estimator == FG_W2_SLICED && isfinite(e->detail[1]))
+    printf("%-10s %-12.6g along the best of its directions, a lower bound of W2\n", "", e->detail[1]);
   if (e->outside_x || e->outside_y)
-    printf("%-9s %zu and %zu rows lie outside the grid and are left out: see compare.grid.half_width\n", "",
+    printf("%-10s %zu and %zu rows lie outside the grid and are left out: see compare.grid.half_width\n", "",
            e->outside_x, e->outside_y);
 }
 
@@ -116,19 +93,19 @@ static fg_code estimate_all(fg_session *session, const fg_samples *a, const fg_s
     fg_estimate_settings settings;
     fg_estimate estimate;
     if (!wanted[k]) continue;
-    FG_GO(read_settings(session->settings, (fg_estimator)k, &settings, st), done);
-    FG_GO(fg_estimate_w2(fg_engine_threads(session->engine), &settings, a->n, b->n, a->d, a->x, a->weights,
-                         b->x, b->weights, &session->progress, &estimate, st),
+    FG_GO(fg_estimate_from_settings(session->settings, (fg_estimator)k, &settings, st), done);
+    FG_GO(fg_estimate_w2(session->engine, &settings, a->n, b->n, a->d, a->x, a->weights, b->x, b->weights,
+                         &session->progress, &estimate, st),
           done);
     fg_terminal_close(&session->terminal);
     if (json) {
-      put_json(root, fg_estimator_name((fg_estimator)k), &estimate);
+      put_json(root, (fg_estimator)k, &estimate);
       continue;
     }
     if (!header)
-      printf("%-9s %-12s %-12s %-24s %-7s %s\n", "W2", "value", "floor", "interval", "p", "rows used");
+      printf("%-10s %-12s %-12s %-24s %-7s %s\n", "W2", "value", "floor", "interval", "p", "rows used");
     header = true;
-    put_line(fg_estimator_name((fg_estimator)k), &estimate);
+    put_line((fg_estimator)k, &estimate);
   }
   if (json) {
     json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17));

@@ -26,22 +26,12 @@ static fg_code measure(void *user, size_t n, size_t m, size_t d, const double *x
                        fg_train_distance *result, fg_status *st)
 {
   fg_session *session = user;
-  const fg_settings *s = session->settings;
   fg_estimate_settings estimate;
   fg_estimate e;
-  int64_t points, replicates, seed;
-  fg_estimate_defaults(FG_W2_EXACT, &estimate);
-  FG_TRY(fg_settings_integer(s, "compare.exact_points", &points, st));
-  FG_TRY(fg_settings_integer(s, "compare.replicates", &replicates, st));
-  FG_TRY(fg_settings_real(s, "compare.confidence", &estimate.confidence, st));
-  FG_TRY(fg_settings_integer(s, "seed", &seed, st));
-  estimate.exact_points = (size_t)points;
-  estimate.replicates = (size_t)replicates;
+  FG_TRY(fg_estimate_from_settings(session->settings, FG_W2_EXACT, &estimate, st));
   estimate.permutations = 0;
-  estimate.seed = (uint64_t)seed;
   session->terminal.note[0] = '\0';
-  FG_TRY(fg_estimate_w2(fg_engine_threads(session->engine), &estimate, n, m, d, x, NULL, y, NULL,
-                        &session->progress, &e, st));
+  FG_TRY(fg_estimate_w2(session->engine, &estimate, n, m, d, x, NULL, y, NULL, &session->progress, &e, st));
   *result = (fg_train_distance){e.value, e.floor, e.ci_low, e.ci_high, e.used_x, e.used_y};
   return FG_OK;
 }

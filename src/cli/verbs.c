@@ -138,7 +138,8 @@ static const fg_option options[FG_OPTIONS] = {
     [FG_OPTION_NOISE_TIME] = {"noise-time", "T", "sample",
                               "stop at this noising time (for the SDE: a time of its grid)"},
     [FG_OPTION_ESTIMATOR] = {"estimator", "LIST", "distance",
-                             "exact, grid, gaussian, sliced; default: compare.estimators"},
+                             "exact, grid, sinkhorn, sliced, max_sliced, gaussian, entropic, mmd, energy; "
+                             "default: compare.estimators"},
     [FG_OPTION_RESUME] = {"resume", NULL, "train", "go on from the checkpoint of the run directory"},
     [FG_OPTION_SEEDS] = {"seeds", "N", "train", "train with N seeds"},
     [FG_OPTION_SET_GRID] = {"set-grid", "KEY=V1,V2,..", "sweep",

@@ -57,7 +57,7 @@ static void exact_is_pot(void **unused)
     }
     fg_w2 w2;
     fg_status st;
-    if (fg_w2_exact(n, m, d, x, wx, y, wy, &w2, &st) != FG_OK) fail_msg("%s", st.message);
+    if (fg_w2_exact(NULL, n, m, d, x, wx, y, wy, NULL, &w2, &st) != FG_OK) fail_msg("%s", st.message);
     near(w2.squared, fixture_exact[k].squared, 1e-9, "exact", k);
     assert_true(w2.primal - w2.dual <= 1e-9 * w2.primal);
     free(x);

@@ -40,9 +40,7 @@ static void check_same_law(const exact_case *c, const double *x, const double *y
     settings.grid.half_width = 8;
     settings.permutations = 499;
     settings.replicates = 10;
-    exact_ok(fg_estimate_w2(fg_engine_threads(c->engine), &settings, N, N, D, x, NULL, y, NULL, NULL,
-                            &estimate, &st),
-             &st);
+    exact_ok(fg_estimate_w2(c->engine, &settings, N, N, D, x, NULL, y, NULL, NULL, &estimate, &st), &st);
     if (!(estimate.p_value > 0.002))
       fail_msg("%s at t = %g: W2 %s %g, floor %g, p = %g", what, t, fg_estimator_name(tried[e]),
                estimate.value, estimate.floor, estimate.p_value);

@@ -33,7 +33,7 @@ static double w2(size_t n, size_t m, size_t d, const double *x, const double *wx
 {
   fg_w2 result;
   fg_status st;
-  if (fg_w2_exact(n, m, d, x, wx, y, wy, &result, &st) != FG_OK) fail_msg("%s", st.message);
+  if (fg_w2_exact(NULL, n, m, d, x, wx, y, wy, NULL, &result, &st) != FG_OK) fail_msg("%s", st.message);
   return result.value;
 }
 

@@ -26,7 +26,7 @@ static void draw(uint64_t seed, double shift)
     }
 }
 
-static fg_estimate estimate(fg_threads *threads, fg_estimator estimator, uint64_t seed, size_t permutations)
+static fg_estimate estimate(fg_engine *engine, fg_estimator estimator, uint64_t seed, size_t permutations)
 {
   fg_estimate_settings s;
   fg_estimate e;
@@ -38,7 +38,7 @@ static fg_estimate estimate(fg_threads *threads, fg_estimator estimator, uint64_
   s.permutations = permutations;
   s.replicates = permutations ? 2 : 40;
   s.seed = seed;
-  if (fg_estimate_w2(threads, &s, N, N, 2, x, NULL, y, NULL, NULL, &e, &st) != FG_OK)
+  if (fg_estimate_w2(engine, &s, N, N, 2, x, NULL, y, NULL, NULL, &e, &st) != FG_OK)
     fail_msg("%s", st.message);
   return e;
 }
@@ -82,12 +82,12 @@ static void level(void **state)
 
 static int start(void **state)
 {
-  return fg_threads_create(0, (fg_threads **)state, NULL) != FG_OK;
+  return fg_engine_open("cpu", 0, (fg_engine **)state, NULL) != FG_OK;
 }
 
 static int stop(void **state)
 {
-  fg_threads_destroy((fg_threads **)state);
+  fg_engine_close((fg_engine **)state);
   return 0;
 }
 

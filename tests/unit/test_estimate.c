@@ -57,12 +57,12 @@ static double whole(fg_estimator estimator)
   return estimator == FG_W2_SLICED ? sqrt(2) : 1;
 }
 
-static fg_estimate run(fg_threads *threads, const fg_estimate_settings *s, size_t n, size_t m,
-                       const double *x, const double *wx, const double *y, const double *wy)
+static fg_estimate run(fg_engine *engine, const fg_estimate_settings *s, size_t n, size_t m, const double *x,
+                       const double *wx, const double *y, const double *wy)
 {
   fg_estimate e;
   fg_status st;
-  if (fg_estimate_w2(threads, s, n, m, 2, x, wx, y, wy, NULL, &e, &st) != FG_OK) fail_msg("%s", st.message);
+  if (fg_estimate_w2(engine, s, n, m, 2, x, wx, y, wy, NULL, &e, &st) != FG_OK) fail_msg("%s", st.message);
   return e;
 }
 
@@ -95,7 +95,7 @@ static void value_is_the_distance(void **unused)
     fg_estimate_settings s = settings_for(FG_W2_EXACT);
     size_t n = 250, m = 200;
     fg_estimate e = run(NULL, &s, n, m, p->x, wx, p->y, wy);
-    assert_int_equal(fg_w2_exact(n, m, 2, p->x, wx, p->y, wy, &w2, &st), FG_OK);
+    assert_int_equal(fg_w2_exact(NULL, n, m, 2, p->x, wx, p->y, wy, NULL, &w2, &st), FG_OK);
     assert_true(fabs(e.squared - w2.squared) <= 1e-9 * w2.squared);
     assert_true(e.primal - e.dual <= 1e-9 * e.primal);
     assert_int_equal(e.used_x, n);
@@ -105,7 +105,7 @@ static void value_is_the_distance(void **unused)
     e = run(NULL, &s, N, N, p->x, wx, p->y, wy);
     assert_int_equal(fg_w2_gaussian(N, N, 2, p->x, wx, p->y, wy, &w2, &st), FG_OK);
     assert_true(fabs(e.squared - w2.squared) <= 1e-12);
-    assert_true(isnan(e.largest) && isnan(e.direction_error));
+    assert_true(isnan(e.detail[1]) && isnan(e.detail[0]));
 
     fg_w2_sliced_settings slicing = {20, 5, NULL};
     fg_w2_slices slices;
@@ -113,8 +113,8 @@ static void value_is_the_distance(void **unused)
     e = run(NULL, &s, N, N, p->x, wx, p->y, wy);
     assert_int_equal(fg_w2_sliced(NULL, &slicing, N, N, 2, p->x, wx, p->y, wy, NULL, NULL, &slices, &st),
                      FG_OK);
-    assert_true(fabs(e.squared - slices.squared) <= 1e-12 && fabs(e.largest - slices.max_value) <= 1e-12);
-    assert_true(fabs(e.direction_error - slices.standard_error) <= 1e-12);
+    assert_true(fabs(e.squared - slices.squared) <= 1e-12 && fabs(e.detail[1] - slices.max_value) <= 1e-12);
+    assert_true(fabs(e.detail[0] - slices.standard_error) <= 1e-12);
     assert_int_equal(e.used_x, N);
 
     s = settings_for(FG_W2_GRID);
@@ -195,8 +195,8 @@ static void interval_has_the_right_width(void **unused)
     double expected = 1.649 * 2 * 3 * 0.7 * sqrt(2 / used); /* Student's t for 399 */
     if (k == FG_W2_SLICED) {
       /* (direction . 3)^2: variance 9^2 / 8 over the circle, of which 20 give the error to a fifth and more */
-      assert_true(fabs(e.direction_error / (9 / sqrt(8 * 20)) - 1) < 0.4);
-      half = sqrt(half * half - 1.649 * 1.649 * e.direction_error * e.direction_error);
+      assert_true(fabs(e.detail[0] / (9 / sqrt(8 * 20)) - 1) < 0.4);
+      half = sqrt(half * half - 1.649 * 1.649 * e.detail[0] * e.detail[0]);
       expected *= e.squared / 9; /* the mean of direction direction' instead of I, along the shift */
     }
     /* 400 replicates tell a standard deviation to 4 %; one sample's own variance adds as much. */
@@ -215,14 +215,14 @@ static void same_on_any_threads(void **unused)
     fg_estimate_settings s = settings_for((fg_estimator)k);
     fg_estimate first = run(NULL, &s, N, N - 100, p->x, NULL, p->y, p->wy);
     for (int c = 0; c < 3; c++) {
-      fg_threads *threads;
-      assert_int_equal(fg_threads_create(counts[c], &threads, NULL), FG_OK);
-      fg_estimate e = run(threads, &s, N, N - 100, p->x, NULL, p->y, p->wy);
+      fg_engine *engine;
+      assert_int_equal(fg_engine_open("cpu", counts[c], &engine, NULL), FG_OK);
+      fg_estimate e = run(engine, &s, N, N - 100, p->x, NULL, p->y, p->wy);
       e.seconds = first.seconds;
       assert_true(e.squared == first.squared && e.value == first.value && e.floor == first.floor &&
                   e.ci_low == first.ci_low && e.ci_high == first.ci_high && e.p_value == first.p_value &&
                   e.dual == first.dual);
-      fg_threads_destroy(&threads);
+      fg_engine_close(&engine);
     }
     s.seed++;
     fg_estimate other = run(NULL, &s, N, N - 100, p->x, NULL, p->y, p->wy);
@@ -352,8 +352,8 @@ static void degenerate(void **unused)
     fg_estimate e = run(NULL, &s, 50, 50, x, NULL, y, NULL);
     double gap = y[1] - x[1];
     if (k == FG_W2_SLICED) { /* only directions are uncertain */
-      assert_true(e.largest <= gap && e.largest > 0.9 * gap && e.value < gap);
-      double reach = 1.685 * e.direction_error; /* Student's t for 39 */
+      assert_true(e.detail[1] <= gap && e.detail[1] > 0.9 * gap && e.value < gap);
+      double reach = 1.685 * e.detail[0]; /* Student's t for 39 */
       assert_true(fabs(e.ci_high * e.ci_high - e.squared - reach) < 1e-3 * reach);
       assert_true(fabs(e.squared - e.ci_low * e.ci_low - reach) < 1e-3 * reach);
       gap = e.value;

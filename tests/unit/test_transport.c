@@ -24,7 +24,7 @@ static double exact(size_t n, size_t m, size_t d, const double *x, const double 
 {
   fg_w2 w2;
   fg_status st;
-  if (fg_w2_exact(n, m, d, x, wx, y, wy, &w2, &st) != FG_OK) fail_msg("%s", st.message);
+  if (fg_w2_exact(NULL, n, m, d, x, wx, y, wy, NULL, &w2, &st) != FG_OK) fail_msg("%s", st.message);
   assert_true(w2.primal - w2.dual <= 1e-9 * w2.primal);
   assert_true(fabs(w2.value * w2.value - w2.squared) <= 1e-15 * w2.squared);
   return w2.squared;
@@ -81,7 +81,7 @@ static void translated(void **unused)
     }
     fg_w2 w2;
     fg_status st;
-    if (fg_w2_exact(N, N, 3, x, NULL, y, NULL, &w2, &st) != FG_OK) fail_msg("%s", st.message);
+    if (fg_w2_exact(NULL, N, N, 3, x, NULL, y, NULL, NULL, &w2, &st) != FG_OK) fail_msg("%s", st.message);
     NEAR(w2.value / scale, sqrt(c2), 1e-14); /* additions round each y to an ulp */
     if (fg_w2_gaussian(N, N, 3, x, NULL, y, NULL, &w2, &st) != FG_OK) fail_msg("%s", st.message);
     NEAR(w2.value / scale, sqrt(c2), 1e-14);
@@ -272,17 +272,17 @@ static void refused(void **unused)
   double x[] = {0, 0, 1, 1}, bad[] = {0, 0, 1, NAN}, w[] = {1, -1}, zero[] = {0, 0}, nan_w[] = {1, NAN};
   fg_w2 w2;
   fg_status st;
-  assert_int_equal(fg_w2_exact(2, 2, 2, x, NULL, bad, NULL, &w2, &st), FG_NUMERICS);
+  assert_int_equal(fg_w2_exact(NULL, 2, 2, 2, x, NULL, bad, NULL, NULL, &w2, &st), FG_NUMERICS);
   assert_non_null(strstr(st.message, "row 1 of y"));
   assert_int_equal(fg_w2_gaussian(2, 2, 2, bad, NULL, x, NULL, &w2, &st), FG_NUMERICS);
   assert_non_null(strstr(st.message, "row 1 of x"));
-  assert_int_equal(fg_w2_exact(2, 2, 2, x, w, x, NULL, &w2, &st), FG_USAGE);
-  assert_int_equal(fg_w2_exact(2, 2, 2, x, zero, x, NULL, &w2, &st), FG_USAGE);
-  assert_int_equal(fg_w2_exact(2, 2, 2, x, NULL, x, nan_w, &w2, &st), FG_NUMERICS);
-  assert_int_equal(fg_w2_exact(0, 2, 2, x, NULL, x, NULL, &w2, &st), FG_USAGE);
-  assert_int_equal(fg_w2_exact(2, 2, 0, x, NULL, x, NULL, &w2, NULL), FG_USAGE);
+  assert_int_equal(fg_w2_exact(NULL, 2, 2, 2, x, w, x, NULL, NULL, &w2, &st), FG_USAGE);
+  assert_int_equal(fg_w2_exact(NULL, 2, 2, 2, x, zero, x, NULL, NULL, &w2, &st), FG_USAGE);
+  assert_int_equal(fg_w2_exact(NULL, 2, 2, 2, x, NULL, x, nan_w, NULL, &w2, &st), FG_NUMERICS);
+  assert_int_equal(fg_w2_exact(NULL, 0, 2, 2, x, NULL, x, NULL, NULL, &w2, &st), FG_USAGE);
+  assert_int_equal(fg_w2_exact(NULL, 2, 2, 0, x, NULL, x, NULL, NULL, &w2, NULL), FG_USAGE);
   double huge[] = {-1e200, 0, 1e200, 0}; /* the square does not fit a double */
-  assert_int_equal(fg_w2_exact(1, 1, 2, huge, NULL, huge + 2, NULL, &w2, &st), FG_NUMERICS);
+  assert_int_equal(fg_w2_exact(NULL, 1, 1, 2, huge, NULL, huge + 2, NULL, NULL, &w2, &st), FG_NUMERICS);
   double mass[4] = {0, 0, 0, 0}, one[4] = {1, 0, 0, 0}, minus[4] = {1, -1, 0, 0};
   fg_w2_grid_settings grid = {2, 1}, flat = {2, 0}, single = {1, 1};
   assert_int_equal(fg_w2_grid(&grid, mass, one, &w2, &st), FG_USAGE);
@@ -303,7 +303,7 @@ static void too_many_pairs(void **unused)
   x[0] = 1;
   fg_w2 w2;
   fg_status st;
-  assert_int_equal(fg_w2_exact(N, N, 2, x, NULL, x, NULL, &w2, &st), FG_USAGE);
+  assert_int_equal(fg_w2_exact(NULL, N, N, 2, x, NULL, x, NULL, NULL, &w2, &st), FG_USAGE);
   assert_non_null(strstr(st.message, "2^30"));
   free(x);
 }

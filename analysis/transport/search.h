@@ -1,0 +1,43 @@
+/* All pairs of two samples against duals, without a matrix: which have the least reduced cost c_ij - u_i - v_j, and
+ * which violate u_i + v_j <= c_ij. In few dimensions through kd-trees that know the largest dual below each node, in
+ * many by blocks of rows and columns that stay in cache. Answers do not depend on the number of threads. */
+#ifndef FG_ANALYSIS_SEARCH_H
+#define FG_ANALYSIS_SEARCH_H
+
+#include "analysis/transport/network.h"
+
+/* Costs are round(scale min(|x_i - y_j|^2, cap)), whole numbers up to 2^48. */
+typedef struct fg_search_cost {
+  double cap, scale;
+} fg_search_cost;
+
+typedef struct fg_search fg_search;
+
+/* Borrows the cells of both sides until destroyed; threads NULL: the caller's own. */
+FG_CHECKED fg_code fg_search_create(fg_threads *threads, const fg_cells *x, const fg_cells *y, size_t d,
+                                    fg_search_cost cost, fg_search **search, fg_status *st);
+void fg_search_destroy(fg_search **search);
+
+int64_t fg_search_cost_of(const fg_search *search, size_t i, size_t j);
+
+/* arcs [at most (n + m) k]: the k pairs of least reduced cost of every row, and of every column; some may be there
+ * twice. */
+FG_CHECKED fg_code fg_search_nearest(fg_search *search, const int64_t *u, const int64_t *v, size_t k,
+                                     fg_arc *arcs, size_t *count, const fg_progress *progress, fg_status *st);
+
+/* Up to per_row pairs of every row with c_ij - u_i - v_j < -tolerance, the worst first, and up to per_row of every
+ * column; *worst: the largest violation over all pairs (0: none, the duals are feasible). */
+FG_CHECKED fg_code fg_search_violators(fg_search *search, const int64_t *u, const int64_t *v,
+                                       int64_t tolerance, size_t per_row,
+                                       fg_arc *arcs /* [(n + m) per_row] */, size_t *count, int64_t *worst,
+                                       const fg_progress *progress, fg_status *st);
+
+/* v_j = min_i c_ij - u_i, the largest that violates no pair. */
+FG_CHECKED fg_code fg_search_transform(fg_search *search, const int64_t *u, int64_t *v,
+                                       const fg_progress *progress, fg_status *st);
+
+/* The certificate, in doubles from the points themselves: v_j = min_i |x_i - y_j|^2 - u_i, u in units of |x - y|^2. */
+FG_CHECKED fg_code fg_search_certify(fg_search *search, const double *u, double *v,
+                                     const fg_progress *progress, fg_status *st);
+
+#endif
