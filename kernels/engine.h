@@ -265,6 +265,27 @@ typedef struct fg_points_request {
   size_t lost_first;
 } fg_points_request;
 
+/* ---- sums over pairs ----------------------------------------------------------------------- */
+
+typedef enum fg_pair_kernel {
+  FG_PAIR_GAUSSIANS, /* mean of exp(-|x - y|^2 / (2 b^2)) over b = h / 2, h, 2 h */
+  FG_PAIR_DISTANCE   /* |x - y| */
+} fg_pair_kernel;
+
+/* sums_k = sum_ij a_ik b_jk kernel(x_i, y_j); within one sample (y is x, b is a) sum over i /= j. One pass over the
+ * pairs serves all columns. Pairs and sums of 32 of them in `precision`, longer sums in double. */
+typedef struct fg_pair_sums_request {
+  fg_precision precision;
+  fg_pair_kernel kernel;
+  double bandwidth; /* h of GAUSSIANS */
+  int within;
+  size_t n, m, d, columns; /* columns: 1 to 4096 */
+  fg_buf x, y;             /* [n, d], [m, d] */
+  fg_buf a, b;             /* [n, columns], [m, columns] */
+  const fg_progress *progress;
+  double *sums; /* out: host, [columns] */
+} fg_pair_sums_request;
+
 /* One step of Adam on packed weights, after scaling the gradient to an l2 norm of at most max_norm:
  *   g += decay w;  m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;
  *   w -= rate m / (1 - b1^k) / ( sqrt(v / (1 - b2^k)) + epsilon );  average = ema average + (1 - ema) w
@@ -323,6 +344,7 @@ typedef struct fg_engine_ops {
                       fg_status *st);
   fg_code (*points)(fg_engine *e, fg_threads *threads, const fg_field *field, fg_points_request *request,
                     fg_status *st);
+  fg_code (*pair_sums)(fg_engine *e, fg_threads *threads, const fg_pair_sums_request *request, fg_status *st);
 } fg_engine_ops;
 
 struct fg_engine {
@@ -357,6 +379,17 @@ static inline fg_code fg_simulate_check(const fg_simulate_request *r, fg_status 
     return FG_FAIL(st, FG_USAGE, "the log-density is carried along the ODE only: lambda is %g, not 0",
                    r->lambda);
   if (r->steps > INT32_MAX) return FG_FAIL(st, FG_USAGE, "%zu steps: at most %d", r->steps, INT32_MAX);
+  return FG_OK;
+}
+
+static inline fg_code fg_pair_sums_check(const fg_pair_sums_request *r, fg_status *st)
+{
+  if (r->d < 1 || r->d > 65536 || r->columns < 1 || r->columns > 4096)
+    return FG_FAIL(st, FG_USAGE,
+                   "sums over pairs of dimension %zu with %zu columns: give 1 to 65536 and 1 to 4096", r->d,
+                   r->columns);
+  if (r->kernel == FG_PAIR_GAUSSIANS && !(r->bandwidth > 0 && r->bandwidth < HUGE_VAL))
+    return FG_FAIL(st, FG_USAGE, "the bandwidth is %g: give a positive length", r->bandwidth);
   return FG_OK;
 }
 

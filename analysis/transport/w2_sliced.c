@@ -6,21 +6,7 @@
 #include <string.h>
 
 #include "analysis/statistics.h"
-#include "analysis/transport/transport.h"
-
-enum { FG_DIGIT_BITS = 8, FG_DIGITS = 8, FG_BUCKETS = 1 << FG_DIGIT_BITS };
-
-/* A projected row: its place as a whole number that sorts like the double. */
-typedef struct fg_mark {
-  uint64_t key;
-  int64_t mass;
-} fg_mark;
-
-typedef struct fg_slicer {
-  double *direction;             /* [d] */
-  fg_mark *x, *y, *spare;        /* [longer of n and m] each */
-  uint32_t (*count)[FG_BUCKETS]; /* [FG_DIGITS] */
-} fg_slicer;
+#include "analysis/transport/slices.h"
 
 typedef struct fg_slicing {
   const fg_w2_sliced_settings *settings;
@@ -42,76 +28,6 @@ void fg_w2_sliced_defaults(fg_w2_sliced_settings *settings)
 
 /* ---- one direction ------------------------------------------------------------------- */
 
-/* Among doubles of one sign the bits order the sizes; the sign bit is turned round, and with it all others of the
- * negative ones. */
-static uint64_t fg_key_of(double value)
-{
-  uint64_t bits;
-  memcpy(&bits, &value, sizeof bits);
-  return bits ^ (bits >> 63 ? UINT64_MAX : (uint64_t)1 << 63);
-}
-
-static double fg_value_of(uint64_t key)
-{
-  double value;
-  uint64_t bits = key ^ (key >> 63 ? (uint64_t)1 << 63 : UINT64_MAX);
-  memcpy(&value, &bits, sizeof value);
-  return value;
-}
-
-static void fg_project(size_t n, size_t d, const double *x, const int64_t *mass, const double *direction,
-                       fg_mark *mark)
-{
-  for (size_t i = 0; i < n; i++) {
-    double place = 0;
-    for (size_t k = 0; k < d; k++) place += x[i * d + k] * direction[k];
-    mark[i].key = fg_key_of(place);
-    mark[i].mass = mass[i];
-  }
-}
-
-/* Radix sort, lowest digit first; afterwards *mark is sorted and *spare is free (they may have changed places). */
-static void fg_marks_sort(size_t n, fg_mark **mark, fg_mark **spare, uint32_t count[FG_DIGITS][FG_BUCKETS])
-{
-  const uint64_t mask = FG_BUCKETS - 1;
-  memset(count, 0, FG_DIGITS * sizeof *count);
-  for (size_t i = 0; i < n; i++)
-    for (int digit = 0; digit < FG_DIGITS; digit++)
-      count[digit][(*mark)[i].key >> (digit * FG_DIGIT_BITS) & mask]++;
-  for (int digit = 0; digit < FG_DIGITS; digit++) {
-    int shift = digit * FG_DIGIT_BITS;
-    const fg_mark *from = *mark;
-    fg_mark *to = *spare;
-    uint32_t *at = count[digit], next = 0;
-    if (at[from[0].key >> shift & mask] == n) continue;
-    for (int bucket = 0; bucket < FG_BUCKETS; bucket++) {
-      uint32_t held = at[bucket];
-      at[bucket] = next;
-      next += held;
-    }
-    for (size_t i = 0; i < n; i++) to[at[from[i].key >> shift & mask]++] = from[i];
-    *spare = *mark;
-    *mark = to;
-  }
-}
-
-/* The monotone plan between sorted marks. Both sides hold `total`, so both end in the same step. */
-static double fg_line_cost(size_t n, const fg_mark *x, size_t m, const fg_mark *y, int64_t total)
-{
-  fg_sum cost = {0, 0};
-  int64_t left_x = x[0].mass, left_y = y[0].mass;
-  for (size_t i = 0, j = 0; i < n && j < m;) {
-    int64_t amount = left_x < left_y ? left_x : left_y;
-    double gap = fg_value_of(x[i].key) - fg_value_of(y[j].key);
-    fg_sum_add(&cost, (double)amount / (double)total * gap * gap);
-    left_x -= amount;
-    left_y -= amount;
-    if (left_x == 0 && ++i < n) left_x = x[i].mass;
-    if (left_y == 0 && ++j < m) left_y = y[j].mass;
-  }
-  return fg_sum_value(&cost);
-}
-
 static void fg_slice_direction(const fg_slicing *s, size_t number, double *direction)
 {
   size_t d = s->pair.d;
@@ -125,14 +41,9 @@ static void fg_slice_task(void *argument, size_t task, int worker)
 {
   fg_slicing *s = argument;
   fg_slicer *own = &s->slicers[worker];
-  const fg_pair *pair = &s->pair;
   if (fg_progress_cancelled(s->progress)) return;
   fg_slice_direction(s, task, own->direction);
-  fg_project(pair->n, pair->d, pair->x, pair->mass_x, own->direction, own->x);
-  fg_project(pair->m, pair->d, pair->y, pair->mass_y, own->direction, own->y);
-  fg_marks_sort(pair->n, &own->x, &own->spare, own->count);
-  fg_marks_sort(pair->m, &own->y, &own->spare, own->count);
-  s->squared[task] = fg_line_cost(pair->n, own->x, pair->m, own->y, pair->total);
+  s->squared[task] = fg_slice_cost(&s->pair, own, own->direction);
   pthread_mutex_lock(&s->lock);
   fg_progress_report(s->progress, "sliced", (double)++s->done, (double)s->settings->directions);
   pthread_mutex_unlock(&s->lock);
@@ -153,49 +64,18 @@ static fg_code fg_slicing_check(const fg_w2_sliced_settings *s, size_t d, fg_sta
 
 static fg_code fg_slicing_allocate(fg_slicing *s, fg_threads *threads, fg_status *st)
 {
-  size_t n = s->pair.n, m = s->pair.m, longer = n > m ? n : m;
-  int count = fg_threads_count(threads);
   s->squared = calloc(s->settings->directions, sizeof *s->squared);
-  s->slicers = calloc((size_t)count, sizeof *s->slicers);
-  if (!s->squared || !s->slicers)
-    return FG_FAIL(st, FG_MEMORY, "no memory for %zu directions", s->settings->directions);
-  for (; s->slicer_count < count; s->slicer_count++) {
-    fg_slicer *own = &s->slicers[s->slicer_count];
-    own->direction = malloc(s->pair.d * sizeof *own->direction);
-    own->x = malloc(longer * sizeof *own->x);
-    own->y = malloc(longer * sizeof *own->y);
-    own->spare = malloc(longer * sizeof *own->spare);
-    own->count = malloc(FG_DIGITS * sizeof *own->count);
-    if (own->direction && own->x && own->y && own->spare && own->count) continue;
-    s->slicer_count++; /* what it has is freed with the others */
-    return FG_FAIL(st, FG_MEMORY, "no memory to sort %zu + %zu projections on %d threads", n, m, count);
-  }
-  return FG_OK;
+  if (!s->squared) return FG_FAIL(st, FG_MEMORY, "no memory for %zu directions", s->settings->directions);
+  s->slicer_count = fg_threads_count(threads);
+  return fg_slicers_create(&s->pair, s->slicer_count, &s->slicers, st);
 }
 
 static void fg_slicing_clear(fg_slicing *s)
 {
-  for (int w = 0; w < s->slicer_count; w++) {
-    free(s->slicers[w].direction);
-    free(s->slicers[w].x);
-    free(s->slicers[w].y);
-    free(s->slicers[w].spare);
-    free(s->slicers[w].count);
-  }
-  free(s->slicers);
+  fg_slicers_destroy(s->slicer_count, &s->slicers);
   free(s->squared);
   fg_pair_clear(&s->pair);
   pthread_mutex_destroy(&s->lock);
-}
-
-/* Coordinates relative to the first row of x: projections of points far from 0 would lose the digits that tell them
- * apart. */
-static void fg_pair_move(fg_pair *pair, double *origin)
-{
-  size_t d = pair->d;
-  memcpy(origin, pair->x, d * sizeof *origin);
-  for (size_t i = 0; i < pair->n * d; i++) pair->x[i] -= origin[i % d];
-  for (size_t j = 0; j < pair->m * d; j++) pair->y[j] -= origin[j % d];
 }
 
 static fg_code fg_slicing_result(const fg_slicing *s, double *direction, fg_w2_slices *result, fg_status *st)
@@ -250,7 +130,7 @@ fg_code fg_w2_sliced(fg_threads *threads, const fg_w2_sliced_settings *settings,
   pthread_mutex_init(&s.lock, NULL);
   fg_code rc = FG_OK;
   FG_GO(fg_slicing_allocate(&s, threads, st), done);
-  fg_pair_move(&s.pair, s.slicers[0].direction);
+  fg_pair_move(&s.pair);
   fg_threads_run(threads, settings->directions, fg_slice_task, &s);
   if (fg_progress_cancelled(progress)) {
     rc = FG_FAIL(st, FG_INTERRUPTED, "sliced W2 was interrupted after %zu of %zu directions", s.done,

@@ -218,6 +218,7 @@ static const fg_engine_ops fg_cpu_ops = {
     .paths = fg_cpu_paths,
     .objective = fg_cpu_objective,
     .points = fg_cpu_points,
+    .pair_sums = fg_cpu_pair_sums,
 };
 
 static void fg_cpu_close(fg_engine *e)

@@ -7,6 +7,7 @@
 #include "body/objective.h"
 #include "body/ode.h"
 #include "body/optimise.h"
+#include "body/pairs.h"
 #include "body/points.h"
 #include "body/simulate.h"
 #include "body/time_reverse.h"
@@ -178,6 +179,16 @@ static void points_take_core(const fg_field *f, const void *block, void *packed)
   fg_points_take_core(f, block, packed);
 }
 
+static size_t pairs_scratch(const fg_pair_sums_request *r)
+{
+  return fg_pairs_scratch(r) * sizeof(fg_real);
+}
+
+static void pairs(const fg_pair_sums_request *r, size_t first, int count, double *out, void *scratch)
+{
+  fg_pairs_tile(r, first, count, out, scratch);
+}
+
 static size_t ode_scratch(const fg_field *f, const fg_ode_request *r, int jvp)
 {
   return fg_ode_scratch(f, r, jvp) * sizeof(fg_real);
@@ -217,6 +228,9 @@ const fg_cpu_table FG_TABLE = {FG_TEXT(FG_ISA),
                                points,
                                points_time,
                                points_take_core,
+                               pairs_scratch,
+                               pairs,
+                               FG_PAIR_ROWS,
                                ode_scratch,
                                ode,
                                fg_vector_map,

@@ -50,6 +50,10 @@ typedef struct fg_cpu_table {
   void (*points_time)(const fg_field *f, const fg_coeff *coeff, const void *shares, size_t from, size_t to,
                       void *packed, void *scratch);
   void (*points_take_core)(const fg_field *f, const void *block, void *packed);
+  size_t (*pairs_scratch)(const fg_pair_sums_request *r);
+  /* out [columns]: the pairs of rows first .. first + count - 1 of x (body/pairs.h) */
+  void (*pairs)(const fg_pair_sums_request *r, size_t first, int count, double *out, void *scratch);
+  int pairs_rows;
   size_t (*ode_scratch)(const fg_field *f, const fg_ode_request *r, int jvp);
   void (*ode)(const fg_field *f, const fg_ode_request *r, int jvp, void *scratch);
   void (*vec_map)(fg_vec_map op, size_t n, double a, const double *x, double b, const double *y, double *z);
