@@ -81,7 +81,8 @@ FG_CHECKED FG_API fg_code fg_w2_sliced(fg_threads *threads, const fg_w2_sliced_s
                                        fg_w2_slices *result, fg_status *st);
 
 /* The largest, over unit vectors, of the exact W2^2 between the projections: gradient ascent on the sphere from the
- * best of `directions` drawn ones. Between W2^2 / d and W2^2; what is found is a lower bound of it. */
+ * best of `directions` drawn ones and of the difference of the means. At most W2^2, and just that for a translation; what
+ * is found is a lower bound of it. */
 typedef struct fg_w2_max_sliced_settings {
   size_t directions; /* drawn first (default 100) */
   size_t starts;     /* of them climb (default 4) */
