@@ -1,5 +1,7 @@
+/* Projections, their sort, and the monotone plan between them. */
 #include "analysis/transport/slices.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,11 +35,6 @@ static double fg_place_of(uint64_t key)
   uint64_t bits = key ^ (key >> 63 ? (uint64_t)1 << 63 : UINT64_MAX);
   memcpy(&value, &bits, sizeof value);
   return value;
-}
-
-double fg_mark_place(const fg_mark *mark)
-{
-  return fg_place_of(mark->key);
 }
 
 static double fg_project(const double *x, size_t d, const double *direction)
@@ -128,13 +125,22 @@ FG_ALWAYS uint64_t *fg_entries_sort(int words, size_t n, uint64_t *entry, uint64
 typedef struct fg_walk {
   const fg_pair *pair;
   const fg_mark *x, *y;
+  const int64_t *mass_x, *mass_y; /* of rows; NULL where marks carry masses */
   size_t i, j;
   int64_t left_x, left_y;
 } fg_walk;
 
-static fg_walk fg_walk_begin(const fg_pair *pair, const fg_slicer *own)
+static int64_t fg_mark_mass(const fg_mark *mark, const int64_t *mass)
 {
-  return (fg_walk){pair, own->x, own->y, 0, 0, pair->mass_x[own->x[0].row], pair->mass_y[own->y[0].row]};
+  return mass ? mass[mark->load] : (int64_t)mark->load;
+}
+
+static fg_walk fg_walk_begin(const fg_pair *pair, const fg_slicer *own, bool rows)
+{
+  fg_walk walk = {pair, own->x, own->y, rows ? pair->mass_x : NULL, rows ? pair->mass_y : NULL, 0, 0, 0, 0};
+  walk.left_x = fg_mark_mass(walk.x, walk.mass_x);
+  walk.left_y = fg_mark_mass(walk.y, walk.mass_y);
+  return walk;
 }
 
 static bool fg_walk_on(const fg_walk *walk)
@@ -142,47 +148,66 @@ static bool fg_walk_on(const fg_walk *walk)
   return walk->i < walk->pair->n && walk->j < walk->pair->m;
 }
 
+static double fg_walk_gap(const fg_walk *walk)
+{
+  return fg_place_of(walk->x[walk->i].key) - fg_place_of(walk->y[walk->j].key);
+}
+
 /* The share that goes from mark i to mark j, and on to the next two. */
 static double fg_walk_step(fg_walk *walk)
 {
-  const fg_pair *pair = walk->pair;
   int64_t amount = walk->left_x < walk->left_y ? walk->left_x : walk->left_y;
   walk->left_x -= amount;
   walk->left_y -= amount;
-  if (walk->left_x == 0 && ++walk->i < pair->n) walk->left_x = pair->mass_x[walk->x[walk->i].row];
-  if (walk->left_y == 0 && ++walk->j < pair->m) walk->left_y = pair->mass_y[walk->y[walk->j].row];
-  return (double)amount / (double)pair->total;
+  if (walk->left_x == 0 && ++walk->i < walk->pair->n)
+    walk->left_x = fg_mark_mass(&walk->x[walk->i], walk->mass_x);
+  if (walk->left_y == 0 && ++walk->j < walk->pair->m)
+    walk->left_y = fg_mark_mass(&walk->y[walk->j], walk->mass_y);
+  return (double)amount / (double)walk->pair->total;
 }
 
-double fg_slice_sort(const fg_pair *pair, fg_slicer *own, const double *direction)
+/* Marks with rows, or with masses: these need no look-up out of order afterwards. */
+static double fg_marks_cost(const fg_pair *pair, fg_slicer *own, const double *direction, bool rows)
 {
   fg_mark **side[2] = {&own->x, &own->y};
   for (int s = 0; s < 2; s++) {
     const size_t n = s ? pair->m : pair->n, d = pair->d;
     const double *from = s ? pair->y : pair->x;
+    const int64_t *mass = s ? pair->mass_y : pair->mass_x;
     fg_mark *mark = *side[s];
-    for (size_t i = 0; i < n; i++) mark[i] = (fg_mark){fg_key_of(fg_project(from + i * d, d, direction)), i};
+    for (size_t i = 0; i < n; i++)
+      mark[i] = (fg_mark){fg_key_of(fg_project(from + i * d, d, direction)),
+                          rows ? (uint64_t)i : (uint64_t)mass[i]};
     uint64_t *sorted = fg_entries_sort(2, n, (uint64_t *)mark, (uint64_t *)own->spare, own->count);
     if (sorted == (uint64_t *)mark) continue;
     *side[s] = own->spare;
     own->spare = mark;
   }
   fg_sum cost = {0, 0};
-  for (fg_walk walk = fg_walk_begin(pair, own); fg_walk_on(&walk);) {
-    double gap = fg_mark_place(&own->x[walk.i]) - fg_mark_place(&own->y[walk.j]);
-    fg_sum_add(&cost, fg_walk_step(&walk) * gap * gap);
+  for (fg_walk walk = fg_walk_begin(pair, own, rows); fg_walk_on(&walk);) {
+    double part = 0;
+    for (int term = 0; term < FG_BLOCK && fg_walk_on(&walk); term++) {
+      double gap = fg_walk_gap(&walk);
+      part += fg_walk_step(&walk) * gap * gap;
+    }
+    fg_sum_add(&cost, part);
   }
   return fg_sum_value(&cost);
+}
+
+double fg_slice_sort(const fg_pair *pair, fg_slicer *own, const double *direction)
+{
+  return fg_marks_cost(pair, own, direction, true);
 }
 
 void fg_slice_gradient(const fg_pair *pair, const fg_slicer *own, double *gradient)
 {
   const size_t d = pair->d;
   memset(gradient, 0, d * sizeof *gradient);
-  for (fg_walk walk = fg_walk_begin(pair, own); fg_walk_on(&walk);) {
-    const fg_mark *x = &own->x[walk.i], *y = &own->y[walk.j];
-    const double *from = pair->x + x->row * d, *to = pair->y + y->row * d;
-    double push = fg_walk_step(&walk) * (fg_mark_place(x) - fg_mark_place(y));
+  for (fg_walk walk = fg_walk_begin(pair, own, true); fg_walk_on(&walk);) {
+    const double *from = pair->x + own->x[walk.i].load * d, *to = pair->y + own->y[walk.j].load * d;
+    double push = fg_walk_gap(&walk);
+    push *= fg_walk_step(&walk);
     for (size_t k = 0; k < d; k++) gradient[k] += push * (from[k] - to[k]);
   }
 }
@@ -224,7 +249,7 @@ static double fg_keys_cost(size_t n, const uint64_t *x, size_t m, const uint64_t
 /* Where masses are alike the keys alone are sorted, which is half the memory to move. */
 double fg_slice_cost(const fg_pair *pair, fg_slicer *own, const double *direction)
 {
-  if (!own->alike) return fg_slice_sort(pair, own, direction);
+  if (!own->alike) return fg_marks_cost(pair, own, direction, false);
   uint64_t *sorted[2] = {NULL, NULL};
   fg_mark *place[2] = {own->x, own->y};
   for (int s = 0; s < 2; s++) {

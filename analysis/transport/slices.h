@@ -5,12 +5,10 @@
 
 #include "analysis/transport/transport.h"
 
-/* A projected row: its place as a whole number that sorts like the double. */
+/* A projected row: its place as a whole number that sorts like the double, and its number or its mass. */
 typedef struct fg_mark {
-  uint64_t key, row;
+  uint64_t key, load;
 } fg_mark;
-
-double fg_mark_place(const fg_mark *mark);
 
 /* Buffers of one worker. */
 typedef struct fg_slicer {

@@ -10,7 +10,7 @@
 #include "analysis/transport/slices.h"
 
 #define FG_FLAT 1e-9    /* slope at which a climb has arrived */
-#define FG_RISE 1e-14   /* rise, as a share of the cost, that is rounding */
+#define FG_RISE 1e-12   /* rise, as a share of the cost, that is not worth a step */
 #define FG_ENOUGH 1e-4  /* Armijo: share of the rise that the slope promises */
 enum { FG_TRIES = 24 }; /* shortenings of one step */
 
