@@ -200,6 +200,16 @@ void fg_pair_clear(fg_pair *pair)
   memset(pair, 0, sizeof *pair);
 }
 
+void fg_pair_move(fg_pair *pair)
+{
+  const size_t d = pair->d;
+  for (size_t k = 0; k < d; k++) {
+    const double origin = pair->x[k];
+    for (size_t i = 0; i < pair->n; i++) pair->x[i * d + k] -= origin;
+    for (size_t j = 0; j < pair->m; j++) pair->y[j * d + k] -= origin;
+  }
+}
+
 fg_code fg_w2_finish(double primal, double dual, int exponent, fg_w2 *result, fg_status *st)
 {
   /* Costs are not negative, so u = v = 0 is feasible and 0 is always a lower bound. */

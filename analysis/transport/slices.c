@@ -306,13 +306,3 @@ void fg_slicers_destroy(int count, fg_slicer **slicers)
   free(*slicers);
   *slicers = NULL;
 }
-
-void fg_pair_move(fg_pair *pair)
-{
-  const size_t d = pair->d;
-  for (size_t k = 0; k < d; k++) {
-    const double origin = pair->x[k];
-    for (size_t i = 0; i < pair->n; i++) pair->x[i * d + k] -= origin;
-    for (size_t j = 0; j < pair->m; j++) pair->y[j * d + k] -= origin;
-  }
-}

@@ -21,10 +21,6 @@ typedef struct fg_slicer {
 FG_CHECKED fg_code fg_slicers_create(const fg_pair *pair, int count, fg_slicer **slicers, fg_status *st);
 void fg_slicers_destroy(int count, fg_slicer **slicers);
 
-/* Coordinates relative to the first row of x: projections of points far from 0 would lose the digits that tell them
- * apart. */
-void fg_pair_move(fg_pair *pair);
-
 /* W2^2 of the projections on direction [d], which need not be of unit length. own->direction is not used. */
 double fg_slice_cost(const fg_pair *pair, fg_slicer *own, const double *direction);
 /* The same, and afterwards own->x [n] and own->y [m] hold the rows in the order of their projections. */

@@ -25,6 +25,8 @@ typedef struct fg_pair {
 FG_CHECKED fg_code fg_pair_create(size_t n, size_t m, size_t d, const double *x, const double *wx,
                                   const double *y, const double *wy, fg_pair *pair, fg_status *st);
 void fg_pair_clear(fg_pair *pair);
+/* Coordinates relative to the first row of x: sums of those far from 0 would lose the digits that tell them apart. */
+void fg_pair_move(fg_pair *pair);
 
 /* Integers proportional to p [n] and q [m], each summing to *total. Exact where both hold whole numbers
  * (counts) or are constant and the common total stays below 2^60; else the total is 2^60, each share is off

@@ -24,12 +24,13 @@ enum {
   FG_STREAM_SUBSAMPLE = 35,
   FG_STREAM_PERMUTE = 36,
   FG_STREAM_EVALUATE = 37,
-  FG_STREAM_INITIAL = 38,   /* first weights of a network */
-  FG_STREAM_TRAIN = 39,     /* seeds of training and of its evaluations */
-  FG_STREAM_POINTS = 40,    /* times and places of the points of a loss */
-  FG_STREAM_PROBES = 41,    /* random vectors of their second derivatives */
-  FG_STREAM_RESIDUAL = 42,  /* points and probes of residuals */
-  FG_STREAM_DIRECTIONS = 43 /* of projections */
+  FG_STREAM_INITIAL = 38,    /* first weights of a network */
+  FG_STREAM_TRAIN = 39,      /* seeds of training and of its evaluations */
+  FG_STREAM_POINTS = 40,     /* times and places of the points of a loss */
+  FG_STREAM_PROBES = 41,     /* random vectors of their second derivatives */
+  FG_STREAM_RESIDUAL = 42,   /* points and probes of residuals */
+  FG_STREAM_DIRECTIONS = 43, /* of projections */
+  FG_STREAM_PAIRS = 44       /* of rows, for their median distance */
 };
 
 enum { FG_STREAMS = 1 << 16, FG_STREAMS_APART = 64, FG_BRIDGE_LEVELS = 15 };
