@@ -97,7 +97,7 @@ TILE_FN void fg_pairs_tile(const fg_pair_sums_request *r, size_t first, int coun
   const int padded = fg_panel_padded(columns);
   fg_real *x = fg_cut(&scratch, r->d * P), *value = fg_cut(&scratch, (size_t)P * FG_PAIR_COLUMNS);
   double *gathered = (double *)fg_cut(&scratch, columns == 1 ? P * (sizeof(double) / sizeof(fg_real)) : 0);
-  fg_real *sum = fg_cut(&scratch, columns == 1 ? P : (size_t)padded * P);
+  fg_real *sum = fg_cut(&scratch, (size_t)(columns == 1 ? 1 : padded) * P);
   fg_tile_load((const double *)r->x.device + first * r->d, count, d, P, x);
   if (columns == 1) TILE_EACH(i, P) gathered[i] = 0;
   TILE_EACH(k, columns) out[k] = 0;

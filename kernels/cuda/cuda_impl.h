@@ -29,9 +29,20 @@ typedef struct fg_cuda_table {
   size_t (*ode_scratch)(const fg_field *f, const fg_ode_request *r, int jvp);
   void (*ode)(const fg_field *f, const fg_ode_request *r, int jvp, unsigned blocks, void *scratch,
               size_t each);
+  /* part [tiles, columns] of tiles `tile` .. tile + blocks - 1, pairs_rows rows each */
+  size_t (*pairs_scratch)(const fg_pair_sums_request *r);
+  void (*pairs)(const fg_pair_sums_request *r, size_t tile, unsigned blocks, double *part, void *scratch,
+                size_t each);
+  int pairs_rows;
 } fg_cuda_table;
 
 extern const fg_cuda_table fg_cuda_table_double, fg_cuda_table_single;
+
+const fg_cuda_table *fg_cuda_table_of(fg_precision precision);
+/* How many blocks run at once for `tiles` of them: at least 1, else as their scratch allows. */
+unsigned fg_blocks_at_once(size_t tiles, size_t each);
+/* Scratch of a block in whole lines of 256 bytes. */
+size_t fg_share(size_t bytes);
 
 /* Turn the status of a CUDA call into ours: "cudaMemcpyAsync of 800 bytes failed: ... (700)". */
 fg_code fg_cuda_check(cudaError_t rc, const char *call, size_t bytes, fg_status *st);
@@ -56,5 +67,9 @@ fg_code fg_cuda_simulate(fg_engine *e, fg_threads *threads, const fg_field *fiel
                          const fg_simulate_request *request, fg_status *st);
 fg_code fg_cuda_ode_rhs(fg_engine *e, const fg_field *field, const fg_ode_request *request, fg_status *st);
 fg_code fg_cuda_ode_jvp(fg_engine *e, const fg_field *field, const fg_ode_request *request, fg_status *st);
+
+/* cuda/pairs.cu */
+fg_code fg_cuda_pair_sums(fg_engine *e, fg_threads *threads, const fg_pair_sums_request *request,
+                          fg_status *st);
 
 #endif

@@ -132,10 +132,11 @@ static const fg_engine_ops fg_cuda_ops = {fg_cuda_alloc,
                                           fg_cuda_vec_map,
                                           fg_cuda_vec_reduce,
                                           fg_cuda_vec_particle_norm,
+                                          NULL, /* samplers are trained by the CPU engine */
                                           NULL,
                                           NULL,
                                           NULL,
-                                          NULL}; /* samplers are trained by the CPU engine */
+                                          fg_cuda_pair_sums};
 
 static void fg_cuda_close(fg_engine *e)
 {

@@ -6,6 +6,7 @@
 
 #include "body/evaluate.h"
 #include "body/ode.h"
+#include "body/pairs.h"
 #include "body/simulate.h"
 
 #ifdef FG_SINGLE
@@ -70,6 +71,16 @@ static __global__ void __launch_bounds__(FG_CUDA_MOST)
              fg_block_scratch(scratch, each));
 }
 
+/* A row a thread: blocks of FG_PAIR_ROWS threads. part [tiles, columns]. */
+static __global__ void __launch_bounds__(FG_CUDA_MOST)
+    fg_pairs_kernel(const __grid_constant__ fg_pair_sums_request r, size_t tile, double *part, void *scratch,
+                    size_t each)
+{
+  const size_t at = tile + blockIdx.x, first = at * FG_PAIR_ROWS, left = r.n - first;
+  fg_pairs_tile(&r, first, (int)(left < FG_PAIR_ROWS ? left : (size_t)FG_PAIR_ROWS), part + at * r.columns,
+                fg_block_scratch(scratch, each));
+}
+
 static size_t rows_bytes(const fg_field *f, size_t n)
 {
   return n * fg_whole_lanes((size_t)fg_field_row_size(f)) * sizeof(fg_real);
@@ -115,5 +126,17 @@ static void ode(const fg_field *f, const fg_ode_request *r, int jvp, unsigned bl
   FG_LAUNCH(fg_ode_kernel, blocks, fg_threads_of(f), *f, *r, jvp, scratch, each);
 }
 
-const fg_cuda_table FG_TABLE = {rows_bytes,       rows,     evaluate_scratch, evaluate,
-                                simulate_scratch, simulate, ode_scratch,      ode};
+static size_t pairs_scratch(const fg_pair_sums_request *r)
+{
+  return fg_pairs_scratch(r) * sizeof(fg_real);
+}
+
+static void pairs(const fg_pair_sums_request *r, size_t tile, unsigned blocks, double *part, void *scratch,
+                  size_t each)
+{
+  FG_LAUNCH(fg_pairs_kernel, blocks, r->columns > 1 ? (int)FG_CUDA_MOST : (int)FG_PAIR_ROWS, *r, tile, part,
+            scratch, each);
+}
+
+const fg_cuda_table FG_TABLE = {rows_bytes,  rows, evaluate_scratch, evaluate, simulate_scratch, simulate,
+                                ode_scratch, ode,  pairs_scratch,    pairs,    FG_PAIR_ROWS};

@@ -3,13 +3,12 @@
 
 enum { FG_SCRATCH_MOST = 256 << 20 }; /* bytes of working space, of which every block takes its share */
 
-static const fg_cuda_table *fg_cuda_table_of(fg_precision precision)
+const fg_cuda_table *fg_cuda_table_of(fg_precision precision)
 {
   return precision == FG_SINGLE ? &fg_cuda_table_single : &fg_cuda_table_double;
 }
 
-/* How many blocks run at once for `tiles` of them: at least 1, else as the scratch allows. */
-static unsigned fg_blocks_at_once(size_t tiles, size_t each)
+unsigned fg_blocks_at_once(size_t tiles, size_t each)
 {
   size_t fit = FG_SCRATCH_MOST / each;
   if (fit < 1) fit = 1;
@@ -22,8 +21,7 @@ static size_t fg_tiles(size_t n)
   return (n + FG_CUDA_TILE - 1) / FG_CUDA_TILE;
 }
 
-/* Scratch of a block in whole lines of 256 bytes. */
-static size_t fg_share(size_t bytes)
+size_t fg_share(size_t bytes)
 {
   return (bytes + 255) / 256 * 256;
 }
