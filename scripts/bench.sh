@@ -50,5 +50,7 @@ beside() {
   $at/bench_points scale "$threads"
   echo "## bench_transport: W2 beside POT"
   $at/bench_transport $python
+  echo "## bench_kernel_distance: MMD and energy distance beside SciPy"
+  $at/bench_kernel_distance $python
 } | tee "$out"
 echo "figures are in $out"
