@@ -158,7 +158,9 @@ typedef struct fg_kernel_distance {
   double seconds;
 } fg_kernel_distance;
 
-/* bandwidth NaN: the median of |x - y| over pairs of the pooled samples, and half and twice of it. */
+/* Kernels of width half, once and twice `bandwidth`; NaN: the median of |x - y| over pairs of the pooled samples. At least
+ * two rows of each sample have a weight. Time O((n + m)^2 d), memory O((n + m) d); energy in one dimension is sorted and
+ * needs no engine. */
 FG_CHECKED FG_API fg_code fg_mmd(fg_engine *engine, fg_threads *threads, double bandwidth, size_t n, size_t m,
                                  size_t d, const double *x, const double *wx, const double *y,
                                  const double *wy, const fg_progress *progress, fg_kernel_distance *result,

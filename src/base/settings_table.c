@@ -193,7 +193,8 @@ static const fg_setting fg_table[] = {
     REAL("compare.sinkhorn.tolerance", "1e-6", 1e-12, 1, "",
          "Sinkhorn: sum of |marginal of the plan - weights| at which it ends."),
     REAL("compare.bandwidth", "auto", TINY, BIG, "length",
-         "Width of the Gaussian kernel of mmd (auto: half, once and twice the median distance)."),
+         "Width of the middle Gaussian kernel of mmd, beside half and twice of it (auto: the median "
+         "distance)."),
     INTEGER("compare.replicates", "40", 2, 1e5, "", "Subsamples behind each confidence interval."),
     INTEGER("compare.permutations", "99", 0, 1e5, "", "Permutations behind each p-value; 0: none."),
     REAL("compare.confidence", "0.9", 0.01, 0.9999, "", "Level of the confidence intervals."),
