@@ -102,8 +102,12 @@ FG_ALWAYS uint64_t *fg_digits_sort(int words, size_t n, int shift, uint64_t *ent
  * are sorted by the lower ones in the same way. */
 FG_ALWAYS uint64_t *fg_entries_sort(int words, size_t n, uint64_t *entry, uint64_t *spare, uint32_t *count)
 {
-  enum { LOWER = 64 - FG_UPPER, LONG = 4096 };
+  enum { LOWER = 64 - FG_UPPER, LONG = 4096, FEW = 80 };
   const size_t w = (size_t)words;
+  if (n <= FEW) { /* counting all digits would take longer */
+    fg_run_sort(words, n, entry);
+    return entry;
+  }
   uint64_t *sorted = fg_digits_sort(words, n, LOWER, entry, spare, count);
   uint64_t *other = sorted == entry ? spare : entry;
   for (size_t from = 0, to; from < n; from = to) {
