@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "analysis/budget.h"
 #include "analysis/compare_certificate.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -125,6 +126,7 @@ void fg_comparison_clear(fg_comparison *c)
   free(c->trace_sde);
   free(c->snapshot_estimate);
   free(c->curve);
+  free(c->budget);
   fg_gap_certificate_destroy(&c->certificate);
 }
 
@@ -139,6 +141,7 @@ fg_code fg_compare_run(fg_engine *engine, const fg_settings *settings, const cha
   FG_GO(fg_compare_models(&c, st), done);
   FG_GO(fg_compare_flows(&c, st), done);
   FG_GO(fg_compare_estimators(&c, st), done);
+  FG_GO(fg_compare_budget_settings(&c, st), done);
   FG_GO(fg_compare_lambda_settings(&c, st), done);
   FG_GO(fg_compare_certificate_settings(&c, st), done);
   FG_GO(fg_run_directory_open(run_directory, settings, &c.log, st), done);
@@ -149,6 +152,7 @@ fg_code fg_compare_run(fg_engine *engine, const fg_settings *settings, const cha
   FG_GO(fg_compare_draw(&c, st), done);
   FG_GO(fg_compare_residual(&c, st), done);
   FG_GO(fg_compare_estimate(&c, st), done);
+  FG_GO(fg_compare_budget(&c, st), done);
   FG_GO(fg_compare_lambda(&c, st), done);
   FG_GO(fg_compare_certificate(&c, st), done);
   double began = c.seconds;

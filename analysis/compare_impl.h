@@ -82,6 +82,8 @@ typedef struct fg_comparison {
   uint64_t residual_nonfinite; /* values that are not finite; they do not enter */
 
   struct fg_gap_certificate *certificate; /* NULL: not wanted; compare_certificate.h */
+  struct fg_budget *budget;               /* NULL: not wanted; budget.h */
+  const struct fg_search *search;         /* borrowed; NULL: compare.target_error is 0; budget_search.h */
   size_t lambdas;
   fg_lambda_point *curve; /* [lambdas] */
 

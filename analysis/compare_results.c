@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "analysis/budget.h"
 #include "analysis/compare_results.h"
 
 void fg_put_estimate(fg_tree one, fg_estimator estimator, const fg_estimate *e)
@@ -253,6 +254,7 @@ fg_code fg_compare_results(const fg_comparison *c, const char *run_directory, fg
   fg_put_model(root, c->settings, c->model, c->target);
   fg_put_real(root, "confidence", c->estimate_settings[0].confidence);
   fg_put_w2(root, c);
+  fg_put_budget(root, c);
   fg_put_snapshots(root, c);
   fg_put_moments(root, c);
   fg_put_residual(root, c);

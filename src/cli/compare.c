@@ -37,6 +37,12 @@ static void put_distances(const json_t *root)
   }
 }
 
+static void put_budget(const json_t *budget)
+{
+  const char *sentence = json_string_value(json_object_get(budget, "sentence"));
+  if (sentence) printf("  Budget: %s\n", sentence);
+}
+
 /* Both sides of the identity where they are known, and the bound that the report's sentence rests on. */
 static void put_certificate(const json_t *all)
 {
@@ -79,6 +85,7 @@ static void put_run(const fg_args *args, const json_t *root, const char *run)
   printf("%s: %s particles, %s s\n", args->argument[0], fg_cell(root, "particles", a),
          fg_cell(root, "wall_seconds", b));
   put_distances(root);
+  put_budget(json_object_get(root, "budget"));
   put_counts(root);
   printf("report: %s/report.html\n", run);
 }
