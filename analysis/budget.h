@@ -44,7 +44,7 @@ typedef struct fg_budget_cut {
   double value, low, high;
 } fg_budget_cut;
 
-enum { FG_BUDGET_BLOCKS = 12, FG_BUDGET_LEAST = 8 * FG_BUDGET_BLOCKS };
+enum { FG_BUDGET_BLOCKS = 10, FG_BUDGET_LEAST = 8 * FG_BUDGET_BLOCKS };
 
 typedef struct fg_budget {
   fg_estimator chosen;  /* by the settings; FG_ESTIMATORS: auto */
