@@ -1,7 +1,7 @@
-/* The member `budget` of results.json. */
+/* The members `budget` and `search` of results.json. */
 #include <math.h>
 
-#include "analysis/budget.h"
+#include "analysis/budget_search.h"
 
 static void fg_put_steps(fg_tree part, const fg_budget_steps *steps)
 {
@@ -86,4 +86,39 @@ void fg_put_budget(fg_tree root, const fg_comparison *c)
   fg_put(gap, "seen", json_boolean(b->seen));
   fg_put_text(all, "sentence", b->sentence);
   fg_put_real(all, "seconds", b->seconds);
+}
+
+void fg_put_search(fg_tree root, const fg_search *search)
+{
+  if (!search) return;
+  fg_tree all = fg_put_object(root, "search");
+  const fg_attempt *last = &search->attempt[search->attempts - 1];
+  fg_put_real(all, "target_error", search->target);
+  fg_put_real(all, "error", last->error);
+  fg_put(all, "reached", json_boolean(search->reached));
+  if (!search->reached) fg_put_text(all, "why", search->why);
+  json_t *list = fg_put_list(all, "runs");
+  for (size_t i = 0; i < search->attempts; i++) {
+    const fg_attempt *at = &search->attempt[i];
+    fg_tree one = fg_append_object(list, all.bad);
+    fg_put_count(one, "particles", at->choice.particles);
+    fg_put_count(one, "budget_particles", at->choice.budget_particles);
+    fg_put_count(one, "rows", at->choice.rows);
+    fg_put_count(one, "sde_halvings", (uint64_t)at->choice.halvings);
+    fg_put_count(one, "ode_halvings", (uint64_t)at->choice.ode_halvings);
+    fg_put_count(one, "ode_tenths", (uint64_t)at->choice.tenths);
+    fg_put_real(one, "half_width", at->half_width);
+    fg_put_real(one, "numerical", at->numerical);
+    fg_put_real(one, "error", at->error);
+    fg_put_real(one, "predicted", at->predicted);
+    fg_put_real(one, "seconds", at->seconds);
+  }
+}
+
+void fg_warn_search(fg_tree root, json_t *warnings, const fg_search *search)
+{
+  if (!search || search->reached) return;
+  fg_warn(root, warnings,
+          "The target error %g was not reached: interval and numerical parts come to %.3g; %s.",
+          search->target, search->attempt[search->attempts - 1].error, search->why);
 }

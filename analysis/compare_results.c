@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "analysis/budget.h"
+#include "analysis/budget_search.h"
 #include "analysis/compare_results.h"
 
 void fg_put_estimate(fg_tree one, fg_estimator estimator, const fg_estimate *e)
@@ -195,6 +195,7 @@ static void fg_warn_outside(fg_tree root, json_t *list, const fg_comparison *c, 
 static void fg_put_warnings(fg_tree root, const fg_comparison *c)
 {
   json_t *list = fg_put_list(root, "warnings");
+  fg_warn_search(root, list, c->search);
   if (c->ode_report.lost)
     fg_warn(root, list,
             "%llu of %zu ODE particles could not be carried to the end; they enter every figure where "
@@ -255,6 +256,7 @@ fg_code fg_compare_results(const fg_comparison *c, const char *run_directory, fg
   fg_put_real(root, "confidence", c->estimate_settings[0].confidence);
   fg_put_w2(root, c);
   fg_put_budget(root, c);
+  fg_put_search(root, c->search);
   fg_put_snapshots(root, c);
   fg_put_moments(root, c);
   fg_put_residual(root, c);
