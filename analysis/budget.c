@@ -58,18 +58,24 @@ static fg_code fg_budget_chosen(const fg_comparison *c, fg_estimator *chosen, fg
                  word);
 }
 
+/* A share of the particles: two refinements and the prior cost eight times as much for each. */
+enum { FG_BUDGET_USUAL = 5000, FG_BUDGET_SHARE = 8 };
+
 fg_code fg_compare_budget_settings(fg_comparison *c, fg_status *st)
 {
   bool wanted, possible = false;
   fg_estimator chosen;
-  int64_t particles;
+  int64_t asked;
   FG_TRY(fg_settings_flag(c->settings, "compare.budget", &wanted, st));
-  FG_TRY(fg_settings_integer(c->settings, "compare.budget_particles", &particles, st));
+  if (!wanted) return FG_OK;
+  FG_TRY(fg_settings_integer(c->settings, "compare.budget_particles", &asked, st));
+  FG_TRY(fg_budget_chosen(c, &chosen, st));
   for (int e = 0; e < FG_ESTIMATORS; e++)
     possible = possible || (c->wanted[e] && fg_estimator_is_w2((fg_estimator)e));
-  FG_TRY(fg_budget_chosen(c, &chosen, st));
-  size_t n = (size_t)particles < c->n ? (size_t)particles : c->n;
-  if (!wanted || !possible || n < FG_BUDGET_LEAST) return FG_OK;
+  size_t n = (size_t)asked;
+  if (asked == 0) n = c->n > FG_BUDGET_USUAL * FG_BUDGET_SHARE ? c->n / FG_BUDGET_SHARE : FG_BUDGET_USUAL;
+  if (n > c->n) n = c->n;
+  if (!possible || n < FG_BUDGET_LEAST) return FG_OK;
   c->budget = calloc(1, sizeof *c->budget);
   if (!c->budget) return FG_FAIL(st, FG_MEMORY, "no memory for the error budget");
   c->budget->chosen = chosen;

@@ -108,5 +108,6 @@ void fg_budget_sentence(const fg_comparison *c, fg_budget *b);
 
 /* budget_results.c */
 void fg_put_budget(fg_tree root, const fg_comparison *c);
+void fg_warn_budget(fg_tree root, json_t *warnings, const fg_comparison *c);
 
 #endif

@@ -75,10 +75,13 @@ static void fg_say_with_error(fg_budget *b, double value, double error)
 {
   double power = error > 0 ? floor(log10(error)) : -3;
   int places = (int)(-power) + (error < 2 * pow(10, power));
-  if (power < -8 || power > 5)
+  double unit = pow(10, -places);
+  if (power < -8 || power > 8)
     fg_say(b, "%.4g +- %.2g", value, error);
+  else if (places > 0)
+    fg_say(b, "%.*f +- %.*f", places, value, places, error);
   else
-    fg_say(b, "%.*f +- %.*f", places > 0 ? places : 0, value, places > 0 ? places : 0, error);
+    fg_say(b, "%.0f +- %.0f", round(value / unit) * unit, round(error / unit) * unit);
 }
 
 static const char *fg_budget_title(const fg_comparison *c, int part)

@@ -192,6 +192,12 @@ static int fg_budget_best(const fg_budget_room *r)
   return r->x[FG_S2] ? FG_S2 : FG_S;
 }
 
+/* Other starts need a run of their own: a step half as long will do. */
+static int fg_budget_halved(const fg_budget_room *r)
+{
+  return r->x[FG_S1] ? FG_S1 : FG_S;
+}
+
 static fg_code fg_budget_draw_tolerance(fg_comparison *c, fg_budget_room *r, fg_status *st)
 {
   fg_budget_part *part = &c->budget->part[FG_BUDGET_TOLERANCE];
@@ -243,9 +249,9 @@ static fg_code fg_budget_draw_prior(fg_comparison *c, fg_budget_room *r, fg_stat
     FG_TRY(fg_budget_noised(c, c->n, r->sde_start, st));
   }
   FG_TRY(fg_budget_ode(c, r->start, 0, r->x[FG_OP], &part->lost, st));
-  FG_TRY(fg_budget_sde(c, r->sde_start ? r->sde_start : r->start, fg_budget_best(r) == FG_S2 ? 2 : 0,
+  FG_TRY(fg_budget_sde(c, r->sde_start ? r->sde_start : r->start, fg_budget_halved(r) == FG_S1 ? 1 : 0,
                        r->x[FG_SP], &part->lost, st));
-  fg_budget_ask_distance(r, FG_O, fg_budget_best(r));
+  fg_budget_ask_distance(r, FG_O, fg_budget_halved(r));
   fg_budget_ask_distance(r, FG_OP, FG_SP);
   return FG_OK;
 }
@@ -295,7 +301,7 @@ static fg_code fg_budget_prior(fg_comparison *c, fg_budget_room *r, fg_status *s
   double change[B];
   fg_w2 gaussian;
   if (!r->x[FG_SP]) return FG_OK;
-  fg_budget_change(r, FG_O, fg_budget_best(r), FG_OP, FG_SP, change);
+  fg_budget_change(r, FG_O, fg_budget_halved(r), FG_OP, FG_SP, change);
   part->known = true;
   part->squared = fg_mean(B, change);
   part->se = fg_block_error(change);

@@ -88,6 +88,17 @@ void fg_put_budget(fg_tree root, const fg_comparison *c)
   fg_put_real(all, "seconds", b->seconds);
 }
 
+void fg_warn_budget(fg_tree root, json_t *warnings, const fg_comparison *c)
+{
+  uint64_t lost = 0;
+  for (int k = 0; c->budget && k < FG_BUDGET_PARTS; k++) lost += c->budget->part[k].lost;
+  if (lost)
+    fg_warn(root, warnings,
+            "%llu times a particle of the error budget could not be carried to the end; it enters the budget "
+            "where it stopped.",
+            (unsigned long long)lost);
+}
+
 void fg_put_search(fg_tree root, const fg_search *search)
 {
   if (!search) return;

@@ -209,6 +209,7 @@ static void fg_put_warnings(fg_tree root, const fg_comparison *c)
   if (c->d != 2 && !fg_settings_given(c->settings, "compare.estimators"))
     fg_warn(root, list, "The grid estimator is left out: it needs two dimensions and the model has %zu.",
             c->d);
+  fg_warn_budget(root, list, c);
   for (size_t i = 0; i < c->lambdas; i++)
     if (c->curve[i].failed[0])
       fg_warn(root, list, "The curve over lambda has a gap at lambda %g: %s.", c->curve[i].lambda,

@@ -208,8 +208,10 @@ static const fg_setting fg_table[] = {
     FLAG("compare.budget", "true",
          "Take the distance apart: time step, tolerance, prior, finite sample, the model's own gap "
          "(docs/budget.md)."),
-    INTEGER("compare.budget_particles", "10000", 96, 1e8, "particles",
-            "Most particles that are drawn again, finer and from the noised target, for the budget."),
+    INTEGER("compare.budget_particles", "auto", 96, 1e8, "particles",
+            "Particles that are drawn again, finer and from the noised target, for the budget (auto: 5000, "
+            "or an eighth of "
+            "more than 40000)."),
     CHOICE("compare.budget_estimator", "auto", "auto grid exact sinkhorn gaussian sliced max_sliced",
            "Estimator that the budget takes apart (auto: the first of these in compare.estimators)."),
     REAL("compare.target_error", "0", 0, BIG, "length",
