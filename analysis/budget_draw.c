@@ -6,7 +6,6 @@
 
 #include "analysis/budget.h"
 #include "formula/random.h"
-#include "target/target_impl.h"
 
 /* The least tolerances that the solver takes (src/flow/ode.c): float cannot follow finer ones. */
 static double fg_rtol_least(const fg_comparison *c)
@@ -58,20 +57,28 @@ fg_code fg_budget_ode(fg_comparison *c, const double *start, int finer, double *
   return FG_OK;
 }
 
+/* The normal numbers of a Gaussian prior; a truncated one has nearly always kept them (its first try). */
+static fg_code fg_budget_normals(const fg_comparison *c, uint64_t first, double *z, fg_status *st)
+{
+  const fg_prior_settings standard = {FG_PRIOR_GAUSSIAN, 1, 1};
+  fg_prior *prior = NULL;
+  FG_TRY(fg_prior_create(&standard, c->d, NULL, NULL, &prior, st));
+  fg_code rc = fg_prior_sample(prior, c->seed, first, c->budget->particles, z, st);
+  fg_prior_destroy(&prior);
+  return rc;
+}
+
 fg_code fg_budget_noised(fg_comparison *c, uint64_t first, double *x, fg_status *st)
 {
-  size_t n = c->budget->particles, d = c->d;
+  size_t n = c->budget->particles, numbers = n * c->d;
   double m = fg_process_m(c->process, c->t_start), root = sqrt(fg_process_v(c->process, c->t_start));
   /* Not the rows that the laws are compared with. */
   fg_words words = fg_philox(c->seed, FG_STREAM_NOISING, 0, 0, 0);
-  double *z = malloc(d * sizeof *z);
-  if (!z) return FG_FAIL(st, FG_MEMORY, "no memory for %zu numbers", d);
+  double *z = malloc(numbers * sizeof *z);
+  if (!z) return FG_FAIL(st, FG_MEMORY, "no memory for %zu numbers", numbers);
   fg_code rc = fg_target_sample(c->target, (uint64_t)words.w[0] << 32 | words.w[1], first, n, x, st);
-  for (size_t i = 0; i < n && rc == FG_OK; i++) {
-    /* the first try of src/target/prior.c: a truncated prior has nearly always kept it */
-    fg_target_normals(c->seed, FG_STREAM_PRIOR, first + i, 0, d, z);
-    for (size_t j = 0; j < d; j++) x[i * d + j] = m * x[i * d + j] + root * z[j];
-  }
+  if (rc == FG_OK) rc = fg_budget_normals(c, first, z, st);
+  for (size_t i = 0; i < numbers && rc == FG_OK; i++) x[i] = m * x[i] + root * z[i];
   free(z);
   return rc;
 }
