@@ -10,6 +10,26 @@ static bool fg_takes_all_pairs(fg_estimator by)
   return by == FG_W2_EXACT || by == FG_W2_SINKHORN;
 }
 
+/* How the time of an estimator grows: with the particles; hardly, where they go into bins; not at all, where the rows
+ * are limited and it is not the one of the budget. */
+static void fg_forecast_estimates(const fg_comparison *c, fg_forecast *f)
+{
+  for (int e = 0; e < FG_ESTIMATORS; e++) {
+    double seconds = 0;
+    for (int p = 0; p < FG_PAIRS; p++) seconds += c->estimate[e][p].seconds + c->boxed[e][p].seconds;
+    bool limited =
+        e == FG_W2_EXACT || e == FG_W2_SINKHORN || e == FG_ENTROPIC || e == FG_MMD || e == FG_ENERGY;
+    if (e == (int)c->budget->by && limited)
+      f->pair_seconds += seconds;
+    else if (limited)
+      f->fixed_seconds += seconds;
+    else if (e == FG_W2_GRID)
+      f->grid_seconds += seconds;
+    else
+      f->row_seconds += seconds;
+  }
+}
+
 void fg_forecast_make(const fg_comparison *c, const fg_choice *at, fg_forecast *f)
 {
   const fg_budget *b = c->budget;
@@ -39,8 +59,7 @@ void fg_forecast_make(const fg_comparison *c, const fg_choice *at, fg_forecast *
   if (prior->known) f->prior_noise = prior->reach;
   f->sde_seconds = c->sde_report.seconds;
   f->ode_seconds = c->ode_report.seconds;
-  for (int e = 0; e < FG_ESTIMATORS; e++)
-    for (int p = 0; p < FG_PAIRS; p++) f->estimate_seconds += c->estimate[e][p].seconds;
+  fg_forecast_estimates(c, f);
   f->budget_seconds = b->seconds;
   f->sde_work = (double)c->sde_report.steps * (c->sde.scheme == FG_HEUN ? 2 : 1);
   f->ode_work = c->ode_report.tiles ? (double)c->ode_report.rhs_evaluations / (double)c->ode_report.tiles : 0;
@@ -89,7 +108,9 @@ double fg_forecast_seconds(const fg_forecast *f, const fg_choice *to)
   double flows = f->sde_seconds * n * steps + f->ode_seconds * n * fg_ode_growth(f, to);
   double budget =
       f->budget_seconds * (f->all_pairs ? pow(m, 1.7) : m) * fmax(1, fmax(steps, fg_ode_growth(f, to)));
-  return flows + f->estimate_seconds * (f->all_pairs ? rows * rows : rows) + budget;
+  double estimates = f->fixed_seconds + f->grid_seconds * pow(n, 0.3) + f->row_seconds * n +
+                     f->pair_seconds * pow(rows, 1.8);
+  return flows + estimates + budget;
 }
 
 /* Work, in units that do not depend on the machine: right-hand sides, and as many for each row of the estimate. */
@@ -108,27 +129,31 @@ static size_t fg_grown(size_t particles, int times)
   return (size_t)((double)particles * pow(2, 0.5 * times) / 64 + 0.5) * 64;
 }
 
+typedef struct fg_candidate {
+  fg_choice choice;
+  bool reaches;
+  double costs, error;
+} fg_candidate;
+
 static void fg_forecast_try(const fg_forecast *f, fg_choice to, double target, double seconds,
-                            fg_choice *best, double *work, double *predicted)
+                            fg_candidate *best)
 {
   double numerical, error = fg_forecast_error(f, &to, &numerical);
   if (fg_forecast_seconds(f, &to) > seconds) return;
-  double costs = error <= target ? fg_forecast_work(f, &to) : INFINITY;
-  bool better = costs < *work || (isinf(costs) && isinf(*work) && error < *predicted);
-  if (!better) return;
-  *best = to;
-  *work = costs;
-  *predicted = error;
+  double work = fg_forecast_work(f, &to);
+  bool reaches = error <= target, had = best->reaches;
+  double costs = reaches ? work : error * pow(work, 0.03); /* out of reach: not for a per cent at any price */
+  if (reaches == had ? costs >= best->costs : had) return;
+  *best = (fg_candidate){to, reaches, costs, error};
 }
 
 fg_choice fg_forecast_choose(const fg_forecast *f, const fg_choice_limits *most, double target,
                              double seconds, double *predicted)
 {
-  double numerical, work = INFINITY;
-  fg_choice best = f->at;
+  double numerical;
+  fg_candidate best = {f->at, false, INFINITY, fg_forecast_error(f, &f->at, &numerical)};
   bool grid = f->ode_order > 0;
   int finer = grid ? most->ode_halvings : most->tenths;
-  *predicted = fg_forecast_error(f, &best, &numerical);
   for (int a = 0; a <= 40; a++) {
     fg_choice to = f->at;
     to.particles = fg_grown(f->at.particles, a);
@@ -143,9 +168,10 @@ fg_choice fg_forecast_choose(const fg_forecast *f, const fg_choice_limits *most,
           to.ode_halvings = grid ? j : 0;
           to.tenths = grid ? 0 : j;
           if (to.ode_halvings < f->at.ode_halvings || to.tenths < f->at.tenths) continue;
-          fg_forecast_try(f, to, target, seconds, &best, &work, predicted);
+          fg_forecast_try(f, to, target, seconds, &best);
         }
     }
   }
-  return best;
+  *predicted = best.error;
+  return best.choice;
 }

@@ -218,7 +218,7 @@ static bool fg_search_next(fg_search_run *r, fg_choice *next, double *predicted)
   fg_choice best = fg_forecast_choose(&f, &r->most, fg_margin_error * search->target, INFINITY, &any);
   if (any <= search->target && search->attempts < FG_ATTEMPTS)
     snprintf(search->why, sizeof search->why,
-             "%zu particles would reach it in about %.2g s, and compare.target_seconds is %g", best.particles,
+             "%zu particles would reach it in about %.0f s, and compare.target_seconds is %g", best.particles,
              fg_forecast_seconds(&f, &best), search->limit);
   else if (search->attempts == FG_ATTEMPTS)
     snprintf(search->why, sizeof search->why, "%d runs did not come closer", FG_ATTEMPTS);

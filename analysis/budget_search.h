@@ -45,9 +45,10 @@ typedef struct fg_forecast {
   double step, step_noise, step_left, step_order, strong_order;
   double tolerance, tolerance_noise, tolerance_left, ode_order;
   double prior_noise;
-  double sde_seconds, ode_seconds, estimate_seconds, budget_seconds;
-  double sde_work, ode_work; /* right-hand sides of a particle */
-  bool all_pairs;            /* the estimator takes as long as rows^2, not as rows */
+  double sde_seconds, ode_seconds, budget_seconds;
+  double fixed_seconds, grid_seconds, row_seconds, pair_seconds; /* of estimators, by how their time grows */
+  double sde_work, ode_work;                                     /* right-hand sides of a particle */
+  bool all_pairs; /* the estimator takes longer than its rows are more */
 } fg_forecast;
 
 void fg_forecast_make(const fg_comparison *c, const fg_choice *at, fg_forecast *f);
