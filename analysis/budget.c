@@ -3,6 +3,7 @@
 #include "analysis/budget.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -118,6 +119,12 @@ fg_code fg_compare_budget(fg_comparison *c, fg_status *st)
   b->measure = fg_budget_measure_of(b->by);
   fg_budget_sample(c);
   fg_code rc = fg_budget_effects(c, st);
+  if (rc == FG_NUMERICS && st) { /* such as particles that ran away: the comparison stands without it */
+    snprintf(b->failed, sizeof b->failed, "%.*s", (int)sizeof b->failed - 1, st->message);
+    fg_compare_log(c, "budget: none: %s", b->failed);
+    fg_status_clear(st);
+    return FG_OK;
+  }
   if (rc != FG_OK) return fg_status_prefix(st, "error budget (compare.budget): ");
   fg_budget_sum(b, c->box);
   fg_budget_sentence(c, b);

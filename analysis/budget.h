@@ -60,7 +60,8 @@ typedef struct fg_budget {
   fg_budget_cut cut;
   double gap, gap_squared, gap_reach, gap_low, gap_high, half_width; /* gap_reach: of the square */
   bool seen;                                                         /* the interval of the gap excludes 0 */
-  char sentence[640];
+  char sentence[640];                                                /* empty: there is no budget */
+  char failed[200];                                                  /* why */
   double seconds;
 } fg_budget;
 

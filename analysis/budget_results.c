@@ -92,6 +92,8 @@ void fg_warn_budget(fg_tree root, json_t *warnings, const fg_comparison *c)
 {
   uint64_t lost = 0;
   for (int k = 0; c->budget && k < FG_BUDGET_PARTS; k++) lost += c->budget->part[k].lost;
+  if (c->budget && c->budget->failed[0])
+    fg_warn(root, warnings, "There is no error budget: %s.", c->budget->failed);
   if (lost)
     fg_warn(root, warnings,
             "%llu times a particle of the error budget could not be carried to the end; it enters the budget "

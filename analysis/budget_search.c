@@ -190,6 +190,8 @@ static fg_code fg_search_attempt(fg_search_run *r, const fg_choice *choice, doub
                  choice->tenths + choice->ode_halvings);
   FG_TRY(fg_compare_measure(c, st));
   const fg_budget *b = c->budget;
+  if (!b->sentence[0])
+    return FG_FAIL(st, FG_NUMERICS, "compare.target_error has no error budget to go by: %s", b->failed);
   fg_attempt *at = &search->attempt[search->attempts++];
   *at = (fg_attempt){.choice = *choice, .half_width = b->half_width, .predicted = predicted};
   const fg_estimate *e = &c->estimate[b->by][FG_ODE_SDE];

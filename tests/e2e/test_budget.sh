@@ -62,6 +62,24 @@ cmp grid/samples.h5 again/samples.h5 || { echo "FAILED: other samples on a grid"
 good compare g.yaml --target-error 1e-5 --set compare.target_seconds=1 --out short
 holds 'warning: The target error 1e-05 was not reached: interval and numerical parts come to 0.0'
 
+# no target: the prior's part is not known, and the sentence says so; a Gaussian whose score is -x
+nought='\0\0\0\0\0\0\0\0' minus='\0\0\0\0\0\0\360\277'
+linear pull.safetensors 2 3 "$nought$minus$nought$nought$nought$minus"
+cat >pull.yaml <<'YAML'
+process: {kind: ou, horizon: 2}
+prior: {kind: gaussian, variance: 0.5}
+model: {kind: network, form: vector, file: pull.safetensors}
+flow: {sde: {steps: 50, t_end: 0.05}}
+compare: {particles: 1000, permutations: 0, replicates: 20, residual_points: 0, estimators: [exact, gaussian]}
+YAML
+good compare pull.yaml --out pull
+holds 'mismatch of the prior is not known and still in it'
+cases=$((cases + 1))
+grep -q 'not known: no target is given' pull/report.html || { echo "FAILED: no reason in the report"; bad=$((bad + 1)); }
+good compare pull.yaml --out few --set compare.particles=60
+cases=$((cases + 1))
+grep -q '"budget": null' few/results.json || { echo "FAILED: a budget of 60 particles"; bad=$((bad + 1)); }
+
 expect 2 '--target-error: compare.target_error' compare g.yaml --target-error few
 expect 2 'compare.target_error needs the error budget' compare g.yaml --target-error 0.1 --set compare.budget=false
 expect 2 'compare.budget_estimator is exact, which is not one of' compare g.yaml --set compare.budget_estimator=exact

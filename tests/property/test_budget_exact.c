@@ -196,7 +196,7 @@ static void test_known_gap(void **state)
   json_decref(root);
 }
 
-/* The parts add up, and a model without a target does not hide what is not known. */
+/* The parts add up to what was measured less the gap; Euler for the ODE has its orders too. */
 static void test_sum(void **state)
 {
   (void)state;
