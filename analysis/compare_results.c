@@ -195,7 +195,6 @@ static void fg_warn_outside(fg_tree root, json_t *list, const fg_comparison *c, 
 static void fg_put_warnings(fg_tree root, const fg_comparison *c)
 {
   json_t *list = fg_put_list(root, "warnings");
-  fg_warn_search(root, list, c->search);
   if (c->ode_report.lost)
     fg_warn(root, list,
             "%llu of %zu ODE particles could not be carried to the end; they enter every figure where "
@@ -209,6 +208,7 @@ static void fg_put_warnings(fg_tree root, const fg_comparison *c)
   if (c->d != 2 && !fg_settings_given(c->settings, "compare.estimators"))
     fg_warn(root, list, "The grid estimator is left out: it needs two dimensions and the model has %zu.",
             c->d);
+  fg_warn_search(root, list, c->search);
   fg_warn_budget(root, list, c);
   for (size_t i = 0; i < c->lambdas; i++)
     if (c->curve[i].failed[0])
