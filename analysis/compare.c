@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "analysis/budget.h"
+#include "analysis/budget_search.h"
 #include "analysis/compare_certificate.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -125,42 +127,79 @@ void fg_comparison_clear(fg_comparison *c)
   free(c->trace_sde);
   free(c->snapshot_estimate);
   free(c->curve);
+  free(c->budget);
   fg_gap_certificate_destroy(&c->certificate);
+}
+
+fg_code fg_compare_prepare(fg_comparison *c, const char *run_directory, fg_status *st)
+{
+  FG_TRY(fg_compare_folder(run_directory, st));
+  FG_TRY(fg_compare_counts(c, st));
+  FG_TRY(fg_compare_models(c, st));
+  FG_TRY(fg_compare_flows(c, st));
+  FG_TRY(fg_compare_estimators(c, st));
+  FG_TRY(fg_compare_budget_settings(c, st));
+  FG_TRY(fg_compare_lambda_settings(c, st));
+  return fg_compare_certificate_settings(c, st);
+}
+
+fg_code fg_compare_open(fg_comparison *c, const char *run_directory, fg_status *st)
+{
+  FG_TRY(fg_run_directory_open(run_directory, c->settings, &c->log, st));
+  fg_compare_log(c, "flowgap %s, engine %s (%s), seed %llu", fg_version(), fg_engine_name(c->engine),
+                 fg_engine_isa(c->engine), (unsigned long long)c->seed);
+  fg_compare_log(c, "the flows start at t = %.9g, where v = %.6g", fg_process_horizon(c->process),
+                 fg_process_v(c->process, fg_process_horizon(c->process)));
+  return FG_OK;
+}
+
+fg_code fg_compare_measure(fg_comparison *c, fg_status *st)
+{
+  FG_TRY(fg_compare_draw(c, st));
+  FG_TRY(fg_compare_estimate(c, st));
+  return fg_compare_budget(c, st);
+}
+
+static fg_code fg_compare_write(fg_comparison *c, const char *run_directory, fg_status *st)
+{
+  double began = c->seconds;
+  c->seconds = fg_seconds() - began;
+  fg_code rc = fg_run_directory_replace(run_directory, c->settings, st);
+  if (rc == FG_OK) rc = fg_compare_samples(c, run_directory, st);
+  if (rc == FG_OK) rc = fg_compare_results(c, run_directory, st);
+  c->seconds = began;
+  if (rc == FG_OK) rc = fg_report_write(run_directory, st);
+  fg_compare_log(c, "%s", rc == FG_OK ? "report written" : "failed");
+  return rc;
+}
+
+fg_code fg_compare_finish(fg_comparison *c, const char *run_directory, fg_status *st)
+{
+  FG_TRY(fg_compare_residual(c, st));
+  FG_TRY(fg_compare_lambda(c, st));
+  FG_TRY(fg_compare_certificate(c, st));
+  return fg_compare_write(c, run_directory, st);
+}
+
+void fg_compare_close(fg_comparison *c, fg_code rc, const fg_status *st)
+{
+  if (rc != FG_OK && st) fg_compare_log(c, "%s: %s", fg_code_name(rc), st->message);
+  fg_comparison_clear(c);
 }
 
 fg_code fg_compare_run(fg_engine *engine, const fg_settings *settings, const char *run_directory,
                        const fg_progress *progress, fg_status *st)
 {
-  fg_comparison c = {.engine = engine, .settings = settings, .progress = progress};
+  fg_comparison c = {.engine = engine, .settings = settings, .progress = progress, .seconds = fg_seconds()};
+  double target;
+  FG_TRY(fg_settings_real(settings, "compare.target_error", &target, st));
+  if (target > 0) return fg_compare_search(engine, settings, run_directory, progress, st);
   fg_code rc;
-  c.seconds = fg_seconds();
-  FG_GO(fg_compare_folder(run_directory, st), done);
-  FG_GO(fg_compare_counts(&c, st), done);
-  FG_GO(fg_compare_models(&c, st), done);
-  FG_GO(fg_compare_flows(&c, st), done);
-  FG_GO(fg_compare_estimators(&c, st), done);
-  FG_GO(fg_compare_lambda_settings(&c, st), done);
-  FG_GO(fg_compare_certificate_settings(&c, st), done);
-  FG_GO(fg_run_directory_open(run_directory, settings, &c.log, st), done);
-  fg_compare_log(&c, "flowgap %s, engine %s (%s), seed %llu", fg_version(), fg_engine_name(engine),
-                 fg_engine_isa(engine), (unsigned long long)c.seed);
-  fg_compare_log(&c, "the flows start at t = %.9g, where v = %.6g", fg_process_horizon(c.process),
-                 fg_process_v(c.process, fg_process_horizon(c.process)));
-  FG_GO(fg_compare_draw(&c, st), done);
-  FG_GO(fg_compare_residual(&c, st), done);
-  FG_GO(fg_compare_estimate(&c, st), done);
-  FG_GO(fg_compare_lambda(&c, st), done);
-  FG_GO(fg_compare_certificate(&c, st), done);
-  double began = c.seconds;
-  c.seconds = fg_seconds() - began;
-  rc = fg_run_directory_replace(run_directory, settings, st);
-  if (rc == FG_OK) rc = fg_compare_samples(&c, run_directory, st);
-  if (rc == FG_OK) rc = fg_compare_results(&c, run_directory, st);
-  c.seconds = began;
-  if (rc == FG_OK) rc = fg_report_write(run_directory, st);
-  fg_compare_log(&c, "%s", rc == FG_OK ? "report written" : "failed");
+  FG_GO(fg_compare_prepare(&c, run_directory, st), done);
+  FG_GO(fg_compare_open(&c, run_directory, st), done);
+  FG_GO(fg_compare_measure(&c, st), done);
+  FG_GO(fg_compare_finish(&c, run_directory, st), done);
 done:
-  if (rc != FG_OK && st) fg_compare_log(&c, "%s: %s", fg_code_name(rc), st->message);
-  fg_comparison_clear(&c);
+  fg_compare_close(&c, rc, st);
   return rc;
 }

@@ -82,6 +82,8 @@ typedef struct fg_comparison {
   uint64_t residual_nonfinite; /* values that are not finite; they do not enter */
 
   struct fg_gap_certificate *certificate; /* NULL: not wanted; compare_certificate.h */
+  struct fg_budget *budget;               /* NULL: not wanted; budget.h */
+  const struct fg_search *search;         /* borrowed; NULL: compare.target_error is 0; budget_search.h */
   size_t lambdas;
   fg_lambda_point *curve; /* [lambdas] */
 
@@ -97,6 +99,14 @@ FG_CHECKED fg_code fg_compare_models(fg_comparison *c, fg_status *st);
 FG_CHECKED fg_code fg_compare_flows(fg_comparison *c, fg_status *st);
 FG_CHECKED fg_code fg_compare_folder(const char *run_directory, fg_status *st);
 void fg_comparison_clear(fg_comparison *c);
+
+/* compare.c, the stages of a comparison: settings; folder and log; draws, distances and budget; all else and the
+ * files; a last line in the log, and clear. */
+FG_CHECKED fg_code fg_compare_prepare(fg_comparison *c, const char *run_directory, fg_status *st);
+FG_CHECKED fg_code fg_compare_open(fg_comparison *c, const char *run_directory, fg_status *st);
+FG_CHECKED fg_code fg_compare_measure(fg_comparison *c, fg_status *st);
+FG_CHECKED fg_code fg_compare_finish(fg_comparison *c, const char *run_directory, fg_status *st);
+void fg_compare_close(fg_comparison *c, fg_code rc, const fg_status *st);
 
 /* One line with the time since the start, into log.txt. */
 void fg_compare_log(fg_comparison *c, const char *format, ...) FG_PRINTF(2, 3);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "analysis/budget_search.h"
 #include "analysis/compare_results.h"
 
 void fg_put_estimate(fg_tree one, fg_estimator estimator, const fg_estimate *e)
@@ -207,6 +208,8 @@ static void fg_put_warnings(fg_tree root, const fg_comparison *c)
   if (c->d != 2 && !fg_settings_given(c->settings, "compare.estimators"))
     fg_warn(root, list, "The grid estimator is left out: it needs two dimensions and the model has %zu.",
             c->d);
+  fg_warn_search(root, list, c->search);
+  fg_warn_budget(root, list, c);
   for (size_t i = 0; i < c->lambdas; i++)
     if (c->curve[i].failed[0])
       fg_warn(root, list, "The curve over lambda has a gap at lambda %g: %s.", c->curve[i].lambda,
@@ -253,6 +256,8 @@ fg_code fg_compare_results(const fg_comparison *c, const char *run_directory, fg
   fg_put_model(root, c->settings, c->model, c->target);
   fg_put_real(root, "confidence", c->estimate_settings[0].confidence);
   fg_put_w2(root, c);
+  fg_put_budget(root, c);
+  fg_put_search(root, c->search);
   fg_put_snapshots(root, c);
   fg_put_moments(root, c);
   fg_put_residual(root, c);

@@ -35,6 +35,7 @@ typedef struct fg_plots {
   /* figures of the same names, drawn when there is something to show */
   bool estimates, estimates_log, gap_time, residual, relative, plane, paths, work, order;
   size_t drawn_paths;
+  bool budget;
   bool certificate, apart, lipschitz_global, lambda;
   const char *lambda_estimator; /* of the curve over lambda, NULL if there is none */
   /* of a run of `flowgap residual`: figures "profile-NORM" (fg_plot_norms) and "residual-map-K" */
@@ -59,6 +60,8 @@ void fg_plot_solver(const fg_run *run, fg_plots *plots);
 /* plots_residual.c */
 void fg_plot_profiles(const fg_run *run, fg_plots *plots);
 FG_CHECKED fg_code fg_plot_maps(const fg_run *run, fg_plots *plots, fg_status *st);
+/* plots_budget.c */
+void fg_plot_budget(const fg_run *run, fg_plots *plots);
 /* plots_certificate.c */
 void fg_plot_certificate(const fg_run *run, fg_plots *plots);
 void fg_plot_lambda(const fg_run *run, fg_plots *plots);

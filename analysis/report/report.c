@@ -14,6 +14,7 @@ static fg_code write_comparison(const fg_report *r, fg_status *st)
   fg_report_head(r);
   fg_report_headline(r);
   fg_report_warnings(r);
+  FG_TRY(fg_report_budget(r, st));
   FG_TRY(fg_report_densities(r, st));
   FG_TRY(fg_report_frames(r, st));
   FG_TRY(fg_report_distances(r, st));

@@ -22,6 +22,8 @@ const char *fg_report_model(const fg_run *run);
 void fg_report_head(const fg_report *r);
 void fg_report_headline(const fg_report *r);
 void fg_report_warnings(const fg_report *r);
+/* budget.c; nothing without the member of results.json */
+FG_CHECKED fg_code fg_report_budget(const fg_report *r, fg_status *st);
 /* sections.c */
 FG_CHECKED fg_code fg_report_densities(const fg_report *r, fg_status *st);
 FG_CHECKED fg_code fg_report_frames(const fg_report *r, fg_status *st);

@@ -206,6 +206,21 @@ static const fg_setting fg_table[] = {
     FLAG("compare.same_starts", "true", "Start both laws from the same particles."),
     ARRAY("compare.lambdas", 0, 1000, "",
           "Noise levels whose laws are compared with that of the ODE, such as [0, 0.5, 1, 2]; empty: none."),
+    FLAG("compare.budget", "true",
+         "Take the distance apart: time step, tolerance, prior, finite sample, the model's own gap "
+         "(docs/budget.md)."),
+    INTEGER("compare.budget_particles", "auto", 96, 1e8, "particles",
+            "Particles that are drawn again, finer and from the noised target, for the budget (auto: 5000, "
+            "or an eighth of "
+            "more than 40000)."),
+    CHOICE("compare.budget_estimator", "auto", "auto grid exact sinkhorn gaussian sliced max_sliced",
+           "Estimator that the budget takes apart (auto: the first of these in compare.estimators)."),
+    REAL("compare.target_error", "0", 0, BIG, "length",
+         "Choose particles, steps and tolerances so that the interval of the model's gap reaches no further "
+         "than "
+         "this, numerical errors included; 0: take them as they are."),
+    REAL("compare.target_seconds", "600", 1, BIG, "s",
+         "Longest time that a comparison with compare.target_error is meant to take."),
     FLAG("compare.certificate", "false",
          "Bound the gap by the residual: the identity, its factors and the bound (docs/certificate.md)."),
     INTEGER("compare.certificate_cells", "auto", 8, 1e6, "",

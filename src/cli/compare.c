@@ -37,6 +37,28 @@ static void put_distances(const json_t *root)
   }
 }
 
+static void put_budget(const json_t *budget)
+{
+  const char *sentence = json_string_value(json_object_get(budget, "sentence"));
+  if (sentence) printf("  Budget: %s\n", sentence);
+}
+
+/* What --target-error has chosen. */
+static void put_search(const json_t *root)
+{
+  char a[32], b[32], c[32], d[32], e[32];
+  const json_t *search = json_object_get(root, "search"), *runs = json_object_get(search, "runs");
+  size_t count = json_array_size(runs);
+  if (!json_is_object(search) || count == 0) return;
+  const json_t *last = json_array_get(runs, count - 1);
+  printf("  Target error %s: %s with %s particles, %s SDE steps", fg_cell(search, "target_error", a),
+         fg_cell(search, "error", b), fg_cell(last, "particles", c),
+         fg_cell(json_object_get(root, "sde"), "steps", d));
+  if (json_is_number(json_object_get(json_object_get(root, "ode"), "rtol")))
+    printf(", ODE rtol %s", fg_cell(json_object_get(root, "ode"), "rtol", e));
+  printf(" (run %zu)\n", count);
+}
+
 /* Both sides of the identity where they are known, and the bound that the report's sentence rests on. */
 static void put_certificate(const json_t *all)
 {
@@ -79,6 +101,8 @@ static void put_run(const fg_args *args, const json_t *root, const char *run)
   printf("%s: %s particles, %s s\n", args->argument[0], fg_cell(root, "particles", a),
          fg_cell(root, "wall_seconds", b));
   put_distances(root);
+  put_budget(json_object_get(root, "budget"));
+  put_search(root);
   put_counts(root);
   printf("report: %s/report.html\n", run);
 }

@@ -36,6 +36,20 @@ static fg_code check_grids(const fg_session *session, fg_status *st)
   return check_grid(session, "ode", ode, st);
 }
 
+/* An option that is short for a setting. */
+static fg_code assign_option(fg_session *session, fg_option_id option, const char *key, fg_status *st)
+{
+  const char *value = session->args->value[option];
+  char assignment[120];
+  if (!value) return FG_OK;
+  snprintf(assignment, sizeof assignment, "%s=%.70s", key, value);
+  fg_code rc = fg_settings_assign(session->settings, assignment, st);
+  if (rc == FG_OK) return rc;
+  char prefix[40];
+  snprintf(prefix, sizeof prefix, "--%s: ", fg_options()[option].name);
+  return fg_status_prefix(st, "%s", prefix);
+}
+
 fg_code fg_session_open(fg_session *session, const fg_args *args, const char *model, fg_status *st)
 {
   memset(session, 0, sizeof *session);
@@ -51,15 +65,8 @@ fg_code fg_session_open(fg_session *session, const fg_args *args, const char *mo
       return rc;
     }
   }
-  if (args->value[FG_OPTION_SEED]) {
-    char assignment[80];
-    snprintf(assignment, sizeof assignment, "seed=%.70s", args->value[FG_OPTION_SEED]);
-    fg_code rc = fg_settings_assign(session->settings, assignment, st);
-    if (rc != FG_OK) {
-      (void)fg_status_prefix(st, "--seed: ");
-      return rc;
-    }
-  }
+  FG_TRY(assign_option(session, FG_OPTION_SEED, "seed", st));
+  FG_TRY(assign_option(session, FG_OPTION_TARGET_ERROR, "compare.target_error", st));
   return check_grids(session, st);
 }
 

@@ -15,6 +15,11 @@ static const fg_verb verbs[] = {
      "MODEL is a YAML file, a run directory, or a built-in name: exact: or perturbed:\n"
      "and then gaussian, gmm9 or blobs. --json prints results.json.\n"
      "\n"
+     "The distance is taken apart into what steps, tolerances, prior and sample add, and what\n"
+     "remains, the model's own gap. --target-error E starts small and goes on until that gap's\n"
+     "interval and the numerical parts come to E, or compare.target_seconds are over;\n"
+     "config.yaml then holds what was chosen.\n"
+     "\n"
      "Example: flowgap compare exact:gmm9 --set compare.particles=5000 --out runs/first\n",
      1, 1, fg_run_compare},
     {"density", "MODEL [options]", "densities of both laws on a grid, without sampling noise (d = 1, 2)",
@@ -145,6 +150,10 @@ static const fg_option options[FG_OPTIONS] = {
     [FG_OPTION_SET_GRID] = {"set-grid", "KEY=V1,V2,..", "sweep",
                             "values that a setting goes through; repeated: all combinations"},
     [FG_OPTION_NO_COMPARE] = {"no-compare", NULL, "sweep", "only train"},
+    [FG_OPTION_TARGET_ERROR] =
+        {"target-error", "E", "compare",
+         "choose particles, steps and tolerances so that the model's gap is known to E; the "
+         "same as --set compare.target_error=E"},
     [FG_OPTION_MAN] = {"man", NULL, "help", "print the man page"},
     [FG_OPTION_MARKDOWN] = {"markdown", NULL, "help", "print the table of settings as Markdown"},
 };
