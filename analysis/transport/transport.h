@@ -48,16 +48,23 @@ typedef struct fg_cells {
 } fg_cells;
 FG_CHECKED fg_code fg_cells_create(size_t n, size_t d, const double *x, const int64_t *mass, fg_cells *cells,
                                    fg_status *st);
-/* Groups of `size` neighbours in kd-tree order: centre of mass, sum of masses. */
+/* The same in kd-tree order: neighbours have near numbers. */
+FG_CHECKED fg_code fg_cells_sorted(size_t n, size_t d, const double *x, const int64_t *mass, fg_cells *cells,
+                                   fg_status *st);
+enum { FG_CELL = 4 };
+/* Groups of `size` (FG_CELL or 1) consecutive points of sorted cells: centre of mass, sum of masses. */
 FG_CHECKED fg_code fg_cells_coarsen(const fg_cells *fine, size_t d, size_t size, fg_cells *coarse,
                                     fg_status *st);
 void fg_cells_clear(fg_cells *cells);
 
-/* Optimal plan for the cost min(|x - y|^2, cap), rounded to whole multiples of 1 / scale.
- *   plan [n + m]  the shipments that are not 0, at most n + m - 1
- *   u [n]         optimal row potentials, in units of the cost */
-FG_CHECKED fg_code fg_pricing_solve(const fg_pair *pair, double cap, fg_shipment *plan, size_t *shipments,
-                                    double *u, fg_status *st);
+/* Bounds of W2^2 in scaled units, and the longest move (squared) of the last plan. */
+typedef struct fg_bracket {
+  double primal, dual, longest;
+} fg_bracket;
+/* Optimal plan for the cost min(|x - y|^2, cap), rounded to whole multiples of 2^-48 cap: lowers found->primal to the
+ * plan's true cost and raises found->dual to the certified bound of W2^2, also where it ends with FG_INTERRUPTED. */
+FG_CHECKED fg_code fg_pricing_solve(fg_threads *threads, const fg_pair *pair, double cap,
+                                    const fg_progress *progress, fg_bracket *found, fg_status *st);
 
 /* Fill squared, value, primal and dual from scaled ones; FG_NUMERICS when they do not fit a double or when
  * primal - dual > 1e-9 primal. */

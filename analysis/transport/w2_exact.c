@@ -70,118 +70,43 @@ static fg_code fg_w2_line(const fg_pair *pair, double *primal, double *dual, fg_
 
 /* ---- more dimensions ----------------------------------------------------------------- */
 
-static double fg_squared_distance(size_t d, const double *x, const double *y)
-{
-  double sum = 0;
-  for (size_t k = 0; k < d; k++) sum += (x[k] - y[k]) * (x[k] - y[k]);
-  return sum;
-}
-
-static int fg_by_size(const void *a, const void *b)
-{
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-/* sum a_i u_i + sum b_j v_j with v_j = min_i |x_i - y_j|^2 - u_i: a lower bound of W2^2 whatever u is. The
- * median of u is taken off first: a few far points must not lend their size, and rounding, to the rest. */
-static fg_code fg_dual_value(const fg_pair *pair, const double *u, double *dual, fg_status *st)
-{
-  size_t n = pair->n, m = pair->m, d = pair->d;
-  double *sorted = malloc(n * sizeof *sorted), *v = malloc(m * sizeof *v), *c = malloc(m * sizeof *c);
-  double *yt = malloc(m * d * sizeof *yt);
-  fg_code rc = FG_OK;
-  if (!sorted || !v || !c || !yt) {
-    rc = FG_FAIL(st, FG_MEMORY, "no memory for the duals of %zu + %zu points", n, m);
-    goto done;
-  }
-  for (size_t i = 0; i < n; i++) sorted[i] = u[i];
-  qsort(sorted, n, sizeof *sorted, fg_by_size);
-  double median = sorted[n / 2];
-  for (size_t j = 0; j < m; j++) {
-    v[j] = INFINITY;
-    for (size_t k = 0; k < d; k++) yt[k * m + j] = pair->y[j * d + k];
-  }
-  fg_sum sum = {0, 0};
-  for (size_t i = 0; i < n; i++) {
-    double ui = u[i] - median;
-    for (size_t j = 0; j < m; j++) c[j] = 0;
-    for (size_t k = 0; k < d; k++) {
-      double x = pair->x[i * d + k];
-      const double *y = yt + k * m;
-      for (size_t j = 0; j < m; j++) c[j] += (x - y[j]) * (x - y[j]);
-    }
-    for (size_t j = 0; j < m; j++) v[j] = c[j] - ui < v[j] ? c[j] - ui : v[j];
-    fg_sum_add(&sum, (double)pair->mass_x[i] / (double)pair->total * ui);
-  }
-  for (size_t j = 0; j < m; j++) fg_sum_add(&sum, (double)pair->mass_y[j] / (double)pair->total * v[j]);
-  *dual = fg_sum_value(&sum);
-done:
-  free(sorted);
-  free(v);
-  free(c);
-  free(yt);
-  return rc;
-}
-
-static double fg_primal_value(const fg_pair *pair, const fg_shipment *plan, size_t shipments, double *largest)
-{
-  fg_sum sum = {0, 0};
-  *largest = 0;
-  for (size_t a = 0; a < shipments; a++) {
-    double c = fg_squared_distance(pair->d, pair->x + plan[a].from * pair->d, pair->y + plan[a].to * pair->d);
-    *largest = fmax(*largest, c);
-    fg_sum_add(&sum, (double)plan[a].amount / (double)pair->total * c);
-  }
-  return fg_sum_value(&sum);
-}
-
 /* Whole costs have 2^-48 of the largest cost as their unit. Where W2 is far below the spread of the points
  * (two nearly equal samples, a far point common to both) that is too coarse; then the plan's own largest
  * move bounds what is worth resolving, and a second solve with costs cut at four times that is exact enough.
  * The certificate is always taken against the true costs. */
-static fg_code fg_w2_plane(const fg_pair *pair, double *primal, double *dual, fg_status *st)
+static fg_code fg_w2_plane(fg_threads *threads, const fg_pair *pair, const fg_progress *progress,
+                           fg_bracket *found, fg_status *st)
 {
-  fg_shipment *plan = malloc((pair->n + pair->m) * sizeof *plan);
-  double *u = malloc(pair->n * sizeof *u), cap = INFINITY, largest = 0;
-  fg_code rc = FG_OK;
-  if (!plan || !u) {
-    rc = FG_FAIL(st, FG_MEMORY, "no memory for a plan of %zu + %zu points", pair->n, pair->m);
-    goto done;
-  }
+  double cap = INFINITY;
   for (int attempt = 0; attempt < 3; attempt++) {
-    size_t shipments = 0;
-    FG_GO(fg_pricing_solve(pair, cap, plan, &shipments, u, st), done);
-    *primal = fg_primal_value(pair, plan, shipments, &largest);
-    *dual = 0;
-    if (*primal == 0) break;
-    FG_GO(fg_dual_value(pair, u, dual, st), done);
-    if (*primal - *dual <= 1e-10 * *primal) break;
-    cap = 4 * largest;
+    FG_TRY(fg_pricing_solve(threads, pair, cap, progress, found, st));
+    if (found->primal - found->dual <= 1e-10 * found->primal) break;
+    cap = 4 * found->longest;
   }
-done:
-  free(plan);
-  free(u);
-  return rc;
+  return FG_OK;
 }
 
 fg_code fg_w2_exact(fg_threads *threads, size_t n, size_t m, size_t d, const double *x, const double *wx,
                     const double *y, const double *wy, const fg_progress *progress, fg_w2 *result,
                     fg_status *st)
 {
-  double start = fg_seconds(), primal = 0, dual = 0;
-  (void)threads;
-  (void)progress;
+  double start = fg_seconds();
+  fg_bracket found = {INFINITY, 0, 0}; /* costs are not negative */
   fg_pair pair;
   FG_TRY(fg_pair_create(n, m, d, x, wx, y, wy, &pair, st));
   fg_code rc = FG_OK;
-  if (!pair.identical) {
-    if (d == 1)
-      FG_GO(fg_w2_line(&pair, &primal, &dual, st), done);
-    else
-      FG_GO(fg_w2_plane(&pair, &primal, &dual, st), done);
+  if (pair.identical)
+    found.primal = 0;
+  else if (d == 1)
+    FG_GO(fg_w2_line(&pair, &found.primal, &found.dual, st), done);
+  else
+    rc = fg_w2_plane(threads, &pair, progress, &found, st);
+  if (rc == FG_INTERRUPTED) {
+    result->squared = result->value = NAN;
+    result->primal = ldexp(found.primal, 2 * pair.exponent);
+    result->dual = ldexp(found.dual, 2 * pair.exponent);
   }
-  FG_GO(fg_w2_finish(primal, dual, pair.exponent, result, st), done);
+  if (rc == FG_OK) rc = fg_w2_finish(found.primal, found.dual, pair.exponent, result, st);
   result->n = pair.n;
   result->m = pair.m;
   result->seconds = fg_seconds() - start;
