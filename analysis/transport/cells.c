@@ -94,17 +94,12 @@ static size_t fg_widest_axis(const double *x, size_t d, const uint32_t *order, s
   return axis;
 }
 
-/* Halve along the widest axis; left parts hold a power of FG_CELL where they can, so that groups of FG_CELL
- * consecutive points, and groups of such groups, do not cross a cut. */
-static void fg_kd_order(const double *x, size_t d, uint32_t *order, size_t n)
+void fg_kd_order(const double *x, size_t d, uint32_t *order, size_t n, size_t size)
 {
-  while (n > 1) {
-    size_t unit = 1;
-    while (unit * FG_CELL <= n / 2) unit *= FG_CELL;
-    if (n > FG_CELL && unit < FG_CELL) unit = FG_CELL;
-    size_t left = (n / 2 + unit / 2) / unit * unit;
+  while (n > size) {
+    size_t left = (n / 2 + size - 1) / size * size;
     fg_select(x, d, fg_widest_axis(x, d, order, n), order, n, left);
-    fg_kd_order(x, d, order, left);
+    fg_kd_order(x, d, order, left, size);
     order += left;
     n -= left;
   }
@@ -118,7 +113,7 @@ fg_code fg_cells_sorted(size_t n, size_t d, const double *x, const int64_t *mass
   fg_code rc = fg_cells_allocate(n, d, cells, st);
   if (rc == FG_OK) {
     for (size_t i = 0; i < n; i++) order[i] = (uint32_t)i;
-    fg_kd_order(x, d, order, n);
+    fg_kd_order(x, d, order, n, FG_CELL);
     for (size_t i = 0; i < n; i++) {
       memcpy(cells->rows + i * d, x + order[i] * d, d * sizeof *x);
       cells->mass[i] = mass[order[i]];
@@ -131,18 +126,20 @@ fg_code fg_cells_sorted(size_t n, size_t d, const double *x, const int64_t *mass
 
 fg_code fg_cells_coarsen(const fg_cells *fine, size_t d, size_t size, fg_cells *coarse, fg_status *st)
 {
-  FG_TRY(fg_cells_allocate((fine->n + size - 1) / size, d, coarse, st));
-  for (size_t g = 0; g < coarse->n; g++) {
-    double *centre = coarse->rows + g * d;
+  fg_cells groups;
+  FG_TRY(fg_cells_allocate((fine->n + size - 1) / size, d, &groups, st));
+  for (size_t g = 0; g < groups.n; g++) {
+    double *centre = groups.rows + g * d;
     size_t end = (g + 1) * size < fine->n ? (g + 1) * size : fine->n;
-    coarse->mass[g] = 0;
-    for (size_t i = g * size; i < end; i++) coarse->mass[g] += fine->mass[i];
+    groups.mass[g] = 0;
+    for (size_t i = g * size; i < end; i++) groups.mass[g] += fine->mass[i];
     for (size_t k = 0; k < d; k++) {
       centre[k] = 0;
       for (size_t i = g * size; i < end; i++)
-        centre[k] += (double)fine->mass[i] / (double)coarse->mass[g] * fine->rows[i * d + k];
+        centre[k] += (double)fine->mass[i] / (double)groups.mass[g] * fine->rows[i * d + k];
     }
   }
-  fg_cells_transpose(coarse, d);
-  return FG_OK;
+  fg_code rc = fg_cells_sorted(groups.n, d, groups.rows, groups.mass, coarse, st);
+  fg_cells_clear(&groups);
+  return rc;
 }

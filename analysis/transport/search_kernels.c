@@ -1,0 +1,98 @@
+/* Arithmetic of the search on panels, compiled for several instruction sets; the bits are the same on all of them, except
+ * in the filter, which only proposes. */
+#include "analysis/transport/search_impl.h"
+
+#define FG_INLINE static inline __attribute__((always_inline))
+
+FG_INLINE void fg_bounds(size_t d, const double *questions, const double *low, const double *high,
+                         const fg_cost_rule *rule, double dual, double *bound)
+{
+  double sum[FG_PANEL] = {0};
+  for (size_t k = 0; k < d; k++) {
+    const double *x = questions + k * FG_PANEL;
+    for (size_t q = 0; q < FG_PANEL; q++) {
+      double below = low[k] - x[q], above = x[q] - high[k], gap = below > above ? below : above;
+      gap = gap > 0 ? gap : 0;
+      sum[q] += gap * gap;
+    }
+  }
+  for (size_t q = 0; q < FG_PANEL; q++) bound[q] = fg_rule_cost(rule, sum[q]) - dual;
+}
+
+FG_INLINE int fg_keys(size_t d, const double *x, const double *panel, const double *dual,
+                      const fg_cost_rule *rule, double limit, double *key)
+{
+  double sum[FG_PANEL] = {0};
+  int64_t count = 0;
+  for (size_t k = 0; k < d; k++) {
+    double at = x[k * FG_PANEL];
+    const double *y = panel + k * FG_PANEL;
+    for (size_t j = 0; j < FG_PANEL; j++) sum[j] += (at - y[j]) * (at - y[j]);
+  }
+  for (size_t j = 0; j < FG_PANEL; j++) {
+    key[j] = fg_rule_cost(rule, sum[j]) - dual[j];
+    count += key[j] < limit;
+  }
+  return (int)count;
+}
+
+enum { FG_LANES = 16 };
+typedef float fg_lanes __attribute__((vector_size(4 * FG_LANES), aligned(4)));
+typedef int32_t fg_marks __attribute__((vector_size(4 * FG_LANES)));
+
+FG_INLINE unsigned fg_filter(size_t d, const float *x, const float *panel, const float *start,
+                             const float *limit)
+{
+  fg_marks hit[FG_QUARTET] = {{0}};
+  for (size_t h = 0; h < FG_PANEL; h += FG_LANES) {
+    fg_lanes first = *(const fg_lanes *)(start + h), sum[FG_QUARTET] = {first, first, first, first};
+    for (size_t k = 0; k < d; k++) {
+      fg_lanes y = *(const fg_lanes *)(panel + k * FG_PANEL + h);
+      for (int q = 0; q < FG_QUARTET; q++) sum[q] += x[k * FG_QUARTET + (size_t)q] * y;
+    }
+    for (int q = 0; q < FG_QUARTET; q++) hit[q] |= sum[q] < limit[q];
+  }
+  /* Hits are rare: one look at all four first. */
+  fg_marks any = hit[0] | hit[1] | hit[2] | hit[3];
+  int32_t seen = 0;
+  for (int l = 0; l < FG_LANES; l++) seen |= any[l];
+  unsigned bits = 0;
+  for (unsigned q = 0; seen && q < FG_QUARTET; q++)
+    for (int l = 0; l < FG_LANES; l++) bits |= hit[q][l] ? 1U << q : 0;
+  return bits;
+}
+
+#define FG_KERNELS(name, target)                                                                             \
+  target static void bounds_##name(size_t d, const double *questions, const double *low, const double *high, \
+                                   const fg_cost_rule *rule, double dual, double *bound)                     \
+  {                                                                                                          \
+    fg_bounds(d, questions, low, high, rule, dual, bound);                                                   \
+  }                                                                                                          \
+  target static int keys_##name(size_t d, const double *x, const double *panel, const double *dual,          \
+                                const fg_cost_rule *rule, double limit, double *key)                         \
+  {                                                                                                          \
+    return fg_keys(d, x, panel, dual, rule, limit, key);                                                     \
+  }                                                                                                          \
+  target static unsigned filter_##name(size_t d, const float *x, const float *panel, const float *start,     \
+                                       const float *limit)                                                   \
+  {                                                                                                          \
+    return fg_filter(d, x, panel, start, limit);                                                             \
+  }                                                                                                          \
+  static const fg_search_kernels kernels_##name = {bounds_##name, keys_##name, filter_##name};
+
+FG_KERNELS(baseline, )
+#ifdef __x86_64__
+FG_KERNELS(avx2, __attribute__((target("avx2"))))
+FG_KERNELS(avx512, __attribute__((target("avx512f,avx512dq,avx512vl,prefer-vector-width=512"))))
+#endif
+
+const fg_search_kernels *fg_search_kernels_pick(void)
+{
+#ifdef __x86_64__
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512vl"))
+    return &kernels_avx512;
+  if (__builtin_cpu_supports("avx2")) return &kernels_avx2;
+#endif
+  return &kernels_baseline;
+}
