@@ -99,12 +99,11 @@ static void fg_block_exact(fg_block *block, size_t q, size_t leaf)
   const fg_ask *ask = block->ask;
   const fg_side *against = ask->against;
   size_t d = against->d;
-  double limit = block->threshold[q];
-  if (ask->search->kernels->keys(d, block->questions + q, against->panel + leaf * d * FG_PANEL,
-                                 against->dual + leaf * FG_PANEL, &ask->rule, limit, block->key) == 0)
-    return;
-  for (size_t j = 0; j < FG_PANEL; j++)
-    if (block->key[j] < block->threshold[q])
+  uint64_t below = ask->search->kernels->keys(d, block->questions + q, against->panel + leaf * d * FG_PANEL,
+                                              against->dual + leaf * FG_PANEL, &ask->rule,
+                                              block->threshold[q], block->key);
+  for (size_t j = 0; below >> j; j++)
+    if ((below >> j & 1) && block->key[j] < block->threshold[q])
       fg_block_insert(block, q, block->key[j], (uint32_t)(leaf * FG_PANEL + j));
 }
 
@@ -172,6 +171,23 @@ static double fg_box_bound(const fg_ask *ask, const double *low, const double *h
   return fg_rule_cost(&ask->rule, sum) - against->above[node];
 }
 
+/* Key of the middle question and the middle point of a node: where duals vary much across boxes, bounds say little
+ * about which part is the better one to see first. */
+static double fg_middle_key(const fg_block *block, size_t node)
+{
+  const fg_side *against = block->ask->against;
+  size_t first = (size_t)against->node[node].first * FG_PANEL,
+         end = first + against->node[node].leaves * FG_PANEL;
+  size_t place = first + ((end < against->n ? end : against->n) - first) / 2;
+  const double *x = block->questions + block->count / 2, *y = against->panel + fg_side_offset(against, place);
+  double sum = 0;
+  for (size_t k = 0; k < against->d; k++) {
+    double gap = x[k * FG_PANEL] - y[k * FG_PANEL];
+    sum += gap * gap;
+  }
+  return fg_rule_cost(&block->ask->rule, sum) - against->dual[place];
+}
+
 static void fg_block_walk(fg_block *block, size_t leaf)
 {
   const fg_ask *ask = block->ask;
@@ -189,12 +205,14 @@ static void fg_block_walk(fg_block *block, size_t leaf)
       continue;
     }
     size_t near = node + 1, far = against->node[node].right;
-    double near_bound = fg_box_bound(ask, low, high, near), far_bound = fg_box_bound(ask, low, high, far);
-    bool swap = far_bound < near_bound;
-    stack[depth] = swap ? near : far;
-    bound[depth++] = swap ? near_bound : far_bound;
-    stack[depth] = swap ? far : near;
-    bound[depth++] = swap ? far_bound : near_bound;
+    if (fg_middle_key(block, far) < fg_middle_key(block, near)) {
+      near = far;
+      far = node + 1;
+    }
+    stack[depth] = far;
+    bound[depth++] = fg_box_bound(ask, low, high, far);
+    stack[depth] = near;
+    bound[depth++] = fg_box_bound(ask, low, high, near);
   }
 }
 
@@ -365,7 +383,7 @@ fg_code fg_search_create(fg_threads *threads, const fg_cells *x, const fg_cells 
   search->cells_y = y;
   search->d = d;
   search->rule = (fg_cost_rule){cost.cap, cost.scale, FG_ROUND};
-  search->kernels = fg_search_kernels_pick();
+  search->kernels = fg_search_kernels_pick(0);
   const double *centre = d > FG_FILTER_DIMENSIONS ? x->rows : NULL;
   fg_code rc = FG_OK;
   FG_GO(fg_side_create(x, d, centre, &search->x, st), failed);

@@ -57,14 +57,15 @@ typedef struct fg_search_kernels {
   /* bound[q] = cost of the gap between question q and the box, less dual */
   void (*bounds)(size_t d, const double *questions /* [d, FG_PANEL] */, const double *low, const double *high,
                  const fg_cost_rule *rule, double dual, double *bound);
-  /* key[j] = cost - dual[j] of a point (coordinates FG_PANEL apart) against a panel; how many are below `limit` */
-  int (*keys)(size_t d, const double *x, const double *panel, const double *dual, const fg_cost_rule *rule,
-              double limit, double *key);
+  /* key[j] = cost - dual[j] of a point (coordinates FG_PANEL apart) against a panel; bit j: it is below `limit` */
+  uint64_t (*keys)(size_t d, const double *x, const double *panel, const double *dual,
+                   const fg_cost_rule *rule, double limit, double *key);
   /* bit q: for some j, start[j] + sum_k x[k, q] panel[k, j] < limit[q], in single precision */
   unsigned (*filter)(size_t d, const float *x /* [d, FG_QUARTET] */, const float *panel, const float *start,
                      const float *limit);
 } fg_search_kernels;
 
-const fg_search_kernels *fg_search_kernels_pick(void);
+/* Those that this processor has, the widest first; NULL beyond. */
+const fg_search_kernels *fg_search_kernels_pick(size_t which);
 
 #endif

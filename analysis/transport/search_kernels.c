@@ -19,21 +19,38 @@ FG_INLINE void fg_bounds(size_t d, const double *questions, const double *low, c
   for (size_t q = 0; q < FG_PANEL; q++) bound[q] = fg_rule_cost(rule, sum[q]) - dual;
 }
 
-FG_INLINE int fg_keys(size_t d, const double *x, const double *panel, const double *dual,
-                      const fg_cost_rule *rule, double limit, double *key)
+enum { FG_WIDE = 8 };
+typedef double fg_wide __attribute__((vector_size(8 * FG_WIDE), aligned(8)));
+typedef int64_t fg_wide_marks __attribute__((vector_size(8 * FG_WIDE)));
+
+FG_INLINE uint64_t fg_keys(size_t d, const double *x, const double *panel, const double *dual,
+                           const fg_cost_rule *rule, double limit, double *key)
 {
-  double sum[FG_PANEL] = {0};
-  int64_t count = 0;
-  for (size_t k = 0; k < d; k++) {
-    double at = x[k * FG_PANEL];
-    const double *y = panel + k * FG_PANEL;
-    for (size_t j = 0; j < FG_PANEL; j++) sum[j] += (at - y[j]) * (at - y[j]);
+  const double scale = rule->scale, rounding = rule->rounding;
+  const fg_wide cap = rule->cap - (fg_wide){0};
+  fg_wide_marks bit = {1, 2, 4, 8, 16, 32, 64, 128}, below = {0};
+  for (size_t h = 0; h < FG_PANEL; h += FG_WIDE, bit <<= FG_WIDE) {
+    fg_wide sum = {0};
+    for (size_t k = 0; k < d; k++) {
+      fg_wide gap = x[k * FG_PANEL] - *(const fg_wide *)(panel + k * FG_PANEL + h);
+      sum += gap * gap;
+    }
+    fg_wide_marks less = sum < cap;
+    sum = (fg_wide)((less & (fg_wide_marks)sum) | (~less & (fg_wide_marks)cap));
+    sum = ((sum * scale + rounding) - rounding) - *(const fg_wide *)(dual + h);
+    *(fg_wide *)(key + h) = sum;
+    below |= (sum < limit) & bit;
   }
-  for (size_t j = 0; j < FG_PANEL; j++) {
-    key[j] = fg_rule_cost(rule, sum[j]) - dual[j];
-    count += key[j] < limit;
-  }
-  return (int)count;
+  uint64_t bits = 0;
+  for (int l = 0; l < FG_WIDE; l++) bits |= (uint64_t)below[l];
+  return bits;
+}
+
+/* In the plane the loop over coordinates is worth unrolling. */
+FG_INLINE uint64_t fg_keys_any(size_t d, const double *x, const double *panel, const double *dual,
+                               const fg_cost_rule *rule, double limit, double *key)
+{
+  return d == 2 ? fg_keys(2, x, panel, dual, rule, limit, key) : fg_keys(d, x, panel, dual, rule, limit, key);
 }
 
 enum { FG_LANES = 16 };
@@ -68,10 +85,10 @@ FG_INLINE unsigned fg_filter(size_t d, const float *x, const float *panel, const
   {                                                                                                          \
     fg_bounds(d, questions, low, high, rule, dual, bound);                                                   \
   }                                                                                                          \
-  target static int keys_##name(size_t d, const double *x, const double *panel, const double *dual,          \
-                                const fg_cost_rule *rule, double limit, double *key)                         \
+  target static uint64_t keys_##name(size_t d, const double *x, const double *panel, const double *dual,     \
+                                     const fg_cost_rule *rule, double limit, double *key)                    \
   {                                                                                                          \
-    return fg_keys(d, x, panel, dual, rule, limit, key);                                                     \
+    return fg_keys_any(d, x, panel, dual, rule, limit, key);                                                 \
   }                                                                                                          \
   target static unsigned filter_##name(size_t d, const float *x, const float *panel, const float *start,     \
                                        const float *limit)                                                   \
@@ -86,13 +103,16 @@ FG_KERNELS(avx2, __attribute__((target("avx2"))))
 FG_KERNELS(avx512, __attribute__((target("avx512f,avx512dq,avx512vl,prefer-vector-width=512"))))
 #endif
 
-const fg_search_kernels *fg_search_kernels_pick(void)
+const fg_search_kernels *fg_search_kernels_pick(size_t which)
 {
+  const fg_search_kernels *usable[3];
+  size_t count = 0;
 #ifdef __x86_64__
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512vl"))
-    return &kernels_avx512;
-  if (__builtin_cpu_supports("avx2")) return &kernels_avx2;
+    usable[count++] = &kernels_avx512;
+  if (__builtin_cpu_supports("avx2")) usable[count++] = &kernels_avx2;
 #endif
-  return &kernels_baseline;
+  usable[count++] = &kernels_baseline;
+  return which < count ? usable[which] : NULL;
 }

@@ -9,7 +9,7 @@
 #include <math.h>
 #include <cmocka.h>
 
-#include "analysis/transport/search.h"
+#include "analysis/transport/search_impl.h"
 #include "formula/random.h"
 
 enum { K = 7 };
@@ -31,10 +31,7 @@ static void fill(uint64_t seed, size_t n, size_t d, shape of, fg_cells *cells)
   fg_status st;
   for (size_t i = 0; i < n * d; i++) {
     double z = 0.2 * fg_normal(seed, 1, i, 0, 0);
-    x[i] = of == LATTICE         ? floor(8 * z) / 8
-           : of == ONE_PLACE     ? 0.3
-           : of == FAR_FROM_ZERO ? z + 1e6
-                                    : z;
+    x[i] = of == LATTICE ? floor(8 * z) / 8 : of == ONE_PLACE ? 0.3 : of == FAR_FROM_ZERO ? z + 1e6 : z;
   }
   for (size_t i = 0; i < n; i++) mass[i] = 1;
   if (fg_cells_create(n, d, x, mass, cells, &st) != FG_OK) fail_msg("%s", st.message);
@@ -230,6 +227,53 @@ static void any_threads(void **unused)
   }
 }
 
+/* One panel by every instruction set: the same bits, and a filter that lets nothing through that it should not. */
+static void any_instructions(void **unused)
+{
+  (void)unused;
+  enum { D = 9 };
+  double x[D * FG_PANEL], y[D * FG_PANEL], dual[FG_PANEL], key[2][FG_PANEL], bound[2][FG_PANEL];
+  double low[D], high[D];
+  float start[FG_PANEL], single[D * FG_PANEL], quartet[D * FG_QUARTET], limit[FG_QUARTET];
+  const fg_cost_rule rule = {2.5, 1e9, 6755399441055744.0};
+  for (size_t i = 0; i < D * FG_PANEL; i++) {
+    x[i] = 0.4 * fg_normal(31, 1, i, 0, 0);
+    y[i] = 0.4 * fg_normal(32, 1, i, 0, 0);
+    single[i] = (float)y[i];
+  }
+  for (size_t j = 0; j < FG_PANEL; j++) dual[j] = floor(1e8 * fg_normal(33, 1, j, 0, 0));
+  for (size_t k = 0; k < D; k++) low[k] = -0.1 * (double)k, high[k] = 0.05;
+  const fg_search_kernels *widest = fg_search_kernels_pick(0), *other;
+  for (size_t which = 1; (other = fg_search_kernels_pick(which)); which++) {
+    for (size_t q = 0; q < FG_PANEL; q++) {
+      uint64_t bits = widest->keys(D, x + q, y, dual, &rule, 1e9, key[0]);
+      assert_int_equal(other->keys(D, x + q, y, dual, &rule, 1e9, key[1]), bits);
+      assert_memory_equal(key[0], key[1], sizeof key[0]);
+      for (size_t j = 0; j < FG_PANEL; j++) assert_int_equal(bits >> j & 1, key[0][j] < 1e9);
+    }
+    widest->bounds(D, x, low, high, &rule, 3, bound[0]);
+    other->bounds(D, x, low, high, &rule, 3, bound[1]);
+    assert_memory_equal(bound[0], bound[1], sizeof bound[0]);
+  }
+  for (size_t which = 0; (other = fg_search_kernels_pick(which)); which++)
+    for (size_t trial = 0; trial < FG_PANEL; trial++) {
+      unsigned want = 0;
+      for (size_t q = 0; q < FG_QUARTET; q++) limit[q] = (float)(-0.5 - 0.5 * (double)q);
+      for (size_t i = 0; i < D * FG_QUARTET; i++) quartet[i] = (float)x[(i + 7 * trial) % (D * FG_PANEL)];
+      for (size_t j = 0; j < FG_PANEL; j++) {
+        start[j] = (float)(0.1 * fg_normal(34, 1, j, (uint32_t)trial, 0));
+        for (size_t q = 0; q < FG_QUARTET; q++) {
+          double sum = (double)start[j];
+          for (size_t k = 0; k < D; k++)
+            sum += (double)quartet[k * FG_QUARTET + q] * (double)single[k * FG_PANEL + j];
+          if (sum < (double)limit[q]) want |= 1U << q;
+          assert_true(fabs(sum - (double)limit[q]) > 1e-5); /* beyond the rounding of singles: no toss-up */
+        }
+      }
+      assert_int_equal(other->filter(D, quartet, single, start, limit), want);
+    }
+}
+
 static void stopped(void **unused)
 {
   (void)unused;
@@ -252,8 +296,8 @@ static void stopped(void **unused)
 
 int main(void)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(every_pair), cmocka_unit_test(capped),
-                                     cmocka_unit_test(wide_duals), cmocka_unit_test(any_threads),
-                                     cmocka_unit_test(stopped)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(every_pair),       cmocka_unit_test(capped),
+                                     cmocka_unit_test(wide_duals),       cmocka_unit_test(any_threads),
+                                     cmocka_unit_test(any_instructions), cmocka_unit_test(stopped)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
