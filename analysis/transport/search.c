@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/transport/search_impl.h"
+#include "analysis/transport/search_panel.h"
 
 /* From this many dimensions on boxes spare little, and pairs are filtered. */
 enum { FG_FILTER_DIMENSIONS = 5, FG_DEPTH = 64 };

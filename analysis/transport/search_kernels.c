@@ -1,6 +1,6 @@
 /* Arithmetic of the search on panels, compiled for several instruction sets; the bits are the same on all of them, except
  * in the filter, which only proposes. */
-#include "analysis/transport/search_impl.h"
+#include "analysis/transport/search_panel.h"
 
 #define FG_INLINE static inline __attribute__((always_inline))
 
@@ -100,7 +100,11 @@ FG_INLINE unsigned fg_filter(size_t d, const float *x, const float *panel, const
 FG_KERNELS(baseline, )
 #ifdef __x86_64__
 FG_KERNELS(avx2, __attribute__((target("avx2"))))
+#ifdef __clang__
+FG_KERNELS(avx512, __attribute__((target("avx512f,avx512dq,avx512vl"))))
+#else
 FG_KERNELS(avx512, __attribute__((target("avx512f,avx512dq,avx512vl,prefer-vector-width=512"))))
+#endif
 #endif
 
 const fg_search_kernels *fg_search_kernels_pick(size_t which)

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/transport/search_impl.h"
+#include "analysis/transport/search_panel.h"
 
 void fg_side_clear(fg_side *side)
 {

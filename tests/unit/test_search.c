@@ -9,7 +9,7 @@
 #include <math.h>
 #include <cmocka.h>
 
-#include "analysis/transport/search_impl.h"
+#include "analysis/transport/search_panel.h"
 #include "formula/random.h"
 
 enum { K = 7 };

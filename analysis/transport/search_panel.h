@@ -1,6 +1,6 @@
 /* What the files of the search share: one sample in kd-tree order, and the arithmetic on a panel of it. */
-#ifndef FG_ANALYSIS_SEARCH_IMPL_H
-#define FG_ANALYSIS_SEARCH_IMPL_H
+#ifndef FG_ANALYSIS_SEARCH_PANEL_H
+#define FG_ANALYSIS_SEARCH_PANEL_H
 
 #include "analysis/transport/search.h"
 
