@@ -290,3 +290,20 @@ done:
   fg_cells_clear(&y);
   return rc;
 }
+
+fg_code fg_pricing_whole(fg_threads *threads, const fg_cells *x, const fg_cells *y, size_t d, int shift,
+                         const fg_progress *progress, fg_shipment *plan, size_t *shipments, int64_t *u,
+                         int64_t *v, fg_status *st)
+{
+  const fg_level like = {
+      .threads = threads, .progress = progress, .d = d, .cost = {INFINITY, ldexp(1, shift)}};
+  fg_level level = {0};
+  fg_code rc = fg_level_run(&like, x, y, &level, st);
+  if (rc == FG_OK) {
+    *shipments = fg_basis_plan(level.basis, plan);
+    memcpy(u, level.u, x->n * sizeof *u);
+    memcpy(v, level.v, y->n * sizeof *v);
+  }
+  fg_level_clear(&level);
+  return rc;
+}

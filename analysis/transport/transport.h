@@ -69,6 +69,12 @@ typedef struct fg_bracket {
 FG_CHECKED fg_code fg_pricing_solve(fg_threads *threads, const fg_pair *pair, double cap,
                                     const fg_progress *progress, fg_bracket *found, fg_status *st);
 
+/* For the cost |x - y|^2 rounded to whole multiples of 2^-shift, optimal in whole numbers: plan [n + m], of which *shipments
+ * are set, and duals u [n], v [m] in units of 2^-shift. x and y are sorted. */
+FG_CHECKED fg_code fg_pricing_whole(fg_threads *threads, const fg_cells *x, const fg_cells *y, size_t d,
+                                    int shift, const fg_progress *progress, fg_shipment *plan,
+                                    size_t *shipments, int64_t *u, int64_t *v, fg_status *st);
+
 /* Fill squared, value, primal and dual from scaled ones; FG_NUMERICS when they do not fit a double or when
  * primal - dual > 1e-9 primal. */
 FG_CHECKED fg_code fg_w2_finish(double primal, double dual, int exponent, fg_w2 *result, fg_status *st);

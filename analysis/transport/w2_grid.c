@@ -1,20 +1,17 @@
 /* Histograms on a square grid and the exact transport between them.
  *
- * The squared distance separates, so a unit of mass may first move in x, then in y, over a network of three
- * layers (ix,iy) -> (jx,iy) -> (jx,jy) with bins^3 arcs per step instead of bins^4. Costs are squared index
- * differences: whole numbers, so the certificate is checked in integers, without rounding. Only rows and
- * columns that hold mass enter. */
+ * Occupied bins are weighted points with whole coordinates, and squared index differences whole costs: the transport of
+ * points (pricing.c) solves them as they are. Plan and duals are then held against each other in integers, without
+ * rounding; that no pair of bins violates is checked apart from the solver, axis by axis, since the squared distance
+ * separates: min over ix, iy of (ix - jx)^2 + (iy - jy)^2 - u takes 2 bins^3 steps instead of bins^4. */
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/transport/simplex.h"
 #include "analysis/transport/transport.h"
 
 __extension__ typedef __int128 fg_int128;
-
-#define FG_NO_NODE UINT32_MAX
 
 static fg_code fg_grid_check(const fg_w2_grid_settings *grid, fg_status *st)
 {
@@ -62,43 +59,57 @@ fg_code fg_histogram2(const fg_w2_grid_settings *grid, size_t n, const double *x
   return FG_OK;
 }
 
-/* ---- the network --------------------------------------------------------------------- */
+/* ---- bins as points ------------------------------------------------------------------ */
 
-typedef struct fg_layers {
-  size_t bins, p_count, q_count; /* bins that hold mass */
-  double *p, *q;                 /* their masses */
-  uint32_t *p_bin, *q_bin;       /* their indices ix bins + iy */
-  size_t rows, columns;          /* iy that occur in p, jx that occur in q */
-  uint32_t *row_of, *column_of;  /* [bins]: place among them or FG_NO_NODE */
-  size_t nodes, arcs;
-  uint32_t *from, *to;
-  int64_t *cost, *supply, *flow, *potential, *mass_p, *mass_q;
+/* Whole costs are squared index differences times a power of two, at most 2^40: centres of coarser cells are not whole, and
+ * doubles hold many such costs added up. */
+enum { FG_GRID_COST_BITS = 40 };
+
+typedef struct fg_bins {
+  size_t bins;
+  int shift; /* costs and duals are in units of 2^-shift */
   int64_t total;
-} fg_layers;
+  fg_cells p, q; /* occupied bins at (ix, iy) */
+  fg_shipment *plan;
+  size_t shipments;
+  int64_t *u, *v;
+} fg_bins;
 
-static void fg_layers_clear(fg_layers *net)
+static void fg_bins_clear(fg_bins *b)
 {
-  void *owned[] = {net->p,  net->q,    net->p_bin,  net->q_bin, net->row_of,    net->column_of, net->from,
-                   net->to, net->cost, net->supply, net->flow,  net->potential, net->mass_p,    net->mass_q};
-  for (size_t k = 0; k < sizeof owned / sizeof *owned; k++) free(owned[k]);
-  memset(net, 0, sizeof *net);
+  fg_cells_clear(&b->p);
+  fg_cells_clear(&b->q);
+  free(b->plan);
+  free(b->u);
+  free(b->v);
 }
 
-static fg_code fg_occupied(const char *name, size_t cells, const double *mass, double *kept, uint32_t *bin,
-                           size_t *count, fg_status *st)
+typedef struct fg_occupied {
+  size_t count;
+  double *share, *at; /* [count], [count, 2] */
+  int64_t *mass;
+} fg_occupied;
+
+static fg_code fg_occupied_create(const char *name, size_t bins, const double *mass, fg_occupied *kept,
+                                  fg_status *st)
 {
   double sum = 0;
-  *count = 0;
-  for (size_t k = 0; k < cells; k++) {
+  kept->share = malloc(bins * bins * sizeof *kept->share);
+  kept->at = malloc(2 * bins * bins * sizeof *kept->at);
+  kept->mass = malloc(bins * bins * sizeof *kept->mass);
+  if (!kept->share || !kept->at || !kept->mass)
+    return FG_FAIL(st, FG_MEMORY, "no memory for a histogram of %zu x %zu bins", bins, bins);
+  for (size_t k = 0; k < bins * bins; k++) {
     if (!isfinite(mass[k]) || mass[k] < 0)
       return FG_FAIL(st, isfinite(mass[k]) ? FG_USAGE : FG_NUMERICS,
                      "bin %zu of %s holds %g: masses must be finite and not negative", k, name, mass[k]);
     if (mass[k] == 0) continue;
     sum += mass[k];
-    kept[*count] = mass[k];
-    bin[(*count)++] = (uint32_t)k;
+    kept->share[kept->count] = mass[k];
+    kept->at[2 * kept->count] = (double)(k / bins);
+    kept->at[2 * kept->count++ + 1] = (double)(k % bins);
   }
-  if (*count == 0 || !isfinite(sum))
+  if (kept->count == 0 || !isfinite(sum))
     return FG_FAIL(st, FG_USAGE,
                    "histogram %s holds a mass of %g: it must be positive and finite (are all samples outside "
                    "the grid?)",
@@ -106,158 +117,102 @@ static fg_code fg_occupied(const char *name, size_t cells, const double *mass, d
   return FG_OK;
 }
 
-static fg_code fg_layers_occupied(fg_layers *net, const double *p, const double *q, fg_status *st)
+/* Bins whose share rounds to nothing leave. */
+static fg_code fg_occupied_cells(fg_occupied *kept, fg_cells *cells, fg_status *st)
 {
-  size_t bins = net->bins, cells = bins * bins;
-  net->p = malloc(cells * sizeof *net->p);
-  net->q = malloc(cells * sizeof *net->q);
-  net->p_bin = malloc(cells * sizeof *net->p_bin);
-  net->q_bin = malloc(cells * sizeof *net->q_bin);
-  net->row_of = malloc(bins * sizeof *net->row_of);
-  net->column_of = malloc(bins * sizeof *net->column_of);
-  net->mass_p = malloc(cells * sizeof *net->mass_p);
-  net->mass_q = malloc(cells * sizeof *net->mass_q);
-  if (!net->p || !net->q || !net->p_bin || !net->q_bin || !net->row_of || !net->column_of || !net->mass_p ||
-      !net->mass_q)
-    return FG_FAIL(st, FG_MEMORY, "no memory for two histograms of %zu x %zu bins", bins, bins);
-  FG_TRY(fg_occupied("p", cells, p, net->p, net->p_bin, &net->p_count, st));
-  FG_TRY(fg_occupied("q", cells, q, net->q, net->q_bin, &net->q_count, st));
-  fg_masses(net->p_count, net->p, net->q_count, net->q, net->mass_p, net->mass_q, &net->total);
-  for (size_t k = 0; k < bins; k++) net->row_of[k] = net->column_of[k] = FG_NO_NODE;
-  for (size_t a = 0; a < net->p_count; a++) net->row_of[net->p_bin[a] % bins] = 0;
-  for (size_t b = 0; b < net->q_count; b++) net->column_of[net->q_bin[b] / bins] = 0;
-  for (size_t k = 0; k < bins; k++) {
-    if (net->row_of[k] == 0) net->row_of[k] = (uint32_t)net->rows++;
-    if (net->column_of[k] == 0) net->column_of[k] = (uint32_t)net->columns++;
+  size_t count = 0;
+  for (size_t k = 0; k < kept->count; k++) {
+    if (kept->mass[k] <= 0) continue;
+    memcpy(kept->at + 2 * count, kept->at + 2 * k, 2 * sizeof *kept->at);
+    kept->mass[count++] = kept->mass[k];
   }
-  net->nodes = net->p_count + net->columns * net->rows + net->q_count;
-  net->arcs = net->p_count * net->columns + net->rows * net->q_count;
-  return FG_OK;
+  return fg_cells_sorted(count, 2, kept->at, kept->mass, cells, st);
 }
 
-static int64_t fg_square(size_t a, size_t b)
+static fg_code fg_bins_load(const double *p, const double *q, fg_bins *b, fg_status *st)
 {
-  int64_t gap = (int64_t)a - (int64_t)b;
-  return gap * gap;
+  fg_occupied from = {0}, to = {0};
+  fg_code rc = FG_OK;
+  FG_GO(fg_occupied_create("p", b->bins, p, &from, st), done);
+  FG_GO(fg_occupied_create("q", b->bins, q, &to, st), done);
+  fg_masses(from.count, from.share, to.count, to.share, from.mass, to.mass, &b->total);
+  FG_GO(fg_occupied_cells(&from, &b->p, st), done);
+  FG_GO(fg_occupied_cells(&to, &b->q, st), done);
+  b->plan = malloc((b->p.n + b->q.n) * sizeof *b->plan);
+  b->u = malloc(b->p.n * sizeof *b->u);
+  b->v = malloc(b->q.n * sizeof *b->v);
+  if (!b->plan || !b->u || !b->v)
+    rc = FG_FAIL(st, FG_MEMORY, "no memory for a plan of %zu to %zu bins", b->p.n, b->q.n);
+done:
+  free(from.share);
+  free(from.at);
+  free(from.mass);
+  free(to.share);
+  free(to.at);
+  free(to.mass);
+  return rc;
 }
 
-/* Nodes: bins of p, then (jx, iy) in order of jx, then bins of q (in order of jx, as they are stored). Arcs of
- * more than `window` bins are left out. */
-static void fg_layers_connect(fg_layers *net, size_t window)
+/* ---- the certificate ----------------------------------------------------------------- */
+
+static int64_t fg_square(const fg_bins *b, int64_t gap)
 {
-  int64_t longest = (int64_t)window * (int64_t)window;
-  size_t bins = net->bins, arc = 0, middle = net->p_count, last = middle + net->columns * net->rows;
-  for (size_t a = 0; a < net->p_count; a++) {
-    size_t ix = net->p_bin[a] / bins, iy = net->p_bin[a] % bins;
+  return (gap * gap) << b->shift;
+}
+
+/* No pair has u + v > cost: reach[iy, jx] = min over ix of (ix - jx)^2 - u, then every q against its column. */
+static fg_code fg_bins_feasible(const fg_bins *b, bool *feasible, fg_status *st)
+{
+  size_t bins = b->bins;
+  int64_t *reach = malloc(bins * bins * sizeof *reach);
+  if (!reach) return FG_FAIL(st, FG_MEMORY, "no memory to check the duals of %zu x %zu bins", bins, bins);
+  /* Half of the range: costs are added. */
+  for (size_t k = 0; k < bins * bins; k++) reach[k] = INT64_MAX / 2;
+  for (size_t i = 0; i < b->p.n; i++) {
+    int64_t ix = (int64_t)b->p.rows[2 * i], *row = reach + (size_t)b->p.rows[2 * i + 1] * bins;
     for (size_t jx = 0; jx < bins; jx++) {
-      if (net->column_of[jx] == FG_NO_NODE || fg_square(ix, jx) > longest) continue;
-      net->from[arc] = (uint32_t)a;
-      net->to[arc] = (uint32_t)(middle + net->column_of[jx] * net->rows + net->row_of[iy]);
-      net->cost[arc++] = fg_square(ix, jx);
+      int64_t c = fg_square(b, ix - (int64_t)jx) - b->u[i];
+      row[jx] = c < row[jx] ? c : row[jx];
     }
-    net->supply[a] = net->mass_p[a];
   }
-  for (size_t v = middle; v < last; v++) net->supply[v] = 0;
-  for (size_t b = 0; b < net->q_count;) {
-    size_t jx = net->q_bin[b] / bins, end = b;
-    while (end < net->q_count && net->q_bin[end] / bins == jx) end++;
-    for (size_t iy = 0; iy < bins; iy++) {
-      if (net->row_of[iy] == FG_NO_NODE) continue;
-      for (size_t k = b; k < end; k++) {
-        if (fg_square(iy, net->q_bin[k] % bins) > longest) continue;
-        net->from[arc] = (uint32_t)(middle + net->column_of[jx] * net->rows + net->row_of[iy]);
-        net->to[arc] = (uint32_t)(last + k);
-        net->cost[arc++] = fg_square(iy, net->q_bin[k] % bins);
-      }
-    }
-    for (size_t k = b; k < end; k++) net->supply[last + k] = -net->mass_q[k];
-    b = end;
+  *feasible = true;
+  for (size_t j = 0; j < b->q.n && *feasible; j++) {
+    size_t jx = (size_t)b->q.rows[2 * j];
+    int64_t jy = (int64_t)b->q.rows[2 * j + 1];
+    for (size_t iy = 0; iy < bins; iy++)
+      *feasible = *feasible && b->v[j] <= fg_square(b, (int64_t)iy - jy) + reach[iy * bins + jx];
   }
-  net->arcs = arc;
-}
-
-static fg_code fg_layers_allocate(fg_layers *net, fg_status *st)
-{
-  net->from = malloc(net->arcs * sizeof *net->from);
-  net->to = malloc(net->arcs * sizeof *net->to);
-  net->cost = malloc(net->arcs * sizeof *net->cost);
-  net->flow = malloc(net->arcs * sizeof *net->flow);
-  net->supply = malloc(net->nodes * sizeof *net->supply);
-  net->potential = malloc(net->nodes * sizeof *net->potential);
-  if (!net->from || !net->to || !net->cost || !net->flow || !net->supply || !net->potential)
-    return FG_FAIL(st, FG_MEMORY, "no memory for a transport network of %zu arcs", net->arcs);
+  free(reach);
   return FG_OK;
 }
 
-/* Primal and dual value as whole numbers (times total); true when the flow meets every supply and no arc of the
- * whole network violates the potentials: then primal = dual proves both optimal. Connects all arcs anew. */
-static bool fg_layers_certify(fg_layers *net, fg_int128 *primal, fg_int128 *dual)
+/* Values as whole numbers, times total and 2^shift; FG_NUMERICS unless the plan meets every mass, no pair violates the
+ * duals and both values agree: then both are optimal. */
+static fg_code fg_bins_certify(const fg_bins *b, fg_int128 *primal, fg_int128 *dual, fg_status *st)
 {
-  bool ok = true;
+  bool met = true, feasible = false;
+  int64_t *left = malloc((b->p.n + b->q.n) * sizeof *left);
+  if (!left) return FG_FAIL(st, FG_MEMORY, "no memory to check a plan of %zu to %zu bins", b->p.n, b->q.n);
   *primal = *dual = 0;
-  for (size_t v = 0; v < net->nodes; v++) *dual -= (fg_int128)net->supply[v] * net->potential[v];
-  for (size_t a = 0; a < net->arcs; a++) {
-    ok = ok && net->flow[a] >= 0;
-    *primal += (fg_int128)net->flow[a] * net->cost[a];
-    net->supply[net->from[a]] -= net->flow[a];
-    net->supply[net->to[a]] += net->flow[a];
+  memcpy(left, b->p.mass, b->p.n * sizeof *left);
+  memcpy(left + b->p.n, b->q.mass, b->q.n * sizeof *left);
+  for (size_t a = 0; a < b->shipments; a++) {
+    const fg_shipment *s = b->plan + a;
+    const double *x = b->p.rows + 2 * (size_t)s->from, *y = b->q.rows + 2 * (size_t)s->to;
+    met = met && s->amount > 0;
+    left[s->from] -= s->amount;
+    left[b->p.n + s->to] -= s->amount;
+    *primal +=
+        (fg_int128)s->amount * (fg_square(b, (int64_t)(x[0] - y[0])) + fg_square(b, (int64_t)(x[1] - y[1])));
   }
-  for (size_t v = 0; v < net->nodes; v++) ok = ok && net->supply[v] == 0;
-  fg_layers_connect(net, net->bins);
-  for (size_t a = 0; a < net->arcs && ok; a++)
-    ok = net->cost[a] >= net->potential[net->to[a]] - net->potential[net->from[a]];
-  return ok;
-}
-
-/* Longest move of the monotone transport between the marginals along one axis. */
-static size_t fg_marginal_reach(const fg_layers *net, bool along_x, int64_t *p, int64_t *q)
-{
-  size_t bins = net->bins, longest = 0;
-  memset(p, 0, bins * sizeof *p);
-  memset(q, 0, bins * sizeof *q);
-  for (size_t a = 0; a < net->p_count; a++)
-    p[along_x ? net->p_bin[a] / bins : net->p_bin[a] % bins] += net->mass_p[a];
-  for (size_t b = 0; b < net->q_count; b++)
-    q[along_x ? net->q_bin[b] / bins : net->q_bin[b] % bins] += net->mass_q[b];
-  for (size_t i = 0, j = 0; i < bins && j < bins;) {
-    int64_t amount = p[i] < q[j] ? p[i] : q[j];
-    size_t move = i > j ? i - j : j - i;
-    if (amount > 0 && move > longest) longest = move;
-    p[i] -= amount;
-    q[j] -= amount;
-    if (p[i] == 0)
-      i++;
-    else
-      j++;
-  }
-  return longest;
-}
-
-/* Mass seldom moves far, so long arcs are left out at first: up to a quarter of the grid and twice the reach of
- * the marginals. Each attempt is accepted only with a certificate over the whole network; one that fails (no
- * plan, or a missing arc is wanted) is made again with all arcs. 64 x 64 bins: 0.11 s instead of 0.17 s. */
-static fg_code fg_layers_solve(fg_layers *net, fg_int128 *primal, fg_int128 *dual, fg_status *st)
-{
-  size_t bins = net->bins;
-  int64_t *marginals = malloc(2 * bins * sizeof *marginals);
-  if (!marginals) return FG_FAIL(st, FG_MEMORY, "no memory for the marginals of %zu bins", bins);
-  size_t reach_x = fg_marginal_reach(net, true, marginals, marginals + bins);
-  size_t reach_y = fg_marginal_reach(net, false, marginals, marginals + bins);
-  free(marginals);
-  size_t window = bins / 4 + 2 * (reach_x > reach_y ? reach_x : reach_y);
-  if (2 * window < bins) {
-    fg_layers_connect(net, window);
-    if (fg_simplex_network(net->nodes, net->arcs, net->from, net->to, net->cost, net->supply, false,
-                           net->flow, net->potential, NULL) == FG_OK &&
-        fg_layers_certify(net, primal, dual))
-      return FG_OK;
-  }
-  fg_layers_connect(net, bins);
-  FG_TRY(fg_simplex_network(net->nodes, net->arcs, net->from, net->to, net->cost, net->supply, false,
-                            net->flow, net->potential, st));
-  if (!fg_layers_certify(net, primal, dual))
-    return FG_FAIL(st, FG_NUMERICS, "the certificate of the grid transport does not hold (%zu arcs)",
-                   net->arcs);
+  for (size_t k = 0; k < b->p.n + b->q.n; k++) met = met && left[k] == 0;
+  free(left);
+  for (size_t i = 0; i < b->p.n; i++) *dual += (fg_int128)b->p.mass[i] * b->u[i];
+  for (size_t j = 0; j < b->q.n; j++) *dual += (fg_int128)b->q.mass[j] * b->v[j];
+  FG_TRY(fg_bins_feasible(b, &feasible, st));
+  if (!met || !feasible || *primal != *dual)
+    return FG_FAIL(st, FG_NUMERICS, "the certificate of the grid transport of %zu to %zu bins does not hold",
+                   b->p.n, b->q.n);
   return FG_OK;
 }
 
@@ -266,27 +221,22 @@ fg_code fg_w2_grid(const fg_w2_grid_settings *grid, const double *p, const doubl
 {
   FG_TRY(fg_grid_check(grid, st));
   double start = fg_seconds();
-  fg_layers net = {.bins = grid->bins};
-  fg_int128 primal, dual;
+  fg_bins b = {.bins = grid->bins, .shift = FG_GRID_COST_BITS - 1};
+  while ((2 * (grid->bins - 1) * (grid->bins - 1)) << b.shift > (size_t)1 << FG_GRID_COST_BITS) b.shift--;
+  fg_int128 primal = 0, dual = 0;
   fg_code rc = FG_OK;
-  FG_GO(fg_layers_occupied(&net, p, q, st), done);
-  if (net.arcs > FG_SIMPLEX_ARCS) {
-    rc =
-        FG_FAIL(st, FG_USAGE, "a grid of %zu x %zu bins needs %zu arcs and the limit is 2^26: use fewer bins",
-                grid->bins, grid->bins, net.arcs);
-    goto done;
-  }
-  FG_GO(fg_layers_allocate(&net, st), done);
-  FG_GO(fg_layers_solve(&net, &primal, &dual, st), done);
+  FG_GO(fg_bins_load(p, q, &b, st), done);
+  FG_GO(fg_pricing_whole(NULL, &b.p, &b.q, 2, b.shift, NULL, b.plan, &b.shipments, b.u, b.v, st), done);
+  FG_GO(fg_bins_certify(&b, &primal, &dual, st), done);
   /* A step of 2^-exponent times a factor in [1/2, 1), so that extreme widths keep their digits. */
   int exponent;
   double step = frexp(grid->half_width, &exponent) * 2 / (double)(grid->bins - 1);
-  double unit = step * step / (double)net.total;
+  double unit = step * step / ldexp((double)b.total, b.shift);
   FG_GO(fg_w2_finish((double)primal * unit, (double)dual * unit, exponent, result, st), done);
-  result->n = net.p_count;
-  result->m = net.q_count;
+  result->n = b.p.n;
+  result->m = b.q.n;
   result->seconds = fg_seconds() - start;
 done:
-  fg_layers_clear(&net);
+  fg_bins_clear(&b);
   return rc;
 }
