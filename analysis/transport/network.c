@@ -17,26 +17,35 @@
 #define FG_PENALTY_MOST ((int64_t)1 << 56)
 
 enum {
-  FG_BLOCK_LEAST = 64,    /* candidates looked at for one pivot: the root of their number, at least this */
+  FG_BLOCK_LEAST = 64,    /* candidates looked at for one pivot: the root of their number, at least this, */
+  FG_SHIFT_SHARE = 2,     /* and one for so many potentials that the last pivots moved */
   FG_PIVOTS_A_LOOK = 2048 /* pivots between two looks at progress */
 };
 
+/* Apart from the links below a node, which raising potentials follows: that is most of the work, and these fit nearer
+ * caches (n = 100,000 with weights: a third less time). */
 typedef struct fg_branch {
   int64_t flow; /* on the arc to the parent */
-  uint32_t parent, child, next, previous;
-  uint32_t size; /* nodes of the subtree */
+  uint32_t parent, size /* nodes of the subtree */;
 } fg_branch;
+
+typedef struct fg_links {
+  uint32_t child, next;
+} fg_links;
 
 struct fg_basis {
   size_t n, nodes; /* rows; rows and columns. The root is node `nodes`. */
   const int64_t *mass_x, *mass_y;
-  int64_t *pi;     /* [nodes + 1] */
-  fg_branch *tree; /* [nodes + 1] */
-  uint32_t *stack; /* [nodes + 1] */
-  int64_t *u, *v;  /* what callers see */
-  fg_arc *arcs;    /* sorted by row, each pair once */
+  int64_t *pi;        /* [nodes + 1] */
+  fg_branch *tree;    /* [nodes + 1] */
+  fg_links *links;    /* [nodes + 1] */
+  uint32_t *previous; /* [nodes + 1] */
+  uint32_t *stack;    /* [nodes + 1] */
+  int64_t *u, *v;     /* what callers see */
+  fg_arc *arcs;       /* sorted by row, each pair once */
   size_t arc_count, arc_room, place, block;
   int64_t penalty;
+  double total;   /* mass */
   uint64_t reach; /* bits of all potentials seen */
   size_t pivots;
 };
@@ -51,12 +60,15 @@ fg_code fg_basis_create(size_t n, size_t m, const int64_t *mass_x, const int64_t
     net->nodes = n + m;
     net->mass_x = mass_x;
     net->mass_y = mass_y;
+    for (size_t i = 0; i < n; i++) net->total += (double)mass_x[i];
     net->pi = calloc(n + m + 1, sizeof *net->pi);
     net->tree = calloc(n + m + 1, sizeof *net->tree);
+    net->links = malloc((n + m + 1) * sizeof *net->links);
+    net->previous = malloc((n + m + 1) * sizeof *net->previous);
     net->stack = malloc((n + m + 1) * sizeof *net->stack);
     net->u = malloc(n * sizeof *net->u);
     net->v = malloc(m * sizeof *net->v);
-    if (net->pi && net->tree && net->stack && net->u && net->v) {
+    if (net->pi && net->tree && net->links && net->previous && net->stack && net->u && net->v) {
       *network = net;
       return FG_OK;
     }
@@ -71,6 +83,8 @@ void fg_basis_destroy(fg_basis **network)
   if (!net) return;
   free(net->pi);
   free(net->tree);
+  free(net->links);
+  free(net->previous);
   free(net->stack);
   free(net->u);
   free(net->v);
@@ -141,30 +155,30 @@ void fg_basis_prune(fg_basis *net, int64_t above)
 
 /* ---- the tree ------------------------------------------------------------------------ */
 
-static void fg_tree_attach(fg_branch *tree, uint32_t k, uint32_t parent)
+static void fg_basis_attach(fg_basis *net, uint32_t k, uint32_t parent)
 {
-  uint32_t first = tree[parent].child;
-  tree[k].parent = parent;
-  tree[k].previous = FG_NONE;
-  tree[k].next = first;
-  if (first != FG_NONE) tree[first].previous = k;
-  tree[parent].child = k;
+  uint32_t first = net->links[parent].child;
+  net->tree[k].parent = parent;
+  net->previous[k] = FG_NONE;
+  net->links[k].next = first;
+  if (first != FG_NONE) net->previous[first] = k;
+  net->links[parent].child = k;
 }
 
-static void fg_tree_detach(fg_branch *tree, uint32_t k)
+static void fg_basis_detach(fg_basis *net, uint32_t k)
 {
-  uint32_t next = tree[k].next, previous = tree[k].previous;
+  uint32_t next = net->links[k].next, previous = net->previous[k];
   if (previous != FG_NONE)
-    tree[previous].next = next;
+    net->links[previous].next = next;
   else
-    tree[tree[k].parent].child = next;
-  if (next != FG_NONE) tree[next].previous = previous;
+    net->links[net->tree[k].parent].child = next;
+  if (next != FG_NONE) net->previous[next] = previous;
 }
 
-/* Raise the potentials of the subtree of `top`. */
-static void fg_basis_shift(fg_basis *net, uint32_t top, int64_t by)
+/* Raise the potentials of the subtree of `top`, but for that of `except` in it. */
+static void fg_basis_shift(fg_basis *net, uint32_t top, uint32_t except, int64_t by)
 {
-  const fg_branch *tree = net->tree;
+  const fg_links *links = net->links;
   int64_t *pi = net->pi;
   uint32_t *stack = net->stack;
   uint64_t reach = 0;
@@ -174,20 +188,22 @@ static void fg_basis_shift(fg_basis *net, uint32_t top, int64_t by)
     uint32_t k = stack[--depth];
     pi[k] += by;
     reach |= (uint64_t)(pi[k] < 0 ? ~pi[k] : pi[k]);
-    for (uint32_t c = tree[k].child; c != FG_NONE; c = tree[c].next) stack[depth++] = c;
+    for (uint32_t c = links[k].child; c != FG_NONE; c = links[c].next)
+      if (c != except) stack[depth++] = c;
   }
   net->reach |= reach;
 }
 
 /* Hang the subtree of `out` under `under` by its node `in`: the path from `in` up to `out` turns round. */
-static void fg_tree_turn(fg_branch *tree, uint32_t in, uint32_t out, uint32_t under, int64_t flow)
+static void fg_basis_turn(fg_basis *net, uint32_t in, uint32_t out, uint32_t under, int64_t flow)
 {
+  fg_branch *tree = net->tree;
   uint32_t whole = tree[out].size, below = 0;
   for (uint32_t k = in, parent = under;;) {
     uint32_t up = tree[k].parent, size = tree[k].size;
     int64_t carried = tree[k].flow;
-    fg_tree_detach(tree, k);
-    fg_tree_attach(tree, k, parent);
+    fg_basis_detach(net, k);
+    fg_basis_attach(net, k, parent);
     tree[k].flow = flow;
     tree[k].size = whole - below;
     if (k == out) return;
@@ -310,7 +326,7 @@ static void fg_basis_plant(fg_basis *net, const fg_forest *forest, uint32_t top,
   }
   while (tail > 0) {
     uint32_t k = queue[--tail];
-    fg_tree_attach(tree, k, tree[k].parent);
+    fg_basis_attach(net, k, tree[k].parent);
     tree[tree[k].parent].size += tree[k].size;
   }
 }
@@ -341,9 +357,8 @@ fg_code fg_basis_start(fg_basis *net, const int64_t *u, const int64_t *v, fg_sta
   FG_GO(fg_basis_greedy(net, left, forest.arc, forest.flow, &forest.count, st), clear);
   fg_forest_index(net, &forest);
   net->penalty = fg_basis_first_penalty(net);
-  for (size_t k = 0; k <= nodes; k++)
-    tree[k] =
-        (fg_branch){.parent = FG_NONE, .child = FG_NONE, .next = FG_NONE, .previous = FG_NONE, .size = 1};
+  memset(net->links, 0xff, (nodes + 1) * sizeof *net->links);
+  for (size_t k = 0; k <= nodes; k++) tree[k] = (fg_branch){0, FG_NONE, 1};
   for (size_t k = 0; k < nodes; k++)
     if (left[k] > 0) fg_basis_plant(net, &forest, (uint32_t)k, left[k]);
   for (size_t i = 0; i < n; i++)
@@ -359,8 +374,8 @@ bool fg_basis_penalise(fg_basis *net)
 {
   if (net->penalty > FG_PENALTY_MOST) return false;
   int64_t by = 3 * net->penalty;
-  for (uint32_t c = net->tree[net->nodes].child; c != FG_NONE; c = net->tree[c].next)
-    fg_basis_shift(net, c, c < net->n ? by : -by);
+  for (uint32_t c = net->links[net->nodes].child; c != FG_NONE; c = net->links[c].next)
+    fg_basis_shift(net, c, FG_NONE, c < net->n ? by : -by);
   net->penalty += by;
   return true;
 }
@@ -368,7 +383,7 @@ bool fg_basis_penalise(fg_basis *net)
 static int64_t fg_basis_artificial(const fg_basis *net)
 {
   int64_t sum = 0;
-  for (uint32_t c = net->tree[net->nodes].child; c != FG_NONE; c = net->tree[c].next)
+  for (uint32_t c = net->links[net->nodes].child; c != FG_NONE; c = net->links[c].next)
     if (c < net->n) sum += net->tree[c].flow;
   return sum;
 }
@@ -431,7 +446,8 @@ static fg_cycle fg_basis_cycle(const fg_basis *net, uint32_t i, uint32_t j)
   return (fg_cycle){p, below_i ? out_i : out_j, below_i, below_i ? least_i : least_j};
 }
 
-static void fg_basis_pivot(fg_basis *net, const fg_arc *arc, int64_t reduced)
+/* Returns how many potentials moved. */
+static size_t fg_basis_pivot(fg_basis *net, const fg_arc *arc, int64_t reduced)
 {
   fg_branch *tree = net->tree;
   uint32_t n = (uint32_t)net->n, i = arc->i, j = n + arc->j;
@@ -445,29 +461,40 @@ static void fg_basis_pivot(fg_basis *net, const fg_arc *arc, int64_t reduced)
   uint32_t in = cycle.below_i ? i : j, under = cycle.below_i ? j : i, whole = tree[cycle.out].size;
   for (uint32_t k = tree[cycle.out].parent; k != cycle.join; k = tree[k].parent) tree[k].size -= whole;
   for (uint32_t k = under; k != cycle.join; k = tree[k].parent) tree[k].size += whole;
-  fg_tree_turn(tree, in, cycle.out, under, cycle.amount);
-  fg_basis_shift(net, in, cycle.below_i ? reduced : -reduced);
+  fg_basis_turn(net, in, cycle.out, under, cycle.amount);
+  /* Potentials count up to a constant: of the two parts the smaller one moves. */
+  int64_t by = cycle.below_i ? reduced : -reduced;
   net->pivots++;
+  if (whole <= net->nodes / 2) {
+    fg_basis_shift(net, in, FG_NONE, by);
+    return whole;
+  }
+  fg_basis_shift(net, (uint32_t)net->nodes, in, -by);
+  return net->nodes + 1 - whole;
 }
 
 fg_code fg_basis_solve(fg_basis *net, const fg_progress *progress, int64_t *artificial, fg_status *st)
 {
-  size_t block = (size_t)sqrt((double)net->arc_count);
-  net->block = block > FG_BLOCK_LEAST ? block : FG_BLOCK_LEAST;
+  size_t least = (size_t)sqrt((double)net->arc_count);
+  if (least < FG_BLOCK_LEAST) least = FG_BLOCK_LEAST;
+  double moved = 0; /* potentials per pivot, a running mean */
   const fg_arc *arc;
   int64_t reduced;
+  net->block = least;
   while ((arc = fg_basis_enter(net, &reduced))) {
-    fg_basis_pivot(net, arc, reduced);
+    moved += 0.02 * ((double)fg_basis_pivot(net, arc, reduced) - moved);
+    net->block = least + (size_t)moved / FG_SHIFT_SHARE;
     if (net->reach >= (uint64_t)FG_PI_LIMIT)
       return FG_FAIL(st, FG_NUMERICS, "potentials of the transport of %zu nodes grew beyond 2^61",
                      net->nodes);
     if (net->pivots % FG_PIVOTS_A_LOOK != 0) continue;
-    fg_progress_report(progress, "pivots", (double)net->pivots, 0);
+    *artificial = fg_basis_artificial(net);
+    fg_progress_report(progress, "transport", net->total - (double)*artificial, net->total);
     if (fg_progress_cancelled(progress)) {
-      *artificial = fg_basis_artificial(net);
       return FG_FAIL(st, FG_INTERRUPTED, "the transport was stopped after %zu pivots", net->pivots);
     }
   }
+  fg_basis_shift(net, (uint32_t)net->nodes, FG_NONE, -net->pi[net->nodes]);
   *artificial = fg_basis_artificial(net);
   return FG_OK;
 }

@@ -17,7 +17,7 @@
 enum {
   FG_SIDE_SMALL = 128, /* a side is not made coarser below this */
   FG_NEAR_FLAT = 15,   /* candidates per row and per column in up to 3 dimensions */
-  FG_NEAR = 40,        /* and in more */
+  FG_NEAR = 12,        /* and in more (40 takes three times the pivots in 10) */
   FG_WORST = 8,        /* violating pairs that a row or column adds in one round */
   FG_ROUNDS = 400
 };
@@ -31,7 +31,7 @@ typedef struct fg_level {
   fg_search *search;
   fg_basis *basis;
   int64_t *u, *v; /* [n], [m] */
-  fg_arc *arcs;   /* [(n + m) FG_NEAR] */
+  fg_arc *arcs;   /* [(n + m) FG_NEAR_FLAT], the most asked for */
   double bound;   /* of the optimal cost from below, in shares of the total mass and units of |x - y|^2 */
 } fg_level;
 
@@ -55,7 +55,7 @@ static fg_code fg_level_create(const fg_level *like, const fg_cells *x, const fg
   level->basis = NULL;
   level->u = calloc(x->n, sizeof *level->u);
   level->v = calloc(y->n, sizeof *level->v);
-  level->arcs = malloc((x->n + y->n) * FG_NEAR * sizeof *level->arcs);
+  level->arcs = malloc((x->n + y->n) * FG_NEAR_FLAT * sizeof *level->arcs);
   fg_code rc = FG_OK;
   if (!level->u || !level->v || !level->arcs) {
     rc = FG_FAIL(st, FG_MEMORY, "no memory for exact transport of %zu to %zu points", x->n, y->n);
