@@ -49,7 +49,7 @@ beside() {
   echo "## bench_points scale: cost against points and dimension"
   $at/bench_points scale "$threads"
   echo "## bench_transport: W2 beside POT"
-  $at/bench_transport $python
+  $at/bench_transport "$threads" $python
   echo "## bench_kernel_distance: MMD and energy distance beside SciPy"
   $at/bench_kernel_distance $python
 } | tee "$out"

@@ -36,9 +36,11 @@ def main(folder):
         kind, size, dimension, runs = file.split("-")[:4]
         size, dimension, runs = int(size), int(dimension), int(runs)
         data = np.fromfile(os.path.join(folder, file))
-        if kind == "exact":
-            x, y = data.reshape(2, size, dimension)
-            solve(file, np.full(size, 1 / size), np.full(size, 1 / size), ot.dist(x, y), runs)
+        if kind in ("exact", "weighted"):
+            points, rest = data[:2 * size * dimension], data[2 * size * dimension:]
+            x, y = points.reshape(2, size, dimension)
+            a, b = rest.reshape(2, size) if kind == "weighted" else np.ones((2, size))
+            solve(file, a / a.sum(), b / b.sum(), ot.dist(x, y), runs)
         elif kind == "sliced":
             rows = data.reshape(-1, dimension)
             report(file, lambda: sliced(rows[:size], rows[size:2 * size], rows[2 * size:]), runs)
