@@ -7,7 +7,6 @@ find_package(GSL REQUIRED)
 find_package(ZLIB REQUIRED)
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
-find_path(LEMON_INCLUDE_DIR lemon/network_simplex.h REQUIRED)
 
 add_library(fg_hdf5 INTERFACE)
 target_include_directories(fg_hdf5 SYSTEM INTERFACE ${HDF5_C_INCLUDE_DIRS})

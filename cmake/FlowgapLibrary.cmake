@@ -12,7 +12,7 @@ foreach(layer IN LISTS FG_LAYERS)
 endforeach()
 target_link_options(flowgap PRIVATE -Wl,--whole-archive ${FG_ARCHIVES} -Wl,--no-whole-archive
   -Wl,--exclude-libs,libsundials_cvode.a)
-set_target_properties(flowgap PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0 LINKER_LANGUAGE CXX
+set_target_properties(flowgap PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0 LINKER_LANGUAGE C
   BUILD_RPATH "$ORIGIN" INSTALL_RPATH "$ORIGIN") # where it looks for libflowgap_cuda.so
 target_include_directories(flowgap INTERFACE
   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)

@@ -1,5 +1,5 @@
 /* needs: analysis */
-/* The network simplex: plan, duals and value against LEMON's, over complete and sparse candidate lists. */
+/* The network simplex: plan and duals prove each other optimal, over complete and sparse candidate lists. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,6 @@
 #include <cmocka.h>
 
 #include "analysis/transport/network.h"
-#include "analysis/transport/simplex.h"
 #include "formula/random.h"
 
 __extension__ typedef __int128 wide;
@@ -80,33 +79,6 @@ static int64_t cost_of(const problem *p, size_t i, size_t j)
   return 0;
 }
 
-static wide peer_value(const problem *p)
-{
-  uint32_t *from = malloc(p->count * sizeof *from), *to = malloc(p->count * sizeof *to);
-  int64_t *cost = malloc(p->count * sizeof *cost), *flow = malloc(p->count * sizeof *flow);
-  int64_t *supply = malloc((p->n + p->m) * sizeof *supply), *pi = malloc((p->n + p->m) * sizeof *pi);
-  assert_true(from && to && cost && flow && supply && pi);
-  for (size_t a = 0; a < p->count; a++) {
-    from[a] = p->arcs[a].i;
-    to[a] = (uint32_t)p->n + p->arcs[a].j;
-    cost[a] = p->arcs[a].cost;
-  }
-  for (size_t i = 0; i < p->n; i++) supply[i] = p->a[i];
-  for (size_t j = 0; j < p->m; j++) supply[p->n + j] = -p->b[j];
-  fg_status st;
-  if (fg_simplex_network(p->n + p->m, p->count, from, to, cost, supply, true, flow, pi, &st) != FG_OK)
-    fail_msg("%s", st.message);
-  wide value = 0;
-  for (size_t a = 0; a < p->count; a++) value += (wide)flow[a] * cost[a];
-  free(from);
-  free(to);
-  free(cost);
-  free(flow);
-  free(supply);
-  free(pi);
-  return value;
-}
-
 /* Solve to no artificial flow; what a solution is, exactly: marginals, dual feasibility, primal = dual. */
 static wide solve(fg_basis *net, const problem *p)
 {
@@ -155,7 +127,7 @@ static fg_basis *begin(const problem *p, size_t count, const fg_arc *arcs)
   return net;
 }
 
-static void same_value_as_lemon(void **unused)
+static void optimal(void **unused)
 {
   (void)unused;
   static const struct {
@@ -171,7 +143,7 @@ static void same_value_as_lemon(void **unused)
       fill_masses(&p, 10 * seed, cases[c].random);
       fill_costs(&p, 10 * seed, cases[c].d, cases[c].side);
       fg_basis *net = begin(&p, p.count, p.arcs);
-      assert_true(solve(net, &p) == peer_value(&p));
+      (void)solve(net, &p);
       fg_basis_destroy(&net);
       clear(&p);
     }
@@ -207,7 +179,7 @@ static void candidates_in_rounds(void **unused)
       if (rounds == 3) fg_basis_prune(net, 0);
       if (found > 0 && fg_basis_add(net, found, more, &st) != FG_OK) fail_msg("%s", st.message);
     }
-    assert_true(solve(net, &p) == peer_value(&p));
+    (void)solve(net, &p);
     free(more);
     fg_basis_destroy(&net);
     clear(&p);
@@ -258,7 +230,7 @@ static void stopped_and_resumed(void **unused)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(same_value_as_lemon),
+      cmocka_unit_test(optimal),
       cmocka_unit_test(candidates_in_rounds),
       cmocka_unit_test(no_plan_over_candidates),
       cmocka_unit_test(stopped_and_resumed),
