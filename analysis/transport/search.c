@@ -48,7 +48,8 @@ typedef struct fg_block {
   const double *questions;
   double threshold[FG_PANEL], loosest; /* a key must be below */
   double bound[FG_PANEL], key[FG_PANEL];
-  float *quartets; /* [FG_PANEL / FG_QUARTET, d, FG_QUARTET]: -2 x */
+  double length[FG_PANEL], unit; /* for the filter: |x| about the centre; 1 / scale */
+  float *quartets;               /* [FG_PANEL / FG_QUARTET, d, FG_QUARTET]: -2 x */
 } fg_block;
 
 static void fg_block_loosen(fg_block *block)
@@ -72,10 +73,13 @@ static void fg_block_start(fg_block *block, const fg_ask *ask, size_t leaf)
   }
   for (size_t q = 0; q < block->count; q++) ask->filled[block->first + q] = 0;
   fg_block_loosen(block);
-  for (size_t q = 0; from->single && q < FG_PANEL; q++)
+  block->unit = 1 / ask->rule.scale;
+  for (size_t q = 0; from->single && q < FG_PANEL; q++) {
+    block->length[q] = sqrt(from->norm[block->first + q]);
     for (size_t k = 0; k < d; k++)
       block->quartets[(q / FG_QUARTET * d + k) * FG_QUARTET + q % FG_QUARTET] =
           -2 * from->single[(leaf * d + k) * FG_PANEL + q];
+  }
 }
 
 static void fg_block_insert(fg_block *block, size_t q, double value, uint32_t place)
@@ -108,17 +112,18 @@ static void fg_block_exact(fg_block *block, size_t q, size_t leaf)
 }
 
 /* What the filter's sum must stay below, raised by its error: each of the d + 6 roundings is at most 2^-24 of
- * (|x| + |y|)^2 + |dual|. Infinite where the cap may have a say. */
+ * (|x| + |y|)^2 + |dual|, and a limit becomes single. Infinite where the cap may have a say. */
 static float fg_filter_limit(const fg_block *block, size_t q, size_t leaf)
 {
   const fg_side *from = block->ask->from, *against = block->ask->against;
   const fg_cost_rule *rule = &block->ask->rule;
-  double norm = from->norm[block->first + q], y = against->size[2 * leaf], dual = against->size[2 * leaf + 1];
-  double whole = rule->rounding > 0 ? 1 : 0, reach = sqrt(norm) + y;
-  double limit = (block->threshold[q] + against->shift + whole) / rule->scale;
+  double length = block->length[q], reach = length + against->size[2 * leaf];
+  double dual = against->size[2 * leaf + 1], whole = rule->rounding > 0 ? 1 : 0;
+  double limit = (block->threshold[q] + against->shift + whole) * block->unit;
   double error = (double)(from->d + 6) * (0x1p-22 * (reach * reach + dual) + (double)FLT_MIN);
   if (rule->cap - dual < limit + error) return INFINITY;
-  return nextafterf((float)(limit - norm + error), INFINITY);
+  limit += error - length * length;
+  return (float)(limit + 0x1p-22 * fabs(limit));
 }
 
 static void fg_block_filtered(fg_block *block, size_t leaf)
