@@ -105,22 +105,63 @@ void fg_kd_order(const double *x, size_t d, uint32_t *order, size_t n, size_t si
   }
 }
 
+static size_t fg_row_hash(const double *x, size_t d)
+{
+  uint64_t hash = 0;
+  for (size_t k = 0; k < d; k++) {
+    uint64_t bits;
+    memcpy(&bits, x + k, sizeof bits);
+    hash = (hash ^ bits) * 0x9e3779b97f4a7c15u;
+    hash ^= hash >> 32;
+  }
+  return (size_t)hash;
+}
+
+/* Rows that coincide count as one: among many of them every pair is as good as any other, which no search for the best
+ * pairs can tell apart. rows [n]: the first of each, sum [n]: masses by first row. Returns how many; 0: no memory. */
+static size_t fg_distinct(size_t n, size_t d, const double *x, const int64_t *mass, uint32_t *rows,
+                          int64_t *sum)
+{
+  size_t room = 1, count = 0;
+  while (room < 2 * n) room *= 2;
+  uint32_t *table = malloc(room * sizeof *table);
+  if (!table) return 0;
+  memset(table, 0xff, room * sizeof *table);
+  for (size_t i = 0; i < n; i++) {
+    size_t at = fg_row_hash(x + i * d, d) & (room - 1);
+    while (table[at] != UINT32_MAX && memcmp(x + table[at] * d, x + i * d, d * sizeof *x) != 0)
+      at = (at + 1) & (room - 1);
+    if (table[at] == UINT32_MAX) {
+      table[at] = rows[count++] = (uint32_t)i;
+      sum[i] = 0;
+    }
+    sum[table[at]] += mass[i];
+  }
+  free(table);
+  return count;
+}
+
 fg_code fg_cells_sorted(size_t n, size_t d, const double *x, const int64_t *mass, fg_cells *cells,
                         fg_status *st)
 {
   uint32_t *order = malloc(n * sizeof *order);
-  if (!order) return FG_FAIL(st, FG_MEMORY, "no memory to order %zu points", n);
-  fg_code rc = fg_cells_allocate(n, d, cells, st);
-  if (rc == FG_OK) {
-    for (size_t i = 0; i < n; i++) order[i] = (uint32_t)i;
-    fg_kd_order(x, d, order, n, FG_CELL);
-    for (size_t i = 0; i < n; i++) {
-      memcpy(cells->rows + i * d, x + order[i] * d, d * sizeof *x);
-      cells->mass[i] = mass[order[i]];
-    }
-    fg_cells_transpose(cells, d);
+  int64_t *sum = malloc(n * sizeof *sum);
+  size_t count = order && sum ? fg_distinct(n, d, x, mass, order, sum) : 0;
+  fg_code rc = FG_OK;
+  if (count == 0) {
+    rc = FG_FAIL(st, FG_MEMORY, "no memory to order %zu points", n);
+    goto done;
   }
+  FG_GO(fg_cells_allocate(count, d, cells, st), done);
+  fg_kd_order(x, d, order, count, FG_CELL);
+  for (size_t i = 0; i < count; i++) {
+    memcpy(cells->rows + i * d, x + order[i] * d, d * sizeof *x);
+    cells->mass[i] = sum[order[i]];
+  }
+  fg_cells_transpose(cells, d);
+done:
   free(order);
+  free(sum);
   return rc;
 }
 

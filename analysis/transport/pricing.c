@@ -107,6 +107,26 @@ done:
   return rc;
 }
 
+/* A plan that always exists, in the order of the cells: it joins points that coincide, where every pair is as near as any
+ * other and the nearest may all be the same few. */
+static size_t fg_level_staircase(const fg_level *level)
+{
+  const int64_t *a = level->x->mass, *b = level->y->mass;
+  size_t count = 0;
+  int64_t left_x = a[0], left_y = b[0];
+  for (size_t i = 0, j = 0;;) {
+    level->arcs[count++] = (fg_arc){(uint32_t)i, (uint32_t)j, fg_search_cost_of(level->search, i, j)};
+    if (i + 1 == level->x->n && j + 1 == level->y->n) return count;
+    if (j + 1 == level->y->n || (i + 1 < level->x->n && left_x <= left_y)) {
+      left_y -= left_x;
+      left_x = a[++i];
+    } else {
+      left_x -= left_y;
+      left_y = b[++j];
+    }
+  }
+}
+
 static fg_code fg_level_first(fg_level *level, fg_status *st)
 {
   size_t count;
@@ -115,6 +135,7 @@ static fg_code fg_level_first(fg_level *level, fg_status *st)
   FG_TRY(fg_search_nearest(level->search, level->u, level->v, level->d <= 3 ? FG_NEAR_FLAT : FG_NEAR,
                            level->arcs, &count, level->progress, st));
   FG_TRY(fg_basis_add(level->basis, count, level->arcs, st));
+  FG_TRY(fg_basis_add(level->basis, fg_level_staircase(level), level->arcs, st));
   return fg_basis_start(level->basis, level->u, level->v, st);
 }
 

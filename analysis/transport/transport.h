@@ -49,10 +49,10 @@ typedef struct fg_cells {
 FG_CHECKED fg_code fg_cells_create(size_t n, size_t d, const double *x, const int64_t *mass, fg_cells *cells,
                                    fg_status *st);
 /* Order x [n, d] by halving until no more than `size` points are left; the left part is a multiple of `size`, so that
- * groups of consecutive points never cross a cut. order [n]: 0 .. n - 1 on entry. */
+ * groups of consecutive points never cross a cut. order [n]: the rows that count. */
 void fg_kd_order(const double *x, size_t d, uint32_t *order, size_t n, size_t size);
 enum { FG_CELL = 4 };
-/* Cells in that order, of size FG_CELL: neighbours have near numbers. */
+/* Cells in that order, of size FG_CELL: neighbours have near numbers. Rows that coincide become one. */
 FG_CHECKED fg_code fg_cells_sorted(size_t n, size_t d, const double *x, const int64_t *mass, fg_cells *cells,
                                    fg_status *st);
 /* Groups of `size` (FG_CELL or 1) consecutive points of sorted cells: centre of mass, sum of masses; sorted too. */
