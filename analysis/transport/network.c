@@ -496,6 +496,7 @@ fg_code fg_basis_solve(fg_basis *net, const fg_progress *progress, int64_t *arti
   }
   fg_basis_shift(net, (uint32_t)net->nodes, FG_NONE, -net->pi[net->nodes]);
   *artificial = fg_basis_artificial(net);
+  fg_progress_report(progress, "transport", net->total - (double)*artificial, net->total);
   return FG_OK;
 }
 

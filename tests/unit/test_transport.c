@@ -294,18 +294,96 @@ static void refused(void **unused)
   assert_int_equal(fg_w2_grid(&grid, one, minus, &w2, &st), FG_NUMERICS);
 }
 
-static void too_many_pairs(void **unused)
+/* 20,000 rows at four corners of a square, in every order: 2 of 10 must go to the corner next door. */
+static void many_duplicates(void **unused)
 {
   (void)unused;
-  enum { N = 40000 };
-  double *x = calloc(2 * N, sizeof *x);
-  assert_non_null(x);
-  x[0] = 1;
-  fg_w2 w2;
+  enum { N = 20000 };
+  static double x[2 * N], y[2 * N];
+  const int have[10] = {0, 0, 0, 0, 1, 1, 2, 2, 3, 3}, want[10] = {0, 0, 1, 1, 1, 1, 3, 2, 3, 2};
+  for (size_t i = 0; i < N; i++) {
+    x[2 * i] = have[i % 10] & 1;
+    x[2 * i + 1] = have[i % 10] >> 1;
+    y[2 * i] = want[i * 7 % 10] & 1;
+    y[2 * i + 1] = want[i * 7 % 10] >> 1;
+  }
+  NEAR(exact(N, N, 2, x, NULL, y, NULL), 0.2, 1e-15);
+  /* All but one so near each other that whole costs of the first solve tell none of them apart. */
+  for (size_t i = 2; i < 2 * 2000; i++) {
+    x[i] = 1e-9 * fg_uniform(fg_philox(1, 7, i, 0, 0).w[0]);
+    y[i] = x[i] + 1e-11;
+  }
+  x[0] = y[0] = 1;
+  x[1] = y[1] = 0;
+  double sum = 0;
+  for (size_t i = 0; i < 2 * 2000; i++) sum += (x[i] - y[i]) * (x[i] - y[i]);
+  NEAR(exact(2000, 2000, 2, x, NULL, y, NULL) / (sum / 2000), 1, 1e-9);
+}
+
+/* The cancelled solve brackets the value, wherever it was stopped; without a stop progress is told. */
+typedef struct stop {
+  volatile sig_atomic_t cancel;
+  int reports, after;
+} stop;
+
+static void count_reports(void *user, const char *stage, double done, double total)
+{
+  stop *s = user;
+  assert_non_null(stage);
+  assert_true(done >= 0 && done <= total);
+  if (++s->reports == s->after) s->cancel = 1;
+}
+
+static void interrupted(void **unused)
+{
+  (void)unused;
+  enum { N = 3000 };
+  static double x[2 * N], y[2 * N], w[N];
+  normals(21, N, 2, x);
+  normals(22, N, 2, y);
+  for (size_t i = 0; i < N; i++) {
+    y[2 * i] += 1;
+    w[i] = 1 + (double)(i % 17);
+  }
+  stop whole = {0, 0, 0};
+  fg_progress progress = {count_reports, &whole, &whole.cancel};
+  fg_w2 full, part;
   fg_status st;
-  assert_int_equal(fg_w2_exact(NULL, N, N, 2, x, NULL, x, NULL, NULL, &w2, &st), FG_USAGE);
-  assert_non_null(strstr(st.message, "2^30"));
-  free(x);
+  if (fg_w2_exact(NULL, N, N, 2, x, w, y, NULL, &progress, &full, &st) != FG_OK) fail_msg("%s", st.message);
+  assert_true(whole.reports > 10);
+  double dual = 0;
+  for (int share = 0; share < 8; share++) {
+    stop early = {share == 0, 0, 1 + share * whole.reports / 8};
+    progress = (fg_progress){count_reports, &early, &early.cancel};
+    assert_int_equal(fg_w2_exact(NULL, N, N, 2, x, w, y, NULL, &progress, &part, &st), FG_INTERRUPTED);
+    assert_true(isnan(part.squared) && isnan(part.value));
+    assert_true(part.primal >= full.dual && isfinite(part.primal));
+    assert_true(part.dual >= 0 && part.dual <= full.primal);
+    dual = fmax(dual, part.dual);
+  }
+  assert_true(dual > 0.9 * full.squared); /* the finest level had begun by then */
+}
+
+static void same_bits_on_any_threads(void **unused)
+{
+  (void)unused;
+  enum { N = 1500 };
+  static double x[4 * N], y[4 * N], w[N];
+  normals(31, N, 4, x);
+  normals(32, N, 4, y);
+  for (size_t i = 0; i < N; i++) w[i] = fg_uniform(fg_philox(3, 8, i, 0, 0).w[0]);
+  for (size_t d = 2; d <= 4; d += 2) {
+    fg_w2 first = {0}, more;
+    for (int count = 1; count <= 5; count += 2) {
+      fg_threads *threads;
+      fg_status st;
+      assert_int_equal(fg_threads_create(count, &threads, &st), FG_OK);
+      if (fg_w2_exact(threads, N, N, d, x, w, y, NULL, NULL, &more, &st) != FG_OK) fail_msg("%s", st.message);
+      fg_threads_destroy(&threads);
+      if (count == 1) first = more;
+      assert_true(more.primal == first.primal && more.dual == first.dual);
+    }
+  }
 }
 
 int main(void)
@@ -323,7 +401,9 @@ int main(void)
       cmocka_unit_test(histogram),
       cmocka_unit_test(grid_is_exact_between_bins),
       cmocka_unit_test(refused),
-      cmocka_unit_test(too_many_pairs),
+      cmocka_unit_test(many_duplicates),
+      cmocka_unit_test(interrupted),
+      cmocka_unit_test(same_bits_on_any_threads),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
