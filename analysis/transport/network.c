@@ -23,7 +23,7 @@ enum {
 };
 
 /* Apart from the links below a node: raising potentials follows those, which is most of the work, and alone they fit
- * nearer caches (n = 30,000 with weights: a fifth less time; side by side with the potentials, a sixth more, because
+ * nearer caches (n = 30,000 with weights: an eighth less time; side by side with the potentials, a sixth more, because
  * the search for entering arcs then reads twice as much). */
 typedef struct fg_branch {
   int64_t flow; /* on the arc to the parent */

@@ -17,7 +17,7 @@
 enum {
   FG_SIDE_SMALL = 128, /* a side is not made coarser below this */
   FG_NEAR_FLAT = 15,   /* candidates per row and per column in up to 3 dimensions */
-  FG_NEAR = 12,        /* and in more (40 takes three times the pivots in 10) */
+  FG_NEAR = 12,        /* and in more (40: twice the pivots, n = 30,000, d = 10) */
   FG_WORST = 8,        /* violating pairs that a row or column adds in one round */
   FG_ROUNDS = 400
 };
