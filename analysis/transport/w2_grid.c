@@ -106,8 +106,9 @@ static fg_code fg_occupied_create(const char *name, size_t bins, const double *m
     if (mass[k] == 0) continue;
     sum += mass[k];
     kept->share[kept->count] = mass[k];
-    kept->at[2 * kept->count] = (double)(k / bins);
-    kept->at[2 * kept->count++ + 1] = (double)(k % bins);
+    size_t ix = k / bins, iy = k % bins;
+    kept->at[2 * kept->count] = (double)ix;
+    kept->at[2 * kept->count++ + 1] = (double)iy;
   }
   if (kept->count == 0 || !isfinite(sum))
     return FG_FAIL(st, FG_USAGE,
