@@ -220,6 +220,13 @@ void fg_report_document(const fg_report *r, const char *what)
   fg_page_put(page, "</style>\n</head>\n<body>\n<main>\n");
 }
 
+void fg_report_close(fg_page *page)
+{
+  fg_page_put(page, "</main>\n<script>\n//<![CDATA[\n"); /* the page is XML too */
+  fg_page_put(page, (const char *)fg_page_script);
+  fg_page_put(page, "//]]>\n</script>\n</body>\n</html>\n");
+}
+
 void fg_report_head(const fg_report *r)
 {
   char value[48], what[96];

@@ -17,11 +17,11 @@ static fg_code write_comparison(const fg_report *r, fg_status *st)
   FG_TRY(fg_report_budget(r, st));
   FG_TRY(fg_report_densities(r, st));
   FG_TRY(fg_report_frames(r, st));
+  FG_TRY(fg_report_paths(r, st));
   FG_TRY(fg_report_distances(r, st));
   FG_TRY(fg_report_residual(r, st));
   FG_TRY(fg_report_certificate(r, st));
   FG_TRY(fg_report_lambda(r, st));
-  FG_TRY(fg_report_paths(r, st));
   FG_TRY(fg_report_solver(r, st));
   fg_report_moments(r);
   fg_report_lost(r);
@@ -42,9 +42,8 @@ static fg_code end_page(const fg_report *r, fg_status *st)
   fg_report_provenance(r);
   fg_page_put(r->page, "<footer>Written by flowgap ");
   fg_page_text(r->page, fg_version());
-  fg_page_put(r->page, ". A dash has its reason as a tooltip.</footer>\n</main>\n<script>\n");
-  fg_page_put(r->page, fg_style_script);
-  fg_page_put(r->page, "</script>\n</body>\n</html>\n");
+  fg_page_put(r->page, ". A dash has its reason as a tooltip.</footer>\n");
+  fg_report_close(r->page);
   return fg_page_check(r->page, st);
 }
 

@@ -142,7 +142,7 @@ static fg_code page_frame(const fg_report *r, size_t k, fg_status *st)
   const fg_frame *frame = &r->plots->frame[k];
   char name[48], text[48];
   bool plane = r->plots->frame_view.axes == 2;
-  fg_page_put(page, "<div class=\"frame\" data-t=\"");
+  fg_page_print(page, "<div data-at=\"%.9g\" class=\"frame\" data-t=\"", frame->t);
   fg_page_text(page, fg_page_plain(frame->t, 3, text));
   fg_page_put(page, "\">\n<p class=\"when\"><i>t</i> = ");
   fg_page_number(page, frame->t, 3, NULL);
@@ -186,8 +186,8 @@ fg_code fg_report_frames(const fg_report *r, fg_status *st)
   if (frames > 1)
     fg_page_print(
         page,
-        "<div class=\"player\"><button type=\"button\">Play</button><input type=\"range\" min=\"0\" "
-        "max=\"%zu\" value=\"%zu\" step=\"1\" aria-label=\"noising time\"/><output></output></div>\n",
+        "<div class=\"player frames\"><button type=\"button\">Play</button><input type=\"range\" min=\"0\" "
+        "max=\"%zu\" value=\"%zu\" step=\"1\" aria-label=\"noising time of the maps\"/><output></output></div>\n",
         frames - 1, frames / 2);
   for (size_t k = 0; k < frames; k++) FG_TRY(page_frame(r, k, st));
   fg_page_put(page, "</section>\n");
@@ -252,7 +252,9 @@ fg_code fg_report_paths(const fg_report *r, fg_status *st)
   fg_page_print(
       page,
       "<p class=\"note\">%zu starts, each carried by the ODE (smooth) and by the SDE (rough).%s</p>\n"
-      "<div class=\"pair\">\n",
+      "<div class=\"player paths\"><button type=\"button\">Play</button><input type=\"range\" min=\"0\" "
+      "max=\"1\" value=\"1\" step=\"1\" aria-label=\"noising time of the trajectories\"/><output></output>"
+      "</div>\n<div class=\"pair\">\n",
       r->plots->drawn_paths, r->plots->plane ? " Circles: common starts; dots: ends." : "");
   if (r->plots->plane)
     FG_TRY(fg_report_figure(

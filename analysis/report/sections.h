@@ -18,6 +18,8 @@ typedef struct fg_report {
 /* overview.c */
 /* From <!DOCTYPE> to <main>; `what` follows the model's name in the title. */
 void fg_report_document(const fg_report *r, const char *what);
+/* From </main> to </html>, with the script. */
+void fg_report_close(fg_page *page);
 const char *fg_report_model(const fg_run *run);
 void fg_report_head(const fg_report *r);
 void fg_report_headline(const fg_report *r);

@@ -300,9 +300,8 @@ static void put_provenance(const fg_sheet *s)
   fg_page_number(page, fg_run_real(s->run->results, "wall_seconds"), 3, "not recorded");
   fg_page_put(page, "</td></tr>\n</tbody></table></div>\n</section>\n<footer>Written by flowgap ");
   fg_page_text(page, fg_version());
-  fg_page_put(page, ". A dash has its reason as a tooltip.</footer>\n</main>\n<script>\n");
-  fg_page_put(page, fg_style_script);
-  fg_page_put(page, "</script>\n</body>\n</html>\n");
+  fg_page_put(page, ". A dash has its reason as a tooltip.</footer>\n");
+  fg_report_close(page);
 }
 
 static fg_code put_page(const fg_sheet *s, fg_status *st)
