@@ -81,12 +81,11 @@ static void script_axes(fg_figures *figures)
   if (!last) return;
   fg_page_put(&figures->script, "set print ");
   script_quote(&figures->script, figures->folder, last->name, ".axes");
-  fg_page_put(&figures->script,
-              "\nprint sprintf('[%.2f,%.2f,%.2f,%.2f,%.9g,%.9g,%.9g,%.9g', "
-              "GPVAL_TERM_XMIN, GPVAL_TERM_XMAX, "
-              "1.0 * GPVAL_TERM_YSIZE / GPVAL_TERM_SCALE - GPVAL_TERM_YMAX, "
-              "1.0 * GPVAL_TERM_YSIZE / GPVAL_TERM_SCALE - GPVAL_TERM_YMIN, "
-              "GPVAL_X_MIN, GPVAL_X_MAX, GPVAL_Y_MIN, GPVAL_Y_MAX)\nset print\n");
+  fg_page_put(&figures->script, "\nprint sprintf('[%.2f,%.2f,%.2f,%.2f,%.9g,%.9g,%.9g,%.9g', "
+                                "GPVAL_TERM_XMIN, GPVAL_TERM_XMAX, "
+                                "1.0 * GPVAL_TERM_YSIZE / GPVAL_TERM_SCALE - GPVAL_TERM_YMAX, "
+                                "1.0 * GPVAL_TERM_YSIZE / GPVAL_TERM_SCALE - GPVAL_TERM_YMIN, "
+                                "GPVAL_X_MIN, GPVAL_X_MAX, GPVAL_Y_MIN, GPVAL_Y_MAX)\nset print\n");
 }
 
 void fg_figures_series(fg_figures *figures, const fg_series *series)

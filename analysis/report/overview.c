@@ -35,7 +35,8 @@ void fg_report_level(fg_page *page, const fg_run *run, bool title)
 
 const char *fg_report_model(const fg_run *run)
 {
-  return fg_run_word(run->results, "model.name", fg_run_word(run->results, "model.kind", "the model"));
+  const char *other = run->train ? fg_run_word(run->results, "target.kind", "a model") : "the model";
+  return fg_run_word(run->results, "model.name", fg_run_word(run->results, "model.kind", other));
 }
 
 /* ---- the answer -------------------------------------------------------------------------- */

@@ -74,14 +74,10 @@ void fg_plot_estimates(const fg_run *run, fg_plots *plots)
               ", $estimates using 2:1:(color($6)) with points pt 7 ps 0.55 lc rgb variable\n");
   fg_figures_axes(plots->figures, FG_W2_PLAIN, "", true);
   fg_figures_fixed(plots->figures);
-  fg_figures_series(plots->figures, &(fg_series){.label = "",
-                                                 .block = "estimates",
-                                                 .x = 2,
-                                                 .y = 1,
-                                                 .low = 3,
-                                                 .high = 4,
-                                                 .floor = 5,
-                                                 .name = 7});
+  fg_figures_series(
+      plots->figures,
+      &(fg_series){
+          .label = "", .block = "estimates", .x = 2, .y = 1, .low = 3, .high = 4, .floor = 5, .name = 7});
 }
 
 /* ---- the gap on the way ----------------------------------------------------------------- */
@@ -120,9 +116,9 @@ void fg_plot_gap_time(const fg_run *run, fg_plots *plots)
   if (floors) fg_page_put(script, "$gaptime using 1:5 with lines lw 1.2 dt (5,4) lc rgb " FG_MUTED ", ");
   fg_page_put(script, "$gaptime using 1:2 with linespoints lw 1.6 pt 7 ps 0.4 lc rgb " FG_INK "\n");
   fg_figures_axes(plots->figures, "t", FG_W2_PLAIN "(ODE, SDE)", false);
-  fg_figures_series(plots->figures,
-                    &(fg_series){
-                        .label = "", .block = "gaptime", .x = 1, .y = 2, .low = 3, .high = 4, .floor = 5});
+  fg_figures_series(
+      plots->figures,
+      &(fg_series){.label = "", .block = "gaptime", .x = 1, .y = 2, .low = 3, .high = 4, .floor = 5});
 }
 
 /* ---- the residual ------------------------------------------------------------------------ */

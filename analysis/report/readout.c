@@ -143,8 +143,8 @@ static void put_values(fg_readouts *all, fg_page *page, const fg_cells *cells)
     all->failed = true;
     return;
   }
-  size_t size = cells->unit > 0 ? pack_counts(cells->values, number, bytes)
-                                : pack_reals(cells->values, number, bytes);
+  size_t size =
+      cells->unit > 0 ? pack_counts(cells->values, number, bytes) : pack_reals(cells->values, number, bytes);
   if (all->bytes + size / 3 * 4 <= FG_READOUT_BYTES) {
     if (cells->unit > 0) fg_page_print(page, ",\"u\":%.9g", cells->unit);
     fg_page_put(page, cells->unit > 0 ? ",\"c\":\"" : ",\"r\":\"");
@@ -223,7 +223,8 @@ fg_code fg_readouts_check(const fg_readouts *all, fg_status *st)
   bool failed = all->failed;
   for (size_t i = 0; i < all->count; i++)
     failed = failed || all->list[i].series.failed || all->list[i].cells.failed;
-  return failed ? FG_FAIL(st, FG_MEMORY, "no memory for the numbers behind the figures of the report") : FG_OK;
+  return failed ? FG_FAIL(st, FG_MEMORY, "no memory for the numbers behind the figures of the report")
+                : FG_OK;
 }
 
 void fg_readouts_clear(fg_readouts *all)
@@ -249,7 +250,8 @@ void fg_readout_put(const fg_readout *readout, const char *axes, const fg_page *
 {
   fg_page_put(page, "<script type=\"application/json\" class=\"readout\">{\"a\":");
   fg_page_bytes(page, axes, strcspn(axes, "\n"));
-  fg_page_print(page, ",%d,%d]", says(readout, script, "set logscale x"), says(readout, script, "set logscale y"));
+  fg_page_print(page, ",%d,%d]", says(readout, script, "set logscale x"),
+                says(readout, script, "set logscale y"));
   fg_page_put(page, ",\"x\":");
   put_text(page, readout->x, strlen(readout->x));
   fg_page_put(page, ",\"y\":");

@@ -12,9 +12,9 @@
 
 typedef struct fg_readout {
   char name[64];
-  size_t begin, end;       /* of the figure in the script */
-  const char *x, *y;       /* names of the axes */
-  bool flat, fixed, used;  /* used: there is something to tell */
+  size_t begin, end;      /* of the figure in the script */
+  const char *x, *y;      /* names of the axes */
+  bool flat, fixed, used; /* used: there is something to tell */
   fg_page series, cells;
 } fg_readout;
 

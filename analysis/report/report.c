@@ -22,6 +22,7 @@ static fg_code write_comparison(const fg_report *r, fg_status *st)
   FG_TRY(fg_report_residual(r, st));
   FG_TRY(fg_report_certificate(r, st));
   FG_TRY(fg_report_lambda(r, st));
+  FG_TRY(fg_report_training(r, st));
   FG_TRY(fg_report_solver(r, st));
   fg_report_moments(r);
   fg_report_lost(r);
@@ -73,7 +74,10 @@ fg_code fg_report_write(const char *run_directory, fg_status *st)
     FG_GO(fg_report_density(&report, run_directory, st), done);
   } else {
     FG_GO(fg_plots_make(&run, &plots, st), done);
-    FG_GO(run.residual ? write_residual(&report, st) : write_comparison(&report, st), done);
+    if (run.train)
+      FG_GO(fg_report_trained(&report, st), done);
+    else
+      FG_GO(run.residual ? write_residual(&report, st) : write_comparison(&report, st), done);
   }
   FG_GO(end_page(&report, st), done);
   FG_GO(save_page(run_directory, &page, st), done);

@@ -187,7 +187,8 @@ fg_code fg_report_frames(const fg_report *r, fg_status *st)
     fg_page_print(
         page,
         "<div class=\"player frames\"><button type=\"button\">Play</button><input type=\"range\" min=\"0\" "
-        "max=\"%zu\" value=\"%zu\" step=\"1\" aria-label=\"noising time of the maps\"/><output></output></div>\n",
+        "max=\"%zu\" value=\"%zu\" step=\"1\" aria-label=\"noising time of the "
+        "maps\"/><output></output></div>\n",
         frames - 1, frames / 2);
   for (size_t k = 0; k < frames; k++) FG_TRY(page_frame(r, k, st));
   fg_page_put(page, "</section>\n");

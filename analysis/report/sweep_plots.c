@@ -79,8 +79,8 @@ static size_t put_block(fg_page *script, const fg_sweep_view *view, const char *
       double low, high, value = take(view, member, which, &low, &high);
       if (fg_sweep_place(view, member) != place || fg_sweep_line(view, member) != line || !isfinite(value))
         continue;
-      fg_page_print(script, "%.4f %.9g %.9g %.9g ", (double)place + shift, value,
-                    isfinite(low) ? low : value, isfinite(high) ? high : value);
+      fg_page_print(script, "%.4f %.9g %.9g %.9g ", (double)place + shift, value, isfinite(low) ? low : value,
+                    isfinite(high) ? high : value);
       put_word(script, fg_sweep_value(member, entry));
       fg_page_put(script, "\n");
       rows++;
@@ -117,13 +117,10 @@ static void tell_curves(fg_figures *figures, const fg_sweep_view *view, const ch
   for (int which = 0; which < count; which++)
     for (size_t line = 0; line < lines; line++) {
       snprintf(block, sizeof block, "%s_%d_%zu", name, which, line);
-      fg_figures_series(figures, &(fg_series){.label = labels[which],
-                                              .block = block,
-                                              .x = 1,
-                                              .y = 2,
-                                              .low = 3,
-                                              .high = 4,
-                                              .name = 5});
+      fg_figures_series(
+          figures,
+          &(fg_series){
+              .label = labels[which], .block = block, .x = 1, .y = 2, .low = 3, .high = 4, .name = 5});
     }
 }
 
@@ -211,8 +208,7 @@ static void plot_trade(fg_sweep_view *view, fg_page *script, fg_figures *figures
     char block[32];
     snprintf(block, sizeof block, "trade_%zu", line);
     fg_figures_series(
-        figures,
-        &(fg_series){.label = "", .block = block, .x = 1, .y = 2, .low = 5, .high = 6, .name = 7});
+        figures, &(fg_series){.label = "", .block = block, .x = 1, .y = 2, .low = 5, .high = 6, .name = 7});
   }
 }
 
