@@ -163,9 +163,14 @@ static fg_code page_frame(const fg_report *r, size_t k, fg_status *st)
   }
   fg_page_put(page, "</div>\n");
   if (plane) page_bars(page, frame->top, frame->gap_top);
-  if (frame->outside_ode + frame->outside_sde > 0)
-    fg_page_print(page, "<p class=\"note\">Outside the view: ODE %zu, SDE %zu.</p>\n", frame->outside_ode,
-                  frame->outside_sde);
+  if (frame->outside_ode + frame->outside_sde > 0) {
+    double kept = (double)r->run->snapshot_ode.shape[1];
+    fg_page_put(page, "<p class=\"note\">Outside the view: ODE ");
+    fg_report_share(page, (double)frame->outside_ode, kept);
+    fg_page_put(page, ", SDE ");
+    fg_report_share(page, (double)frame->outside_sde, kept);
+    fg_page_put(page, ".</p>\n");
+  }
   fg_page_put(page, "</div>\n");
   return FG_OK;
 }

@@ -90,6 +90,7 @@ static const char tables[] =
     "th:first-child,td:first-child,.left{text-align:left}\n"
     "thead th{color:var(--muted);font-weight:500;font-size:.84rem;vertical-align:bottom}\n"
     "tbody th{font-weight:500}\n"
+    "td small{display:block;color:var(--muted);font-size:.82em}\n"
     "tbody tr.first th,tbody tr.first td{border-top:1px solid var(--muted)}\n"
     "tr.boxed td,tr.boxed th{color:var(--muted)}\n"
     ".keys td,.keys th{white-space:normal;overflow-wrap:anywhere}\n"

@@ -8,14 +8,22 @@
 
 #define PLUS_MINUS " \xc2\xb1 "
 
+/* As many digits as the standard error allows: two of it. */
+static int digits_of(double value, double error)
+{
+  if (!(error > 0) || !isfinite(error) || !isfinite(value) || value == 0) return 4;
+  return (int)fmin(fmax(floor(log10(fabs(value))) - floor(log10(error)) + 2, 1), 8);
+}
+
 static void put_mean(fg_page *page, const json_t *one, const char *key, const char *reason)
 {
-  char error[48];
-  snprintf(error, sizeof error, "%s_se", key);
-  fg_page_number(page, fg_run_real(one, key), 4, reason);
-  if (!isfinite(fg_run_real(one, error))) return;
+  char name[48];
+  snprintf(name, sizeof name, "%s_se", key);
+  double value = fg_run_real(one, key), error = fg_run_real(one, name);
+  fg_page_number(page, value, digits_of(value, error), reason);
+  if (!isfinite(error)) return;
   fg_page_put(page, PLUS_MINUS);
-  fg_page_number(page, fg_run_real(one, error), 2, NULL);
+  fg_page_number(page, error, 2, NULL);
 }
 
 /* ---- what it came to -------------------------------------------------------------------- */
@@ -196,7 +204,8 @@ static void page_fact(fg_page *page, const char *title, double value, int digits
                       double error)
 {
   fg_page_print(page, "<div><dt>%s</dt><dd>", title);
-  fg_page_number(page, value, digits, "not evaluated, or not known");
+  fg_page_number(page, value, isfinite(error) ? digits_of(value, error) : digits,
+                 "not evaluated, or not known");
   fg_page_put(page, "<small>");
   if (isfinite(error)) {
     fg_page_put(page, "standard error ");
