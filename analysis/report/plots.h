@@ -33,7 +33,7 @@ typedef struct fg_plots {
   fg_view frame_view;
   fg_frame frame[FG_FRAMES];
   /* figures of the same names, drawn when there is something to show */
-  bool estimates, estimates_log, gap_time, residual, relative, plane, paths, work, order;
+  bool estimates, estimates_log, gap_time, residual, relative, plane, paths, work, step, order;
   size_t drawn_paths;
   bool budget;
   bool certificate, apart, lipschitz_global, lambda;

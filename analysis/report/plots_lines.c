@@ -171,11 +171,37 @@ void fg_plot_residual(const fg_run *run, fg_plots *plots)
 
 /* ---- the work of the ODE solver --------------------------------------------------------- */
 
+/* Mean step in a bin of equal width in log t, from its steps: NaN where nothing ended, and in the first bin, which
+ * holds the steps to the end too. */
+static double mean_step(const json_t *list, size_t i, double steps)
+{
+  if (i == 0 || !(steps > 0)) return NAN;
+  double t = fg_run_real(json_array_get(list, i), "t"),
+         before = fg_run_real(json_array_get(list, i - 1), "t");
+  double half = sqrt(t / before);
+  return before > 0 && t > before ? t * (half - 1 / half) / steps : NAN;
+}
+
+static void plot_step(double least, double most, fg_plots *plots)
+{
+  fg_page *script = fg_figures_script(plots->figures);
+  plots->step = true;
+  fg_figures_begin(plots->figures, "step", 460, 290);
+  fg_plot_time_axis(script, least, most);
+  fg_plot_log_y(script);
+  fg_plot_grid(script);
+  fg_page_put(script, "set ylabel 'step' tc rgb " FG_INK
+                      "\nplot $solver using 1:1 with lines lw 1.2 dt (6,3) lc rgb " FG_MUTED
+                      ", $solver using 1:5 with linespoints lw 1.6 pt 7 ps 0.4 lc rgb " FG_ODE "\n");
+  fg_figures_axes(plots->figures, "t", "mean step", false);
+  fg_figures_series(plots->figures, &(fg_series){.label = "", .block = "solver", .x = 1, .y = 5});
+}
+
 void fg_plot_solver(const fg_run *run, fg_plots *plots)
 {
   fg_page *script = fg_figures_script(plots->figures);
   const json_t *list = fg_run_find(run->results, "ode.profile"), *one;
-  size_t i, rows = 0, orders = 0;
+  size_t i, rows = 0, orders = 0, sizes = 0;
   double least = INFINITY, most = 0;
   fg_page_put(script, "$solver << EOD\n");
   json_array_foreach((json_t *)list, i, one)
@@ -183,8 +209,10 @@ void fg_plot_solver(const fg_run *run, fg_plots *plots)
     double t = fg_run_real(one, "t"), steps = fg_run_real(one, "steps"), rhs = fg_run_real(one, "rhs");
     double order = fg_run_real(one, "order");
     if (!(t > 0) || !isfinite(steps)) continue;
-    fg_page_print(script, "%.9g %.9g %.9g %.9g\n", t, steps, rhs, order > 0 ? order : NAN);
+    double step = mean_step(list, i, steps);
+    fg_page_print(script, "%.9g %.9g %.9g %.9g %.9g\n", t, steps, rhs, order > 0 ? order : NAN, step);
     orders += order > 0;
+    sizes += isfinite(step);
     least = fmin(least, t);
     most = fmax(most, t);
     rows++;
@@ -203,6 +231,7 @@ void fg_plot_solver(const fg_run *run, fg_plots *plots)
                     &(fg_series){.label = "accepted steps", .block = "solver", .x = 1, .y = 2});
   fg_figures_series(plots->figures,
                     &(fg_series){.label = "right-hand sides", .block = "solver", .x = 1, .y = 3});
+  if (sizes > 1) plot_step(least, most, plots);
   if (orders < 2) return;
   plots->order = true;
   fg_figures_begin(plots->figures, "order", 460, 290);

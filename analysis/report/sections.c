@@ -280,12 +280,33 @@ fg_code fg_report_paths(const fg_report *r, fg_status *st)
 
 /* ---- solvers ----------------------------------------------------------------------------- */
 
+/* Where half of the work is done: the profile runs from small times to large ones. */
+static void page_half(const fg_report *r)
+{
+  const json_t *list = fg_run_find(r->run->results, "ode.profile");
+  double all = 0, sum = 0, rhs;
+  size_t i, count = json_array_size(list);
+  for (i = 0; i < count; i++) {
+    rhs = fg_run_real(json_array_get(list, i), "rhs");
+    if (rhs > 0) all += rhs;
+  }
+  if (!(all > 0)) return;
+  for (i = 0; i + 1 < count && sum < 0.5 * all; i++) {
+    rhs = fg_run_real(json_array_get(list, i), "rhs");
+    if (rhs > 0) sum += rhs;
+  }
+  fg_page_put(r->page, "<p>Half of the ODE\xe2\x80\x99s right-hand sides are evaluated below <i>t</i> = ");
+  fg_page_number(r->page, fg_run_real(json_array_get(list, i ? i - 1 : 0), "t"), 2, "not recorded");
+  fg_page_put(r->page, ".</p>\n");
+}
+
 fg_code fg_report_solver(const fg_report *r, fg_status *st)
 {
   fg_page *page = r->page;
   fg_page_put(page, "<section id=\"solvers\">\n<h2>What the solvers did</h2>\n");
   fg_report_solver_tables(r);
   if (r->plots->work) {
+    page_half(r);
     fg_page_put(page, "<div class=\"pair\">\n");
     FG_TRY(fg_report_figure(
         r, "work", "Work of the ODE solver against time",
@@ -295,6 +316,15 @@ fg_code fg_report_solver(const fg_report *r, fg_status *st)
         "Mean over tiles in bins of equal width in log <i>t</i>. A rise to the right means that "
         "the score stiffens near the data.",
         st));
+    if (r->plots->step)
+      FG_TRY(
+          fg_report_figure(r, "step", "Length of a step",
+                           "<span class=\"ode\">mean step</span><span class=\"muted dash\">as long as "
+                           "<i>t</i> itself</span>",
+                           "Mean step of the ODE solver against noising time",
+                           "Width of a bin over its steps. A curve that falls away from the line towards the "
+                           "data shows a score that stiffens there.",
+                           st));
     if (r->plots->order)
       FG_TRY(fg_report_figure(r, "order", "Order of the method", "",
                               "Mean order of the ODE method against noising time",

@@ -138,12 +138,12 @@ static const char hands[] =
 
 static const char paper[] =
     "@media print{@page{margin:14mm}body{font-size:10pt}main{max-width:none;padding:0}h1{font-size:16pt}"
-    "section{break-inside:auto;margin-top:1.4rem}h2,h3{break-after:avoid}"
+    "section{break-inside:auto;margin-top:1.4rem}h2,h3,h2+p{break-after:avoid}h2+p{break-inside:avoid}"
     ".pair{grid-template-columns:1fr 1fr}.maps{grid-template-columns:repeat(4,1fr)}"
     ".maps.three{grid-template-columns:repeat(3,1fr)}.facts{grid-template-columns:repeat(5,1fr)}"
     ".facts div,.warnings{border:1px solid var(--rule)}tr,.facts div,.warnings{break-inside:avoid}"
     ".player,.help,.copy,.reset,.tip,.over,button{display:none!important}.js .when{display:block}"
-    "pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:7.5pt}"
+    "pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:7.5pt}details pre{columns:3;font-size:6.5pt}"
     "a{color:inherit;text-decoration:none}"
     ".scroll{overflow:visible}th,td{white-space:normal;padding-right:.5rem}table{font-size:8pt}}\n";
 
