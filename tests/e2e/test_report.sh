@@ -119,11 +119,11 @@ check_widths() {
   done
 }
 
-check_kind full 39 31 9 grid
-check_kind within 39 31 9 grid
-check_kind line 18 0 9 exact
-check_kind high 8 3 0 exact
-check_kind bare 6 3 0 grid
+check_kind full 40 31 9 grid
+check_kind within 40 31 9 grid
+check_kind line 19 0 9 exact
+check_kind high 9 3 0 exact
+check_kind bare 7 3 0 grid
 check_kind certified 9 0 0 exact
 check_slider
 check_widths

@@ -15,7 +15,7 @@ function element(name, attributes, parent) {
 }
 
 function shape(name, attributes, parent) {
-  var one = document.createElementNS('http://www.w3.org/2000/svg', name);
+  var one = document.createElementNS(document.querySelector('svg').namespaceURI, name);
   for (var key in attributes) one.setAttribute(key, attributes[key]);
   if (parent) parent.appendChild(one);
   return one;
