@@ -86,8 +86,17 @@ good train tiny.yaml --out run --quiet
 good sample run --flow sde --count 20 --out x.csv
 good compare run --out compared
 [ -s compared/report.html ] || fail 'compare of a trained sampler wrote no report'
-expect 2 'run `flowgap compare run` first' report run
-[ -e run/report.html ] && fail 'report wrote a page of a training'
+# a page of its own, which report writes again, and its place in that of the comparison
+grep -q 'figure-weights' run/report.html || fail 'the page of a training shows no weights'
+cp run/report.html first.html
+good report run
+cmp -s first.html run/report.html || fail 'the same training gives another page'
+grep -q 'How the model was trained' compared/report.html || fail 'the comparison does not show the training'
+holds compared/results.json '"lines_per_point": 1'
+# every path of the last evaluation is in a bin, or below them
+counted=$(tr -d ' \n' <run/results.json | grep -o '"below":[0-9]*\|"counts":\[[0-9,]*' | grep -o '[0-9]*' |
+  awk '{s += $1} END {print s}')
+[ "$counted" = 300 ] || fail "the histogram of the weights holds $counted of 300 paths"
 expect 2 'replaced: choose another folder' compare run --out run
 good export run --out weights.safetensors
 holds weights.safetensors base_model.input_embed.weight
