@@ -136,7 +136,8 @@ cases=$((cases + 1))
 holds err.txt 'stopped after step 10 of 30'
 holds err.txt '--resume goes on'
 [ -e again/results.json ] && fail 'a stopped run has results'
-expect 2 'run `flowgap compare again` first' report again
+good report again
+grep -q 'has not come to its end' again/report.html || fail 'the page of a stopped training does not say so'
 expect 2 'did not finish: go on with --resume' train tiny.yaml --out again
 expect 2 'train.rate is not what it is in again/config.yaml' train tiny.yaml --out again --resume --set train.rate=0.1
 expect 2 'seed is not what it is' train tiny.yaml --out again --resume --seed 9
@@ -157,7 +158,8 @@ holds seeds/results.json '"summary"'
 [ -s seeds/seed-2/results.json ] || fail 'there is no seeds/seed-2/results.json'
 [ "$(weights seeds/seed-1)" = "$whole" ] || fail 'seed 1 of two is not seed 1'
 holds seeds/seed-2/config.yaml 'seed: 2'
-expect 2 'run `flowgap compare seeds/seed-1` first' report seeds
+grep -q 'href="./seed-2/report.html"' seeds/report.html || fail 'the page of two seeds has no link to the second'
+[ -s seeds/seed-2/report.html ] || fail 'the second seed has no page'
 expect 2 'RUN/seed-1 of several' compare seeds --out x
 good train tiny.yaml --out seeds --seeds 3 --resume
 holds out.txt '3 trainings, 0 failed'
