@@ -57,7 +57,10 @@ void fg_plot_estimates(const fg_run *run, fg_plots *plots)
   double left = plots->estimates_log ? least / 3 : 0;
   int height = 62 + 24 * rows;
   fg_figures_begin(plots->figures, "estimates", 460, height);
-  if (plots->estimates_log) fg_page_put(script, "set logscale x\nset format x '10^{%T}'\n");
+  if (plots->estimates_log)
+    fg_page_put(script, "set logscale x\nset format x '10^{%T}'\n");
+  else
+    fg_page_print(script, "set xtics %.9g\n", fg_nice_step(1.06 * most, 6));
   fg_page_print(script, "set xrange [%.9g:%.9g]\nset yrange [%g:-0.6]\nset border 1\n", left, 1.06 * most,
                 rows - 0.4);
   fg_page_print(script,

@@ -132,8 +132,11 @@ static const char hands[] =
     "border-radius:6px;padding:.2rem .8rem;cursor:pointer}\n"
     ".reset{position:absolute;top:0;right:0;font-size:.82rem}\n"
     ".copy{float:right;margin:.45rem 0 0 .6rem;font-size:.8rem}\n"
+    ".contents{display:flex;flex-wrap:wrap;gap:.1rem 1.2rem;margin:.8rem 0 0;font-size:.88rem}\n"
+    ".contents a{text-decoration:none}.contents a:hover{text-decoration:underline}\n"
     ".help{color:var(--muted);font-size:.85rem;margin:.8rem 0 0}\n"
-    "@media (pointer:coarse),(max-width:760px){button{min-height:44px}.player input{height:44px}"
+    "@media (pointer:coarse),(max-width:760px){button{min-height:44px}.contents a{padding:.55rem 0}.player "
+    "input{height:44px}"
     "summary{padding:.6rem 0}.copy{margin-top:0}}\n";
 
 static const char paper[] =
@@ -142,7 +145,7 @@ static const char paper[] =
     ".pair{grid-template-columns:1fr 1fr}.maps{grid-template-columns:repeat(4,1fr)}"
     ".maps.three{grid-template-columns:repeat(3,1fr)}.facts{grid-template-columns:repeat(5,1fr)}"
     ".facts div,.warnings{border:1px solid var(--rule)}tr,.facts div,.warnings{break-inside:avoid}"
-    ".player,.help,.copy,.reset,.tip,.over,button{display:none!important}.js .when{display:block}"
+    ".player,.help,.contents,.copy,.reset,.tip,.over,button{display:none!important}.js .when{display:block}"
     "pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:7.5pt}details pre{columns:3;font-size:6.5pt}"
     "a{color:inherit;text-decoration:none}"
     ".scroll{overflow:visible}th,td{white-space:normal;padding-right:.5rem}table{font-size:8pt}}\n";

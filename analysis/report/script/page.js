@@ -147,6 +147,15 @@ if (figures.length) {
   var head = document.querySelector('header');
   if (head) head.appendChild(help);
 }
+var sections = all('main > section[id]'), header = document.querySelector('header');
+if (header && sections.length > 4) { /* a long page: what is on it */
+  var contents = element('nav', {'class': 'contents', 'aria-label': 'On this page'});
+  sections.forEach(function (section) {
+    var title = section.querySelector('h2');
+    if (title) element('a', {href: '#' + section.id}, contents).textContent = title.textContent;
+  });
+  header.appendChild(contents);
+}
 var opened = [];
 window.addEventListener('beforeprint', function () {
   opened = all('details:not([open])');
