@@ -152,10 +152,11 @@ static fg_code page_curves(const fg_report *r, fg_status *st)
 {
   const fg_plots *plots = r->plots;
   const json_t *t = r->run->training;
-  char caption[160], legend[256];
+  char caption[160] = "", legend[256];
   double each = fg_run_real(t, "lines_per_point");
-  snprintf(caption, sizeof caption,
-           each > 1 ? "Each point is the mean of %.0f logged steps, the band their range." : "", each);
+  if (each > 1)
+    snprintf(caption, sizeof caption, "Each point is the mean of %.0f logged steps, the band their range.",
+             each);
   if (plots->loss)
     FG_TRY(fg_report_figure(r, "loss", "Loss",
                             each > 1 ? "<span>mean</span><span class=\"area\">range</span>" : "",

@@ -145,7 +145,8 @@ static void write_pages(const char *run, long long seeds)
   for (long long i = 1; i <= seeds; i++) {
     snprintf(folder, sizeof folder, "%s/seed-%lld", run, i);
     snprintf(path, sizeof path, "%s/metrics.jsonl", folder);
-    if (stat(path, &about) == 0) fg_session_training_page(folder); /* one that failed at once has nothing to show */
+    if (stat(path, &about) == 0)
+      fg_session_training_page(folder); /* one that failed at once has nothing to show */
   }
   fg_session_training_page(run);
 }
