@@ -14,27 +14,25 @@ enum { FG_CURVE_POINTS = 200 }; /* of a training curve; more lines are put toget
 
 /* ---- metrics.jsonl ---------------------------------------------------------------------- */
 
-/* All lines of the file as a list. */
-static fg_code parse_lines(const char *path, const char *text, size_t size, json_t *lines, fg_status *st)
-{
-  const char *end = text + size;
-  json_error_t error;
-  size_t row = 0;
-  while (text < end) {
-    const char *stop = memchr(text, '\n', (size_t)(end - text));
-    row++;
-    if (!stop) return FG_OK; /* cut short */
-    json_t *line = json_loadb(text, (size_t)(stop - text), 0, &error);
-    if (!json_is_object(line)) {
-      json_decref(line);
-      return FG_FAIL(st, FG_IO, "%s, line %zu is not a JSON object: remove the line, or train again", path,
-                     row);
-    }
-    if (json_array_append_new(lines, line) != 0) return FG_FAIL(st, FG_MEMORY, "no memory for %s", path);
-    text = stop + 1;
-  }
-  return FG_OK;
-}
+/* What is kept of every line; a long training has a million of them. */
+enum {
+  FG_AT_STEP,
+  FG_AT_LOSS,
+  FG_AT_NORM,
+  FG_AT_RESIDUAL,
+  FG_AT_RATE,
+  FG_AT_LOST,
+  FG_AT_SECONDS,
+  FG_LINE_NUMBERS
+};
+static const char *const names[FG_LINE_NUMBERS] = {"step", "loss",       "norm",   "residual",
+                                                   "rate", "lost_total", "seconds"};
+
+typedef struct fg_metrics {
+  double (*line)[FG_LINE_NUMBERS];
+  size_t count, room;
+  json_t *evaluated; /* the lines that hold an evaluation, whole */
+} fg_metrics;
 
 static double real_of(const json_t *line, const char *key)
 {
@@ -42,73 +40,105 @@ static double real_of(const json_t *line, const char *key)
   return json_is_number(value) ? json_number_value(value) : (double)NAN;
 }
 
-/* A number of steps or of what was lost; null when the line has none. */
-static void put_whole(fg_tree to, const json_t *line, const char *from, const char *key)
+static bool keep_line(fg_metrics *m, json_t *line)
 {
-  double value = real_of(line, from);
+  if (m->count == m->room) {
+    size_t room = m->room ? 2 * m->room : 256;
+    void *more = realloc(m->line, room * sizeof *m->line);
+    if (!more) return false;
+    m->line = more;
+    m->room = room;
+  }
+  for (int k = 0; k < FG_LINE_NUMBERS; k++) m->line[m->count][k] = real_of(line, names[k]);
+  m->count++;
+  bool evaluated = json_object_get(line, "sampler") || json_object_get(line, "score");
+  return !evaluated || json_array_append(m->evaluated, line) == 0;
+}
+
+static fg_code parse_lines(const char *path, const char *text, size_t size, fg_metrics *m, fg_status *st)
+{
+  const char *end = text + size;
+  json_error_t error;
+  while (text < end) {
+    const char *stop = memchr(text, '\n', (size_t)(end - text));
+    if (!stop) return FG_OK; /* cut short */
+    json_t *line = json_loadb(text, (size_t)(stop - text), 0, &error);
+    bool object = json_is_object(line), kept = object && keep_line(m, line);
+    json_decref(line);
+    if (!object)
+      return FG_FAIL(st, FG_IO, "%s, line %zu is not a JSON object: remove the line, or train again", path,
+                     m->count + 1);
+    if (!kept) return FG_FAIL(st, FG_MEMORY, "no memory for %s after %zu lines", path, m->count);
+    text = stop + 1;
+  }
+  return FG_OK;
+}
+
+/* A number of steps or of what was lost; null when the line has none. */
+static void put_whole(fg_tree to, double value, const char *key)
+{
   if (value >= 0 && value < 1e18)
     fg_put_count(to, key, (uint64_t)value);
   else
     fg_put(to, key, json_null());
 }
 
-/* Mean, least and largest of a member over lines first .. last - 1 that have it. */
-static void put_mean(fg_tree point, const json_t *lines, size_t first, size_t last, const char *key,
-                     bool range)
+/* Mean, least and largest of a number over lines first .. last - 1 that have it. */
+static void put_mean(fg_tree point, const fg_metrics *m, size_t first, size_t last, int number, bool range)
 {
   double sum = 0, least = INFINITY, most = -INFINITY;
   size_t count = 0;
   char name[40];
   for (size_t i = first; i < last; i++) {
-    double value = real_of(json_array_get(lines, i), key);
+    double value = m->line[i][number];
     if (!isfinite(value)) continue;
     sum += value;
     least = fmin(least, value);
     most = fmax(most, value);
     count++;
   }
-  fg_put_real(point, key, count ? sum / (double)count : NAN);
+  fg_put_real(point, names[number], count ? sum / (double)count : NAN);
   if (!range) return;
-  snprintf(name, sizeof name, "%s_low", key);
+  snprintf(name, sizeof name, "%s_low", names[number]);
   fg_put_real(point, name, count ? least : NAN);
-  snprintf(name, sizeof name, "%s_high", key);
+  snprintf(name, sizeof name, "%s_high", names[number]);
   fg_put_real(point, name, count ? most : NAN);
 }
 
-static void put_curve(fg_tree training, const json_t *lines)
+static void put_curve(fg_tree training, const fg_metrics *m)
 {
-  size_t count = json_array_size(lines), each = (count + FG_CURVE_POINTS - 1) / FG_CURVE_POINTS;
-  fg_put_count(training, "lines", count);
+  size_t each = (m->count + FG_CURVE_POINTS - 1) / FG_CURVE_POINTS;
+  fg_put_count(training, "lines", m->count);
   fg_put_count(training, "lines_per_point", each);
   json_t *curve = fg_put_list(training, "curve");
-  for (size_t first = 0; first < count; first += each) {
-    size_t last = first + each < count ? first + each : count;
-    const json_t *end = json_array_get(lines, last - 1);
+  for (size_t first = 0; first < m->count; first += each) {
+    size_t last = first + each < m->count ? first + each : m->count;
+    const double *end = m->line[last - 1];
     fg_tree point = fg_append_object(curve, training.bad);
-    put_whole(point, end, "step", "step");
-    put_mean(point, lines, first, last, "loss", true);
-    put_mean(point, lines, first, last, "norm", false);
-    put_mean(point, lines, first, last, "residual", true);
-    fg_put_real(point, "rate", real_of(end, "rate"));
-    put_whole(point, end, "lost_total", "lost_total");
-    fg_put_real(point, "seconds", real_of(end, "seconds"));
+    put_whole(point, end[FG_AT_STEP], "step");
+    put_mean(point, m, first, last, FG_AT_LOSS, true);
+    put_mean(point, m, first, last, FG_AT_NORM, false);
+    put_mean(point, m, first, last, FG_AT_RESIDUAL, true);
+    fg_put_real(point, "rate", end[FG_AT_RATE]);
+    put_whole(point, end[FG_AT_LOST], "lost_total");
+    fg_put_real(point, "seconds", end[FG_AT_SECONDS]);
   }
 }
 
 /* The last evaluation is NULL when there is none. */
-static const json_t *put_evaluations(fg_tree training, const json_t *lines)
+static const json_t *put_evaluations(fg_tree training, const fg_metrics *m)
 {
   static const char *const keys[] = {"log_z_elbo", "log_z_elbo_se", "log_z_is", "log_z_is_se",
                                      "ess",        "loss",          "loss_se"};
   static const char *const forms[] = {"log", "centred", "score"};
   const json_t *last = NULL;
   json_t *list = fg_put_list(training, "evaluations");
-  for (size_t i = 0; i < json_array_size(lines); i++) {
-    const json_t *line = json_array_get(lines, i), *one = json_object_get(line, "sampler");
+  for (size_t i = 0; i < json_array_size(m->evaluated); i++) {
+    const json_t *line = json_array_get(m->evaluated, i), *one = json_object_get(line, "sampler");
     if (!one) one = json_object_get(line, "score");
     if (!json_is_object(one)) continue;
     fg_tree point = fg_append_object(list, training.bad);
-    put_whole(point, line, "step", "step");
+    put_whole(point, real_of(line, "step"), "step");
     for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
       if (json_object_get(one, keys[k])) fg_put_real(point, keys[k], real_of(one, keys[k]));
     const json_t *residual = json_object_get(one, "residual");
@@ -144,19 +174,19 @@ static void put_member(fg_tree training, const char *key, const json_t *results,
   fg_put(training, key, value ? json_incref(value) : json_null());
 }
 
-static json_t *training_of(const char *folder, const json_t *lines, fg_status *st)
+static json_t *training_of(const char *folder, const fg_metrics *m, fg_status *st)
 {
   bool bad = false;
   fg_tree training = {json_object(), &bad};
   json_t *results = load(folder, "results.json"), *name = json_string(folder);
-  const json_t *end = json_array_get(lines, json_array_size(lines) - 1);
+  const double *end = m->line[m->count - 1];
   fg_put(training, "folder", name ? name : json_null()); /* NULL: not UTF-8 */
   fg_put(training, "finished", json_boolean(json_is_object(results)));
-  put_whole(training, end, "step", "steps");
-  fg_put_real(training, "seconds", real_of(end, "seconds"));
-  put_whole(training, end, "lost_total", "lost");
-  put_curve(training, lines);
-  const json_t *last = put_evaluations(training, lines);
+  put_whole(training, end[FG_AT_STEP], "steps");
+  fg_put_real(training, "seconds", end[FG_AT_SECONDS]);
+  put_whole(training, end[FG_AT_LOST], "lost");
+  put_curve(training, m);
+  const json_t *last = put_evaluations(training, m);
   put_member(training, "sampler", results, last);
   put_member(training, "score", results, last);
   put_member(training, "train", results, NULL);
@@ -174,23 +204,24 @@ fg_code fg_training_read(const char *folder, json_t **training, fg_status *st)
   fg_code rc = FG_OK;
   unsigned char *text = NULL;
   size_t size = 0;
-  json_t *lines = NULL;
+  fg_metrics m = {.evaluated = NULL};
   *training = NULL;
   char *path = fg_path_join(folder, "metrics.jsonl");
   if (!path) return FG_FAIL(st, FG_MEMORY, "no memory for the path %s", folder);
   if (access(path, R_OK) != 0 && errno == ENOENT) goto done;
   FG_GO(fg_file_read(path, &text, &size, st), done);
-  lines = json_array();
-  if (!lines) {
+  m.evaluated = json_array();
+  if (!m.evaluated) {
     rc = FG_FAIL(st, FG_MEMORY, "no memory for %s", path);
     goto done;
   }
-  FG_GO(parse_lines(path, (const char *)text, size, lines, st), done);
-  if (!json_array_size(lines)) goto done;
-  *training = training_of(folder, lines, st);
+  FG_GO(parse_lines(path, (const char *)text, size, &m, st), done);
+  if (!m.count) goto done;
+  *training = training_of(folder, &m, st);
   if (!*training) rc = FG_MEMORY;
 done:
-  json_decref(lines);
+  json_decref(m.evaluated);
+  free(m.line);
   free(text);
   free(path);
   return rc;
