@@ -88,8 +88,8 @@ function start() {
     figures.push(one);
     one.listen();
   });
-  var frames = all('.frame'), box = document.querySelector('.player.frames');
-  if (box) players.push(new Player(box, frames.map(function (f) { return +f.getAttribute('data-at'); }), 600,
+  var frames = all('.frame'), box = document.querySelector('.player:not(.paths)');
+  if (box) players.push(new Player(box, frames.map(function (f) { return +(f.getAttribute('data-at') || f.getAttribute('data-t')); }), 600,
     function (i) {
       frames.forEach(function (f, k) { f.hidden = k !== i; });
       return 't = ' + frames[i].getAttribute('data-t');
