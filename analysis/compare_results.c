@@ -7,6 +7,7 @@
 
 #include "analysis/budget_search.h"
 #include "analysis/compare_results.h"
+#include "analysis/training.h"
 
 void fg_put_estimate(fg_tree one, fg_estimator estimator, const fg_estimate *e)
 {
@@ -192,9 +193,20 @@ static void fg_warn_outside(fg_tree root, json_t *list, const fg_comparison *c, 
             outside[FG_LAW_ODE], outside[FG_LAW_SDE], worst, half_width, rest);
 }
 
+/* A training whose record is damaged is no reason to lose a comparison. */
+static void fg_put_training(fg_tree root, json_t *warnings, const fg_comparison *c)
+{
+  fg_status st = {0};
+  json_t *training = NULL;
+  if (fg_training_of_model(c->settings, &training, &st) != FG_OK)
+    fg_warn(root, warnings, "The record of the training is left out: %s.", st.message);
+  if (training) fg_put(root, "training", training);
+}
+
 static void fg_put_warnings(fg_tree root, const fg_comparison *c)
 {
   json_t *list = fg_put_list(root, "warnings");
+  fg_put_training(root, list, c);
   if (c->ode_report.lost)
     fg_warn(root, list,
             "%llu of %zu ODE particles could not be carried to the end; they enter every figure where "

@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "analysis/training.h"
 #include "base/file.h"
 #include "base/hdf5.h"
 #include "base/run_directory.h"
@@ -162,20 +162,38 @@ static fg_code read_config(const char *path, fg_run *run, fg_status *st)
   return fg_file_read(path, &run->config, &run->config_size, st);
 }
 
-/* A page shows a comparison; what a training found is in its results.json. */
-static fg_code refuse_training(const char *run_directory, const json_t *results, fg_status *st)
+static bool has_file(const char *folder, const char *name)
 {
-  struct stat about;
-  char *path = fg_path_join(run_directory, "checkpoint.h5");
-  if (!path) return FG_FAIL(st, FG_MEMORY, "no memory for the path %s", run_directory);
-  bool training = stat(path, &about) == 0;
+  char *path = fg_path_join(folder, name);
+  bool has = path && access(path, F_OK) == 0;
   free(path);
-  const char *seed = fg_run_find(results, "seeds") ? "/seed-1" : "";
-  if (!training && strcmp(fg_run_word(results, "verb", ""), "train") != 0) return FG_OK;
-  return FG_FAIL(st, FG_USAGE,
-                 "%s holds a training, and a report shows a comparison: run `flowgap compare %s%s` first, "
-                 "which makes one in a folder of its own",
-                 run_directory, run_directory, seed);
+  return has;
+}
+
+/* Results of a training, or what stands for them until it is finished. */
+static fg_code read_outcome(const char *run_directory, const char *results, fg_run *run, fg_status *st)
+{
+  bool unfinished = has_file(run_directory, "checkpoint.h5") && !has_file(run_directory, "results.json");
+  if (unfinished) {
+    run->results = json_pack("{s:i, s:s}", "schema", RUN_SCHEMA, "verb", "train");
+    if (!run->results) return FG_FAIL(st, FG_MEMORY, "no memory to read %s", run_directory);
+  } else {
+    FG_TRY(read_results(results, run, st));
+  }
+  run->residual = strcmp(fg_run_word(run->results, "verb", ""), "residual") == 0;
+  run->train = strcmp(fg_run_word(run->results, "verb", ""), "train") == 0;
+  if (!run->train) {
+    run->training = json_incref((json_t *)fg_run_find(run->results, "training"));
+    return FG_OK;
+  }
+  if (fg_run_find(run->results, "seeds")) return FG_OK;
+  FG_TRY(fg_training_read(run_directory, &run->training, st));
+  if (run->training) return FG_OK;
+  return FG_FAIL(
+      st, FG_USAGE,
+      "%s holds a training without metrics.jsonl, so there is nothing to show; `flowgap compare %s` "
+      "makes a report of its laws",
+      run_directory, run_directory);
 }
 
 fg_code fg_run_read(const char *run_directory, fg_run *run, fg_status *st)
@@ -190,10 +208,7 @@ fg_code fg_run_read(const char *run_directory, fg_run *run, fg_status *st)
     rc = FG_FAIL(st, FG_MEMORY, "no memory to read %s", run_directory);
     goto done;
   }
-  FG_GO(refuse_training(run_directory, NULL, st), done); /* it may not have results yet */
-  FG_GO(read_results(results, run, st), done);
-  FG_GO(refuse_training(run_directory, run->results, st), done);
-  run->residual = strcmp(fg_run_word(run->results, "verb", ""), "residual") == 0;
+  FG_GO(read_outcome(run_directory, results, run, st), done);
   FG_GO(read_config(config, run, st), done);
   FG_GO(read_maps(maps, run, st), done);
   FG_GO(read_samples(samples, run, st), done);
@@ -222,6 +237,7 @@ void fg_run_clear(fg_run *run)
                         &run->map};
   for (size_t i = 0; i < sizeof blocks / sizeof(fg_block *); i++) free(blocks[i]->values);
   free(run->config);
+  json_decref(run->training);
   json_decref(run->results);
   *run = (fg_run){0};
 }

@@ -26,10 +26,13 @@ typedef struct fg_run {
   fg_block snapshot_t, snapshot_ode, snapshot_sde;
   fg_block trajectory_t, trajectories_ode, trajectories_sde;
   fg_block map_t, map; /* of maps.h5: [k], and [k, x2, x1] or [k, x1] */
-  bool residual;       /* a run of `flowgap residual`, else of `flowgap compare` */
+  bool residual;       /* a run of `flowgap residual` */
+  bool train;          /* of `flowgap train`, else of `flowgap compare` */
+  json_t
+      *training; /* what the training of the model left, NULL if there is no record (analysis/training.h) */
 } fg_run;
 
-/* Reads results.json (needed), config.yaml, samples.h5 and maps.h5 (the report does without them).
+/* Reads results.json (needed, but for a training that is not finished), metrics.jsonl of a training, config.yaml, samples.h5 and maps.h5 (the report does without them).
  * Fails with FG_IO on a file that is damaged, of another schema, or with shapes that disagree. */
 FG_CHECKED fg_code fg_run_read(const char *run_directory, fg_run *run, fg_status *st);
 void fg_run_clear(fg_run *run);

@@ -104,6 +104,23 @@ static fg_code fill_maps(fg_picture *p, fg_status *st)
   return fg_map_subtract(&p->view, &p->map[0], &p->map[1], &p->gap, st);
 }
 
+/* Densities from masses; `map` NULL: their difference. */
+static fg_code tell_density(fg_figures *figures, const fg_view *view, const char *label, const fg_map *map,
+                            fg_status *st)
+{
+  size_t cells = fg_view_cells(view);
+  double *values = map ? malloc(cells * sizeof *values) : NULL;
+  if (map && !values) return FG_FAIL(st, FG_MEMORY, "no memory for a density map of the report");
+  for (size_t i = 0; map && i < cells; i++) values[i] = fg_map_density(view, map, i);
+  fg_figures_cells(figures, &(fg_cells){.label = label,
+                                        .low = {view->low[0], view->low[1]},
+                                        .width = view->width,
+                                        .bins = view->bins,
+                                        .values = values});
+  free(values);
+  return FG_OK;
+}
+
 static fg_code draw_maps(const fg_report *r, const fg_picture *p, double top, fg_status *st)
 {
   fg_figures *figures = r->plots->figures;
@@ -112,10 +129,13 @@ static fg_code draw_maps(const fg_report *r, const fg_picture *p, double top, fg
   fg_code rc;
   fg_map_paint(&p->view, &p->map[0], top, rgba);
   FG_GO(fg_plot_picture(figures, "map-ode", &p->view, 0, "", rgba, st), done);
+  FG_GO(tell_density(figures, &p->view, "ODE", &p->map[0], st), done);
   fg_map_paint(&p->view, &p->map[1], top, rgba);
   FG_GO(fg_plot_picture(figures, "map-sde", &p->view, 0, "", rgba, st), done);
+  FG_GO(tell_density(figures, &p->view, "SDE", &p->map[1], st), done);
   fg_map_paint_gap(&p->view, &p->gap, rgba);
-  rc = fg_plot_picture(figures, "map-gap", &p->view, 0, "", rgba, st);
+  FG_GO(fg_plot_picture(figures, "map-gap", &p->view, 0, "", rgba, st), done);
+  rc = tell_density(figures, &p->view, "SDE \xe2\x88\x92 ODE", NULL, st);
 done:
   free(rgba);
   return rc;
@@ -141,6 +161,14 @@ static void draw_curves(const fg_report *r, const fg_picture *p)
                           : "set yrange [0:*]\nset ylabel 'density' tc rgb " FG_INK
                             "\nplot $laws using 1:3 with lines lw 1.4 lc rgb " FG_SDE
                             ", $laws using 1:2 with lines lw 1.4 lc rgb " FG_ODE "\n");
+    fg_figures_axes(r->plots->figures, "x", k ? "SDE \xe2\x88\x92 ODE" : "density", false);
+    for (int law = k; law < 2; law++)
+      fg_figures_series(r->plots->figures, &(fg_series){.label = k     ? ""
+                                                                 : law ? "SDE"
+                                                                       : "ODE",
+                                                        .block = "laws",
+                                                        .x = 1,
+                                                        .y = k ? 4 : 2 + law});
   }
 }
 

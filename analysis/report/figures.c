@@ -10,12 +10,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "analysis/report/readout.h"
 #include "analysis/report/svg.h"
 #include "base/file.h"
 
 struct fg_figures {
   char folder[512];
   fg_page script;
+  fg_readouts readouts;
 };
 
 /* Quotes are doubled inside gnuplot's '...'. */
@@ -62,6 +64,7 @@ void fg_figures_destroy(fg_figures **figures)
   }
   rmdir(old->folder);
   fg_page_clear(&old->script);
+  fg_readouts_clear(&old->readouts);
   free(old);
   *figures = NULL;
 }
@@ -71,9 +74,45 @@ fg_page *fg_figures_script(fg_figures *figures)
   return &figures->script;
 }
 
+/* Where gnuplot put the axes of the figure that ends here, and their ranges. */
+static void script_axes(fg_figures *figures)
+{
+  const fg_readout *last = fg_readouts_last(&figures->readouts);
+  if (!last) return;
+  fg_page_put(&figures->script, "set print ");
+  script_quote(&figures->script, figures->folder, last->name, ".axes");
+  fg_page_put(&figures->script, "\nprint sprintf('[%.2f,%.2f,%.2f,%.2f,%.9g,%.9g,%.9g,%.9g', "
+                                "GPVAL_TERM_XMIN, GPVAL_TERM_XMAX, "
+                                "1.0 * GPVAL_TERM_YSIZE / GPVAL_TERM_SCALE - GPVAL_TERM_YMAX, "
+                                "1.0 * GPVAL_TERM_YSIZE / GPVAL_TERM_SCALE - GPVAL_TERM_YMIN, "
+                                "GPVAL_X_MIN, GPVAL_X_MAX, GPVAL_Y_MIN, GPVAL_Y_MAX)\nset print\n");
+}
+
+void fg_figures_series(fg_figures *figures, const fg_series *series)
+{
+  fg_readouts_series(&figures->readouts, &figures->script, series);
+}
+
+void fg_figures_axes(fg_figures *figures, const char *x, const char *y, bool flat)
+{
+  fg_readouts_axes(&figures->readouts, x, y, flat);
+}
+
+void fg_figures_fixed(fg_figures *figures)
+{
+  fg_readouts_fixed(&figures->readouts);
+}
+
+void fg_figures_cells(fg_figures *figures, const fg_cells *cells)
+{
+  fg_readouts_cells(&figures->readouts, cells);
+}
+
 void fg_figures_begin(fg_figures *figures, const char *name, int width, int height)
 {
   fg_page *script = &figures->script;
+  script_axes(figures);
+  fg_readouts_begin(&figures->readouts, name, script->used);
   fg_page_print(script,
                 "set output\nreset\nset terminal svg size %d,%d font 'sans-serif,13' dynamic standalone\n",
                 width, height);
@@ -140,7 +179,9 @@ fg_code fg_figures_run(fg_figures *figures, fg_status *st)
   char script[640], log[640], text[400], why[128];
   pid_t child;
   int state = 0;
+  script_axes(figures);
   fg_page_put(&figures->script, "set output\n");
+  FG_TRY(fg_readouts_check(&figures->readouts, st));
   FG_TRY(fg_page_check(&figures->script, st));
   snprintf(script, sizeof script, "%s/figures.gp", figures->folder);
   snprintf(log, sizeof log, "%s/gnuplot.log", figures->folder);
@@ -181,11 +222,27 @@ static fg_code read_figure(fg_figures *figures, const char *name, char **text, f
   return FG_OK;
 }
 
+/* The axes that gnuplot printed, then what was recorded. */
+static fg_code put_readout(fg_figures *figures, const char *name, fg_page *page, fg_status *st)
+{
+  char path[640];
+  unsigned char *axes = NULL;
+  size_t size = 0;
+  const fg_readout *readout = fg_readouts_find(&figures->readouts, name);
+  if (!readout || !readout->used) return FG_OK;
+  snprintf(path, sizeof path, "%s/%s.axes", figures->folder, name);
+  FG_TRY(fg_file_read(path, &axes, &size, st));
+  fg_readout_put(readout, (const char *)axes, &figures->script, page);
+  free(axes);
+  return fg_page_check(page, st);
+}
+
 fg_code fg_figures_svg(fg_figures *figures, const char *name, const char *label, fg_page *page, fg_status *st)
 {
   char *text = NULL;
   FG_TRY(read_figure(figures, name, &text, st));
   fg_code rc = fg_svg_inline(text, name, label, page, st);
   free(text);
-  return rc;
+  FG_TRY(rc);
+  return put_readout(figures, name, page, st);
 }

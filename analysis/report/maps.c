@@ -31,26 +31,63 @@ static bool quantiles(fg_cloud cloud, size_t axis, double *room, double *low, do
   return true;
 }
 
+/* Along one axis: where the bulk of each law lies. */
+typedef struct span {
+  double low[FG_VIEW_LAWS], high[FG_VIEW_LAWS];
+  size_t count;
+} span;
+
+/* The middle of the values, the lower one of two; sorts them. */
+static double middle_of(double *values, size_t count)
+{
+  qsort(values, count, sizeof *values, ascending);
+  return values[(count - 1) / 2];
+}
+
+/* What holds all laws, but no further from their middle than twice their typical width: one that has run away is
+ * counted as outside instead of shrinking the others to a point. */
+static void join_spans(const span *laws, double *low, double *high)
+{
+  double width[FG_VIEW_LAWS], center[FG_VIEW_LAWS];
+  size_t wide = 0;
+  *low = INFINITY;
+  *high = -INFINITY;
+  for (size_t k = 0; k < laws->count; k++) {
+    *low = fmin(*low, laws->low[k]);
+    *high = fmax(*high, laws->high[k]);
+    if (laws->high[k] > laws->low[k]) width[wide++] = laws->high[k] - laws->low[k];
+    center[k] = 0.5 * (laws->low[k] + laws->high[k]);
+  }
+  if (wide == 0) return; /* points: nothing is typical */
+  double typical = middle_of(width, wide), middle = middle_of(center, laws->count);
+  if (wide == 2) typical = fmin(width[1], 4 * width[0]); /* of two laws neither is the odd one */
+  *low = fmax(*low, middle - 2 * typical);
+  *high = fmin(*high, middle + 2 * typical);
+}
+
 fg_code fg_view_fit(const fg_cloud *clouds, size_t number, fg_view *view, fg_status *st)
 {
-  double low[2] = {INFINITY, INFINITY}, high[2] = {-INFINITY, -INFINITY}, a, b;
+  double low[2] = {0, 0}, high[2] = {0, 0};
   size_t least = (size_t)-1;
+  span laws[2] = {{.count = 0}, {.count = 0}};
   double *room = malloc((MOST_SORTED + 1) * sizeof *room);
   if (!room) return FG_FAIL(st, FG_MEMORY, "no memory for the density maps of the report");
   view->axes = 1;
-  for (size_t k = 0; k < number; k++) {
+  for (size_t k = 0; k < number && k < FG_VIEW_LAWS; k++) {
     if (!clouds[k].x) continue;
     view->axes = clouds[k].d > 1 ? 2 : 1;
     if (clouds[k].n < least) least = clouds[k].n;
-    for (int axis = 0; axis < view->axes; axis++)
-      if (quantiles(clouds[k], (size_t)axis, room, &a, &b)) {
-        low[axis] = fmin(low[axis], a);
-        high[axis] = fmax(high[axis], b);
-      }
+    for (int axis = 0; axis < view->axes; axis++) {
+      span *law = &laws[axis];
+      if (quantiles(clouds[k], (size_t)axis, room, &law->low[law->count], &law->high[law->count]))
+        law->count++;
+    }
   }
   free(room);
-  if (!(low[0] <= high[0]) || (view->axes == 2 && !(low[1] <= high[1])))
-    return FG_FAIL(st, FG_NUMERICS, "samples.h5 has no finite points to show");
+  for (int axis = 0; axis < view->axes; axis++) {
+    if (!laws[axis].count) return FG_FAIL(st, FG_NUMERICS, "samples.h5 has no finite points to show");
+    join_spans(&laws[axis], &low[axis], &high[axis]);
+  }
   double width = high[0] - low[0];
   if (view->axes == 2) width = fmax(width, high[1] - low[1]);
   if (!(width > 0)) width = 1; /* all points at one place */

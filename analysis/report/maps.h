@@ -25,8 +25,9 @@ typedef struct fg_map {
   size_t n, outside;
 } fg_map;
 
-/* What holds 99.6 % of every cloud in each coordinate (less where tails are very long), with a margin; bins
- * follow the smallest n. */
+/* What holds 99.6 % of every cloud in each coordinate (less where tails are very long), with a margin, but at most about
+ * four times the width of a typical cloud; bins follow the smallest n. At most FG_VIEW_LAWS clouds are looked at. */
+enum { FG_VIEW_LAWS = 64 };
 FG_CHECKED fg_code fg_view_fit(const fg_cloud *clouds, size_t number, fg_view *view, fg_status *st);
 size_t fg_view_cells(const fg_view *view);
 double fg_view_cell_size(const fg_view *view); /* length or area */

@@ -35,7 +35,8 @@ void fg_report_level(fg_page *page, const fg_run *run, bool title)
 
 const char *fg_report_model(const fg_run *run)
 {
-  return fg_run_word(run->results, "model.name", fg_run_word(run->results, "model.kind", "the model"));
+  const char *other = run->train ? fg_run_word(run->results, "target.kind", "a model") : "the model";
+  return fg_run_word(run->results, "model.name", fg_run_word(run->results, "model.kind", other));
 }
 
 /* ---- the answer -------------------------------------------------------------------------- */
@@ -218,6 +219,13 @@ void fg_report_document(const fg_report *r, const char *what)
   fg_page_put(page, "</title>\n<style>\n");
   for (const char *const *piece = fg_style_sheet; *piece; piece++) fg_page_put(page, *piece);
   fg_page_put(page, "</style>\n</head>\n<body>\n<main>\n");
+}
+
+void fg_report_close(fg_page *page)
+{
+  fg_page_put(page, "</main>\n<script>\n//<![CDATA[\n"); /* the page is XML too */
+  fg_page_put(page, (const char *)fg_page_script);
+  fg_page_put(page, "//]]>\n</script>\n</body>\n</html>\n");
 }
 
 void fg_report_head(const fg_report *r)

@@ -13,6 +13,11 @@ fg_code fg_plots_make(const fg_run *run, fg_plots *plots, fg_status *st)
     FG_GO(fg_figures_run(plots->figures, st), done);
     return FG_OK;
   }
+  fg_plot_training(run, plots);
+  if (run->train) {
+    FG_GO(fg_figures_run(plots->figures, st), done);
+    return FG_OK;
+  }
   FG_GO(fg_plot_densities(run, plots, st), done);
   FG_GO(fg_plot_frames(run, plots, st), done);
   fg_plot_estimates(run, plots);

@@ -33,7 +33,7 @@ typedef struct fg_plots {
   fg_view frame_view;
   fg_frame frame[FG_FRAMES];
   /* figures of the same names, drawn when there is something to show */
-  bool estimates, estimates_log, gap_time, residual, relative, plane, paths, work, order;
+  bool estimates, estimates_log, gap_time, residual, relative, plane, paths, work, step, order;
   size_t drawn_paths;
   bool budget;
   bool certificate, apart, lipschitz_global, lambda;
@@ -41,6 +41,8 @@ typedef struct fg_plots {
   /* of a run of `flowgap residual`: figures "profile-NORM" (fg_plot_norms) and "residual-map-K" */
   bool profile[FG_NORMS];
   size_t maps;
+  /* of a training: figures of the same names */
+  bool weights, loss, log_z, ess, trained_residual;
   bool plane_maps; /* two dimensions: pictures that share the colours up to `map_top` */
   double map_top;
 } fg_plots;
@@ -65,6 +67,8 @@ void fg_plot_budget(const fg_run *run, fg_plots *plots);
 /* plots_certificate.c */
 void fg_plot_certificate(const fg_run *run, fg_plots *plots);
 void fg_plot_lambda(const fg_run *run, fg_plots *plots);
+/* plots_training.c */
+void fg_plot_training(const fg_run *run, fg_plots *plots);
 /* plots_paths.c */
 void fg_plot_paths(const fg_run *run, fg_plots *plots);
 

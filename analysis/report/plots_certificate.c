@@ -51,6 +51,12 @@ static void plot_lipschitz(const json_t *list, fg_plots *plots)
   fg_page_put(script, "$certificate using 1:8 with lines lw 1.6 dt (2,2) lc rgb " FG_INK "\n");
 }
 
+static void tell_curve(fg_plots *plots, const char *label, int y, int error)
+{
+  fg_figures_series(plots->figures,
+                    &(fg_series){.label = label, .block = "certificate", .x = 1, .y = y, .error = error});
+}
+
 /* Only where the law is known on a grid. */
 static void plot_apart(double least, double most, fg_plots *plots)
 {
@@ -61,6 +67,9 @@ static void plot_apart(double least, double most, fg_plots *plots)
       script,
       "set yrange [0:*]\nplot $certificate using 1:($4-2*$5):($4+2*$5) with filledcurves lc rgb " FG_SDE
       " fs transparent solid 0.35 noborder, $certificate using 1:2 with lines lw 1.6 lc rgb " FG_INK "\n");
+  fg_figures_axes(plots->figures, "t", "left side", false);
+  tell_curve(plots, "on the grid", 2, 0);
+  tell_curve(plots, "by paths", 4, 5);
 }
 
 void fg_plot_certificate(const fg_run *run, fg_plots *plots)
@@ -96,8 +105,15 @@ void fg_plot_certificate(const fg_run *run, fg_plots *plots)
               "plot $certificate using 1:($6-2*$7):($6+2*$7) with filledcurves lc rgb " FG_SDE
               " fs transparent solid 0.35 noborder, $certificate using 1:6 with lines lw 1.2 lc rgb " FG_SDE
               ", $certificate using 1:3 with lines lw 1.6 lc rgb " FG_INK "\n");
+  fg_figures_axes(plots->figures, "t", "E[R]", false);
+  if (plots->apart) tell_curve(plots, "on the grid", 3, 0);
+  tell_curve(plots, "by paths", 6, 7);
   script_frame(plots, "lipschitz", least, most, "{/:Italic L}({/:Italic t})");
   plot_lipschitz(list, plots);
+  fg_figures_axes(plots->figures, "t", "L", false);
+  tell_curve(plots, "paths", 8, 0);
+  if (curve_size(list, "lipschitz.box") > 0) tell_curve(plots, "box", 9, 0);
+  if (plots->lipschitz_global) tell_curve(plots, "all of space", 10, 0);
 }
 
 /* ---- the curve over lambda ----------------------------------------------------------------------- */
@@ -151,4 +167,8 @@ void fg_plot_lambda(const fg_run *run, fg_plots *plots)
               "plot $lambda using 1:(0):5 smooth unique with filledcurves lc rgb " FG_MUTED
               " fs transparent solid 0.2 noborder, $lambda using 1:2:3:4 with yerrorbars lw 1.6 pt 7 ps 0.5 "
               "lc rgb " FG_SDE ", $lambda using 1:2 smooth unique with lines lw 1.2 lc rgb " FG_SDE "\n");
+  fg_figures_axes(plots->figures, "\xce\xbb", FG_W2_PLAIN " to the ODE", false);
+  fg_figures_series(
+      plots->figures,
+      &(fg_series){.label = "", .block = "lambda", .x = 1, .y = 2, .low = 3, .high = 4, .floor = 5});
 }

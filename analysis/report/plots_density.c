@@ -57,12 +57,24 @@ fg_code fg_plot_picture(fg_figures *figures, const char *name, const fg_view *vi
   return FG_OK;
 }
 
+static void tell_cells(fg_figures *figures, const fg_view *view, const char *label, const double *values,
+                       double unit)
+{
+  fg_figures_cells(figures, &(fg_cells){.label = label,
+                                        .low = {view->low[0], view->low[1]},
+                                        .width = view->width,
+                                        .bins = view->bins,
+                                        .values = values,
+                                        .unit = unit});
+}
+
 /* Pictures of all maps that are there and of the gap (if it has values). */
 static fg_code script_pictures(fg_figures *figures, const char *prefix, const fg_view *view, double box,
                                const fg_map *maps, size_t number, double top, const fg_map_gap *gap,
                                fg_status *st)
 {
   static const char *const names[FG_MAPS] = {"ode", "sde", "target"};
+  static const char *const titles[FG_MAPS] = {"ODE", "SDE", "target"};
   char name[64];
   fg_code rc = FG_OK;
   unsigned char *rgba = malloc(4 * fg_view_cells(view));
@@ -72,11 +84,13 @@ static fg_code script_pictures(fg_figures *figures, const char *prefix, const fg
     fg_map_paint(view, &maps[k], top, rgba);
     snprintf(name, sizeof name, "%.40s-%s", prefix, names[k]);
     FG_GO(fg_plot_picture(figures, name, view, box, "\"white\"", rgba, st), done);
+    tell_cells(figures, view, titles[k], maps[k].count, 1 / ((double)maps[k].n * fg_view_cell_size(view)));
   }
   if (gap->value) {
     fg_map_paint_gap(view, gap, rgba);
     snprintf(name, sizeof name, "%.40s-gap", prefix);
     FG_GO(fg_plot_picture(figures, name, view, box, FG_MUTED, rgba, st), done);
+    tell_cells(figures, view, "SDE \xe2\x88\x92 ODE", NULL, 0);
   }
 done:
   free(rgba);
@@ -111,6 +125,10 @@ static void script_laws(fg_figures *figures, const char *name, const fg_view *vi
   if (target) fg_page_put(script, "$target using 1:2 with boxes lc rgb " FG_TARGET ", ");
   fg_page_put(script, "$sde using 1:2 with histeps lw 1.4 lc rgb " FG_SDE
                       ", $ode using 1:2 with histeps lw 1.4 lc rgb " FG_ODE "\n");
+  fg_figures_axes(figures, "x", "density", false);
+  fg_figures_series(figures, &(fg_series){.label = "ODE", .block = "ode", .x = 1, .y = 2});
+  fg_figures_series(figures, &(fg_series){.label = "SDE", .block = "sde", .x = 1, .y = 2});
+  if (target) fg_figures_series(figures, &(fg_series){.label = "target", .block = "target", .x = 1, .y = 2});
 }
 
 static void script_laws_gap(fg_figures *figures, const fg_view *view, const fg_map *maps,
@@ -130,6 +148,8 @@ static void script_laws_gap(fg_figures *figures, const fg_view *view, const fg_m
               " lw 0.8\n"
               "plot $gap using 1:(-$3):3 with filledcurves lc rgb " FG_MUTED
               " fs transparent solid 0.25 noborder, $gap using 1:2 with histeps lw 1.4 lc rgb " FG_INK "\n");
+  fg_figures_axes(figures, "x", "SDE \xe2\x88\x92 ODE", false);
+  fg_figures_series(figures, &(fg_series){.label = "", .block = "gap", .x = 1, .y = 2});
 }
 
 /* ---- the final laws --------------------------------------------------------------------- */

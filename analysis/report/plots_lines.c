@@ -57,7 +57,10 @@ void fg_plot_estimates(const fg_run *run, fg_plots *plots)
   double left = plots->estimates_log ? least / 3 : 0;
   int height = 62 + 24 * rows;
   fg_figures_begin(plots->figures, "estimates", 460, height);
-  if (plots->estimates_log) fg_page_put(script, "set logscale x\nset format x '10^{%T}'\n");
+  if (plots->estimates_log)
+    fg_page_put(script, "set logscale x\nset format x '10^{%T}'\n");
+  else
+    fg_page_print(script, "set xtics %.9g\n", fg_nice_step(1.06 * most, 6));
   fg_page_print(script, "set xrange [%.9g:%.9g]\nset yrange [%g:-0.6]\nset border 1\n", left, 1.06 * most,
                 rows - 0.4);
   fg_page_print(script,
@@ -72,6 +75,12 @@ void fg_plot_estimates(const fg_run *run, fg_plots *plots)
               "(column(1)-0.3):(column(1)+0.3):ytic(7) with boxxyerror lc rgb " FG_MUTED
               ", $estimates using 3:1:($4-$3):(0):(color($6)) with vectors nohead lw 2.2 lc rgb variable"
               ", $estimates using 2:1:(color($6)) with points pt 7 ps 0.55 lc rgb variable\n");
+  fg_figures_axes(plots->figures, FG_W2_PLAIN, "", true);
+  fg_figures_fixed(plots->figures);
+  fg_figures_series(
+      plots->figures,
+      &(fg_series){
+          .label = "", .block = "estimates", .x = 2, .y = 1, .low = 3, .high = 4, .floor = 5, .name = 7});
 }
 
 /* ---- the gap on the way ----------------------------------------------------------------- */
@@ -109,6 +118,10 @@ void fg_plot_gap_time(const fg_run *run, fg_plots *plots)
                         " fs transparent solid 0.15 noborder, ");
   if (floors) fg_page_put(script, "$gaptime using 1:5 with lines lw 1.2 dt (5,4) lc rgb " FG_MUTED ", ");
   fg_page_put(script, "$gaptime using 1:2 with linespoints lw 1.6 pt 7 ps 0.4 lc rgb " FG_INK "\n");
+  fg_figures_axes(plots->figures, "t", FG_W2_PLAIN "(ODE, SDE)", false);
+  fg_figures_series(
+      plots->figures,
+      &(fg_series){.label = "", .block = "gaptime", .x = 1, .y = 2, .low = 3, .high = 4, .floor = 5});
 }
 
 /* ---- the residual ------------------------------------------------------------------------ */
@@ -126,8 +139,8 @@ void fg_plot_residual(const fg_run *run, fg_plots *plots)
     double relative = fg_run_real(one, "relative");
     if (!(t > 0) || !(square > 0) || !isfinite(square)) continue; /* logarithmic axes */
     if (!isfinite(se)) se = 0;
-    fg_page_print(script, "%.9g %.9g %.9g %.9g %.9g\n", t, square, fmax(square - 2 * se, 0.2 * square),
-                  square + 2 * se, relative > 0 ? relative : NAN);
+    fg_page_print(script, "%.9g %.9g %.9g %.9g %.9g %.9g\n", t, square, fmax(square - 2 * se, 0.2 * square),
+                  square + 2 * se, relative > 0 ? relative : NAN, se);
     relatives += relative > 0;
     least = fmin(least, t);
     most = fmax(most, t);
@@ -144,6 +157,9 @@ void fg_plot_residual(const fg_run *run, fg_plots *plots)
               "set ylabel 'mean of {/:Italic R}^2' tc rgb " FG_INK "\n"
               "plot $residual using 1:3:4 with filledcurves lc rgb " FG_INK " fs transparent solid 0.15 "
               "noborder, $residual using 1:2 with linespoints lw 1.6 pt 7 ps 0.4 lc rgb " FG_INK "\n");
+  fg_figures_axes(plots->figures, "t", "mean of R\xc2\xb2", false);
+  fg_figures_series(plots->figures,
+                    &(fg_series){.label = "", .block = "residual", .x = 1, .y = 2, .error = 6});
   if (relatives < 2) return;
   plots->relative = true;
   fg_figures_begin(plots->figures, "relative", 460, 290);
@@ -152,15 +168,43 @@ void fg_plot_residual(const fg_run *run, fg_plots *plots)
   fg_plot_grid(script);
   fg_page_put(script, "set ylabel 'relative residual' tc rgb " FG_INK "\n"
                       "plot $residual using 1:5 with linespoints lw 1.6 pt 7 ps 0.4 lc rgb " FG_INK "\n");
+  fg_figures_axes(plots->figures, "t", "relative residual", false);
+  fg_figures_series(plots->figures, &(fg_series){.label = "", .block = "residual", .x = 1, .y = 5});
 }
 
 /* ---- the work of the ODE solver --------------------------------------------------------- */
+
+/* Mean step in a bin of equal width in log t, from its steps: NaN where nothing ended, and in the first bin, which
+ * holds the steps to the end too. */
+static double mean_step(const json_t *list, size_t i, double steps)
+{
+  if (i == 0 || !(steps > 0)) return NAN;
+  double t = fg_run_real(json_array_get(list, i), "t"),
+         before = fg_run_real(json_array_get(list, i - 1), "t");
+  double half = sqrt(t / before);
+  return before > 0 && t > before ? t * (half - 1 / half) / steps : NAN;
+}
+
+static void plot_step(double least, double most, fg_plots *plots)
+{
+  fg_page *script = fg_figures_script(plots->figures);
+  plots->step = true;
+  fg_figures_begin(plots->figures, "step", 460, 290);
+  fg_plot_time_axis(script, least, most);
+  fg_plot_log_y(script);
+  fg_plot_grid(script);
+  fg_page_put(script, "set ylabel 'step' tc rgb " FG_INK
+                      "\nplot $solver using 1:1 with lines lw 1.2 dt (6,3) lc rgb " FG_MUTED
+                      ", $solver using 1:5 with linespoints lw 1.6 pt 7 ps 0.4 lc rgb " FG_ODE "\n");
+  fg_figures_axes(plots->figures, "t", "mean step", false);
+  fg_figures_series(plots->figures, &(fg_series){.label = "", .block = "solver", .x = 1, .y = 5});
+}
 
 void fg_plot_solver(const fg_run *run, fg_plots *plots)
 {
   fg_page *script = fg_figures_script(plots->figures);
   const json_t *list = fg_run_find(run->results, "ode.profile"), *one;
-  size_t i, rows = 0, orders = 0;
+  size_t i, rows = 0, orders = 0, sizes = 0;
   double least = INFINITY, most = 0;
   fg_page_put(script, "$solver << EOD\n");
   json_array_foreach((json_t *)list, i, one)
@@ -168,8 +212,10 @@ void fg_plot_solver(const fg_run *run, fg_plots *plots)
     double t = fg_run_real(one, "t"), steps = fg_run_real(one, "steps"), rhs = fg_run_real(one, "rhs");
     double order = fg_run_real(one, "order");
     if (!(t > 0) || !isfinite(steps)) continue;
-    fg_page_print(script, "%.9g %.9g %.9g %.9g\n", t, steps, rhs, order > 0 ? order : NAN);
+    double step = mean_step(list, i, steps);
+    fg_page_print(script, "%.9g %.9g %.9g %.9g %.9g\n", t, steps, rhs, order > 0 ? order : NAN, step);
     orders += order > 0;
+    sizes += isfinite(step);
     least = fmin(least, t);
     most = fmax(most, t);
     rows++;
@@ -183,6 +229,12 @@ void fg_plot_solver(const fg_run *run, fg_plots *plots)
   fg_page_put(script, "set yrange [0:*]\nset ylabel 'per tile and time bin' tc rgb " FG_INK "\n"
                       "plot $solver using 1:3 with linespoints lw 1.6 pt 6 ps 0.5 dt (6,3) lc rgb " FG_MUTED
                       ", $solver using 1:2 with linespoints lw 1.6 pt 7 ps 0.4 lc rgb " FG_ODE "\n");
+  fg_figures_axes(plots->figures, "t", "per tile", false);
+  fg_figures_series(plots->figures,
+                    &(fg_series){.label = "accepted steps", .block = "solver", .x = 1, .y = 2});
+  fg_figures_series(plots->figures,
+                    &(fg_series){.label = "right-hand sides", .block = "solver", .x = 1, .y = 3});
+  if (sizes > 1) plot_step(least, most, plots);
   if (orders < 2) return;
   plots->order = true;
   fg_figures_begin(plots->figures, "order", 460, 290);
@@ -190,4 +242,6 @@ void fg_plot_solver(const fg_run *run, fg_plots *plots)
   fg_plot_grid(script);
   fg_page_put(script, "set yrange [0:*]\nset ylabel 'mean order of the method' tc rgb " FG_INK "\n"
                       "plot $solver using 1:4 with linespoints lw 1.6 pt 7 ps 0.4 lc rgb " FG_ODE "\n");
+  fg_figures_axes(plots->figures, "t", "mean order", false);
+  fg_figures_series(plots->figures, &(fg_series){.label = "", .block = "solver", .x = 1, .y = 4});
 }

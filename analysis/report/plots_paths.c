@@ -76,6 +76,9 @@ static void script_plane(fg_plots *plots, const fg_run *run)
                       ", $odeend using 1:2 with points pt 6 ps 0.6 lw 1.2 lc rgb " FG_INK
                       ", $sdeend using 3:4 with points pt 7 ps 0.5 lc rgb " FG_SDE
                       ", $odeend using 3:4 with points pt 7 ps 0.5 lc rgb " FG_ODE "\n");
+  fg_figures_axes(plots->figures, "x\xe2\x82\x81", "x\xe2\x82\x82", false);
+  fg_figures_series(plots->figures, &(fg_series){.label = "ODE", .block = "ode", .x = 2, .y = 3, .t = 1});
+  fg_figures_series(plots->figures, &(fg_series){.label = "SDE", .block = "sde", .x = 2, .y = 3, .t = 1});
 }
 
 void fg_plot_paths(const fg_run *run, fg_plots *plots)
@@ -101,5 +104,8 @@ void fg_plot_paths(const fg_run *run, fg_plots *plots)
   fg_page_print(script, "set ylabel '{/:Italic x}%s' tc rgb " FG_INK "\n", run->d > 1 ? "_1" : "");
   fg_page_put(script, "plot $sde using 1:2 with lines lw 0.7 lc rgb " FG_SDE
                       ", $ode using 1:2 with lines lw 1.6 lc rgb " FG_ODE "\n");
+  fg_figures_axes(plots->figures, "t", run->d > 1 ? "x\xe2\x82\x81" : "x", false);
+  fg_figures_series(plots->figures, &(fg_series){.label = "ODE", .block = "ode", .x = 1, .y = 2, .t = 1});
+  fg_figures_series(plots->figures, &(fg_series){.label = "SDE", .block = "sde", .x = 1, .y = 2, .t = 1});
   if (run->d > 1) script_plane(plots, run);
 }

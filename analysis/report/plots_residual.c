@@ -37,13 +37,27 @@ static span script_profile(const fg_run *run, fg_page *script, int norm, int mea
     if (!(t > 0) || !isfinite(value) || (norm != SIGNED && !(value > 0))) continue;
     if (!isfinite(se)) se = 0;
     double low = norm == SIGNED ? value - 2 * se : fmax(value - 2 * se, 0.2 * value);
-    fg_page_print(script, "%.9g %.9g %.9g %.9g\n", t, value, low, value + 2 * se);
+    fg_page_print(script, "%.9g %.9g %.9g %.9g %.9g\n", t, value, low, value + 2 * se, se);
     over.least = fmin(over.least, t);
     over.most = fmax(over.most, t);
     over.rows++;
   }
   fg_page_put(script, "EOD\n");
   return over;
+}
+
+static void tell_norm(fg_plots *plots, int norm, const span of[MEASURES])
+{
+  static const char *const names[FG_NORMS] = {"mean square", "centred", "relative", "mean"};
+  static const char *const titles[MEASURES] = {"box", "data", "SDE paths", "ODE paths"};
+  char block[32];
+  fg_figures_axes(plots->figures, "t", names[norm], false);
+  for (int k = 0; k < MEASURES; k++) {
+    if (of[k].rows < 2) continue;
+    snprintf(block, sizeof block, "profile_%d_%d", norm, k);
+    fg_figures_series(plots->figures,
+                      &(fg_series){.label = titles[k], .block = block, .x = 1, .y = 2, .error = 5});
+  }
 }
 
 static void script_norm(const fg_run *run, fg_plots *plots, int norm)
@@ -84,6 +98,7 @@ static void script_norm(const fg_run *run, fg_plots *plots, int norm)
       before = ", ";
     }
   fg_page_put(script, "\n");
+  tell_norm(plots, norm, of);
 }
 
 void fg_plot_profiles(const fg_run *run, fg_plots *plots)
@@ -127,6 +142,11 @@ static fg_code script_map(const fg_run *run, fg_plots *plots, size_t k, const fg
   snprintf(name, sizeof name, "residual-map-%zu", k);
   fg_code rc = fg_plot_picture(plots->figures, name, view, NAN, FG_MUTED, rgba, st);
   free(rgba);
+  fg_figures_cells(plots->figures, &(fg_cells){.label = "residual",
+                                               .low = {view->low[0], view->low[1]},
+                                               .width = view->width,
+                                               .bins = view->bins,
+                                               .values = values.value});
   return rc;
 }
 
@@ -149,6 +169,10 @@ static void script_curve(const fg_run *run, fg_plots *plots, size_t k, const fg_
                 "set xlabel '{/:Italic x}' tc rgb " FG_INK "\nset xzeroaxis lc rgb " FG_INK " lw 0.8\n"
                 "plot $curve%zu using 1:2 with lines lw 1.6 lc rgb " FG_INK "\n",
                 k);
+  char block[32];
+  snprintf(block, sizeof block, "curve%zu", k);
+  fg_figures_axes(plots->figures, "x", "residual", false);
+  fg_figures_series(plots->figures, &(fg_series){.label = "", .block = block, .x = 1, .y = 2});
 }
 
 fg_code fg_plot_maps(const fg_run *run, fg_plots *plots, fg_status *st)

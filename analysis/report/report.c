@@ -17,11 +17,12 @@ static fg_code write_comparison(const fg_report *r, fg_status *st)
   FG_TRY(fg_report_budget(r, st));
   FG_TRY(fg_report_densities(r, st));
   FG_TRY(fg_report_frames(r, st));
+  FG_TRY(fg_report_paths(r, st));
   FG_TRY(fg_report_distances(r, st));
   FG_TRY(fg_report_residual(r, st));
   FG_TRY(fg_report_certificate(r, st));
   FG_TRY(fg_report_lambda(r, st));
-  FG_TRY(fg_report_paths(r, st));
+  FG_TRY(fg_report_training(r, st));
   FG_TRY(fg_report_solver(r, st));
   fg_report_moments(r);
   fg_report_lost(r);
@@ -42,9 +43,8 @@ static fg_code end_page(const fg_report *r, fg_status *st)
   fg_report_provenance(r);
   fg_page_put(r->page, "<footer>Written by flowgap ");
   fg_page_text(r->page, fg_version());
-  fg_page_put(r->page, ". A dash has its reason as a tooltip.</footer>\n</main>\n<script>\n");
-  fg_page_put(r->page, fg_style_script);
-  fg_page_put(r->page, "</script>\n</body>\n</html>\n");
+  fg_page_put(r->page, ". A dash has its reason as a tooltip.</footer>\n");
+  fg_report_close(r->page);
   return fg_page_check(r->page, st);
 }
 
@@ -74,7 +74,10 @@ fg_code fg_report_write(const char *run_directory, fg_status *st)
     FG_GO(fg_report_density(&report, run_directory, st), done);
   } else {
     FG_GO(fg_plots_make(&run, &plots, st), done);
-    FG_GO(run.residual ? write_residual(&report, st) : write_comparison(&report, st), done);
+    if (run.train)
+      FG_GO(fg_report_trained(&report, st), done);
+    else
+      FG_GO(run.residual ? write_residual(&report, st) : write_comparison(&report, st), done);
   }
   FG_GO(end_page(&report, st), done);
   FG_GO(save_page(run_directory, &page, st), done);

@@ -142,7 +142,7 @@ static fg_code page_frame(const fg_report *r, size_t k, fg_status *st)
   const fg_frame *frame = &r->plots->frame[k];
   char name[48], text[48];
   bool plane = r->plots->frame_view.axes == 2;
-  fg_page_put(page, "<div class=\"frame\" data-t=\"");
+  fg_page_print(page, "<div data-at=\"%.9g\" class=\"frame\" data-t=\"", frame->t);
   fg_page_text(page, fg_page_plain(frame->t, 3, text));
   fg_page_put(page, "\">\n<p class=\"when\"><i>t</i> = ");
   fg_page_number(page, frame->t, 3, NULL);
@@ -163,9 +163,14 @@ static fg_code page_frame(const fg_report *r, size_t k, fg_status *st)
   }
   fg_page_put(page, "</div>\n");
   if (plane) page_bars(page, frame->top, frame->gap_top);
-  if (frame->outside_ode + frame->outside_sde > 0)
-    fg_page_print(page, "<p class=\"note\">Outside the view: ODE %zu, SDE %zu.</p>\n", frame->outside_ode,
-                  frame->outside_sde);
+  if (frame->outside_ode + frame->outside_sde > 0) {
+    double kept = (double)r->run->snapshot_ode.shape[1];
+    fg_page_put(page, "<p class=\"note\">Outside the view: ODE ");
+    fg_report_share(page, (double)frame->outside_ode, kept);
+    fg_page_put(page, ", SDE ");
+    fg_report_share(page, (double)frame->outside_sde, kept);
+    fg_page_put(page, ".</p>\n");
+  }
   fg_page_put(page, "</div>\n");
   return FG_OK;
 }
@@ -186,8 +191,9 @@ fg_code fg_report_frames(const fg_report *r, fg_status *st)
   if (frames > 1)
     fg_page_print(
         page,
-        "<div class=\"player\"><button type=\"button\">Play</button><input type=\"range\" min=\"0\" "
-        "max=\"%zu\" value=\"%zu\" step=\"1\" aria-label=\"noising time\"/><output></output></div>\n",
+        "<div class=\"player frames\"><button type=\"button\">Play</button><input type=\"range\" min=\"0\" "
+        "max=\"%zu\" value=\"%zu\" step=\"1\" aria-label=\"noising time of the "
+        "maps\"/><output></output></div>\n",
         frames - 1, frames / 2);
   for (size_t k = 0; k < frames; k++) FG_TRY(page_frame(r, k, st));
   fg_page_put(page, "</section>\n");
@@ -252,7 +258,9 @@ fg_code fg_report_paths(const fg_report *r, fg_status *st)
   fg_page_print(
       page,
       "<p class=\"note\">%zu starts, each carried by the ODE (smooth) and by the SDE (rough).%s</p>\n"
-      "<div class=\"pair\">\n",
+      "<div class=\"player paths\"><button type=\"button\">Play</button><input type=\"range\" min=\"0\" "
+      "max=\"1\" value=\"1\" step=\"1\" aria-label=\"noising time of the trajectories\"/><output></output>"
+      "</div>\n<div class=\"pair\">\n",
       r->plots->drawn_paths, r->plots->plane ? " Circles: common starts; dots: ends." : "");
   if (r->plots->plane)
     FG_TRY(fg_report_figure(
@@ -272,12 +280,33 @@ fg_code fg_report_paths(const fg_report *r, fg_status *st)
 
 /* ---- solvers ----------------------------------------------------------------------------- */
 
+/* Where half of the work is done: the profile runs from small times to large ones. */
+static void page_half(const fg_report *r)
+{
+  const json_t *list = fg_run_find(r->run->results, "ode.profile");
+  double all = 0, sum = 0, rhs;
+  size_t i, count = json_array_size(list);
+  for (i = 0; i < count; i++) {
+    rhs = fg_run_real(json_array_get(list, i), "rhs");
+    if (rhs > 0) all += rhs;
+  }
+  if (!(all > 0)) return;
+  for (i = 0; i + 1 < count && sum < 0.5 * all; i++) {
+    rhs = fg_run_real(json_array_get(list, i), "rhs");
+    if (rhs > 0) sum += rhs;
+  }
+  fg_page_put(r->page, "<p>Half of the ODE\xe2\x80\x99s right-hand sides are evaluated below <i>t</i> = ");
+  fg_page_number(r->page, fg_run_real(json_array_get(list, i ? i - 1 : 0), "t"), 2, "not recorded");
+  fg_page_put(r->page, ".</p>\n");
+}
+
 fg_code fg_report_solver(const fg_report *r, fg_status *st)
 {
   fg_page *page = r->page;
   fg_page_put(page, "<section id=\"solvers\">\n<h2>What the solvers did</h2>\n");
   fg_report_solver_tables(r);
   if (r->plots->work) {
+    page_half(r);
     fg_page_put(page, "<div class=\"pair\">\n");
     FG_TRY(fg_report_figure(
         r, "work", "Work of the ODE solver against time",
@@ -287,6 +316,15 @@ fg_code fg_report_solver(const fg_report *r, fg_status *st)
         "Mean over tiles in bins of equal width in log <i>t</i>. A rise to the right means that "
         "the score stiffens near the data.",
         st));
+    if (r->plots->step)
+      FG_TRY(
+          fg_report_figure(r, "step", "Length of a step",
+                           "<span class=\"ode\">mean step</span><span class=\"muted dash\">as long as "
+                           "<i>t</i> itself</span>",
+                           "Mean step of the ODE solver against noising time",
+                           "Width of a bin over its steps. A curve that falls away from the line towards the "
+                           "data shows a score that stiffens there.",
+                           st));
     if (r->plots->order)
       FG_TRY(fg_report_figure(r, "order", "Order of the method", "",
                               "Mean order of the ODE method against noising time",

@@ -18,6 +18,8 @@ typedef struct fg_report {
 /* overview.c */
 /* From <!DOCTYPE> to <main>; `what` follows the model's name in the title. */
 void fg_report_document(const fg_report *r, const char *what);
+/* From </main> to </html>, with the script. */
+void fg_report_close(fg_page *page);
 const char *fg_report_model(const fg_run *run);
 void fg_report_head(const fg_report *r);
 void fg_report_headline(const fg_report *r);
@@ -38,6 +40,9 @@ FG_CHECKED fg_code fg_report_distances(const fg_report *r, fg_status *st);
 /* certificate.c; nothing without the member of results.json */
 FG_CHECKED fg_code fg_report_certificate(const fg_report *r, fg_status *st);
 FG_CHECKED fg_code fg_report_lambda(const fg_report *r, fg_status *st);
+/* training.c: of the model that was compared, nothing without a record; the whole page of `flowgap train` */
+FG_CHECKED fg_code fg_report_training(const fg_report *r, fg_status *st);
+FG_CHECKED fg_code fg_report_trained(const fg_report *r, fg_status *st);
 /* tables.c */
 void fg_report_lost(const fg_report *r);
 void fg_report_solver_tables(const fg_report *r);

@@ -4,11 +4,11 @@
 
 static const char colors[] =
     ":root{color-scheme:light dark;--paper:#fff;--panel:#f6f7f9;--ink:#1c2430;--muted:#667080;--rule:#dfe3e8;"
-    "--ode:#0072b2;--sde:#c85400;--target:#00835f;--warn:#9a6200;--warn-paper:#fff6e0}\n"
+    "--ode:#0072b2;--sde:#bf4e00;--target:#00835f;--warn:#9a6200;--warn-paper:#fff6e0}\n"
     "@media (prefers-color-scheme:dark){:root{--paper:#12161b;--panel:#1a2027;--ink:#e4e8ec;--muted:#98a3b0;"
     "--rule:#323a44;--ode:#56b4e9;--sde:#ff8f45;--target:#35c79b;--warn:#f0b94a;--warn-paper:#2a2313}}\n"
     "@media print{:root{color-scheme:light;--paper:#fff;--panel:#fff;--ink:#000;--muted:#555;--rule:#ccc;"
-    "--ode:#0072b2;--sde:#c85400;--target:#00835f;--warn:#7a4e00;--warn-paper:#fff}}\n";
+    "--ode:#0072b2;--sde:#bf4e00;--target:#00835f;--warn:#7a4e00;--warn-paper:#fff}}\n";
 
 static const char text[] =
     "*{box-sizing:border-box}\n"
@@ -48,7 +48,7 @@ static const char parts[] =
     "margin:1.2rem 0 0}\n"
     ".warnings h2{font-size:1rem;color:var(--warn);margin:0}\n"
     ".warnings ul{margin:.3rem 0 0;padding-left:1.1rem}\n"
-    "figure{margin:1rem 0 0;min-width:0;break-inside:avoid}\n"
+    "figure{margin:1rem 0 0;min-width:0;position:relative;break-inside:avoid}\n"
     "h3{font-size:.95rem;font-weight:600;margin:0 0 .2rem}\n"
     "figure svg{display:block;width:100%;height:auto;font-family:inherit}\n"
     "svg text{font-size:13px}\n"
@@ -90,6 +90,7 @@ static const char tables[] =
     "th:first-child,td:first-child,.left{text-align:left}\n"
     "thead th{color:var(--muted);font-weight:500;font-size:.84rem;vertical-align:bottom}\n"
     "tbody th{font-weight:500}\n"
+    "td small{display:block;color:var(--muted);font-size:.82em}\n"
     "tbody tr.first th,tbody tr.first td{border-top:1px solid var(--muted)}\n"
     "tr.boxed td,tr.boxed th{color:var(--muted)}\n"
     ".keys td,.keys th{white-space:normal;overflow-wrap:anywhere}\n"
@@ -100,46 +101,53 @@ static const char tables[] =
     ".js .player{display:flex}\n"
     ".js .when{display:none}\n"
     ".player input{flex:1;min-width:0;accent-color:var(--ode)}\n"
-    ".player button{font:inherit;font-size:.9rem;color:inherit;background:var(--panel);border:1px solid "
-    "var(--rule);"
-    "border-radius:6px;padding:.2rem .8rem;cursor:pointer;min-width:5em}\n"
+    ".player button{min-width:5em}\n"
     ".player output{min-width:7.5em;font-variant-numeric:tabular-nums}\n"
     "footer{margin-top:2.4rem;color:var(--muted);font-size:.85rem}\n"
     "@media (max-width:760px){main{padding:1.2rem 1rem 2rem}h1{font-size:1.35rem}.maps,.maps.three{"
     "grid-template-columns:repeat(2,1fr)}.facts{grid-template-columns:repeat(2,1fr)}.facts "
     "dd{font-size:1.2rem}"
-    "svg text{font-size:14px}.maps svg{overflow:visible}.maps svg text{font-size:15px}}\n"
-    "@media "
-    "print{body{font-size:11pt}main{max-width:none;padding:0}section{break-inside:auto}h2{break-after:avoid}"
-    ".pair{grid-template-columns:1fr 1fr}.facts{grid-template-columns:repeat(5,1fr)}"
-    ".player{display:none!important}.js "
-    ".when{display:block}.scroll{overflow:visible}th,td{white-space:normal;padding-right:.5rem}"
-    "table{font-size:8.5pt}}\n";
+    "svg text{font-size:14px}.maps svg{overflow:visible}.maps svg text{font-size:15px}}\n";
 
-const char *const fg_style_sheet[] = {colors, text, parts, tables, NULL};
+/* What the script adds: read-out, zoom, buttons. */
+static const char hands[] =
+    "figure svg{touch-action:pan-x pan-y pinch-zoom}\n"
+    ".js figure svg[tabindex]{cursor:crosshair}\n"
+    ":focus-visible{outline:2px solid var(--ode);outline-offset:2px;border-radius:3px}\n"
+    ".tip{position:absolute;z-index:2;max-width:min(20rem,100%);padding:.3rem .6rem;border:1px solid "
+    "var(--rule);"
+    "border-radius:6px;background:var(--paper);color:var(--ink);box-shadow:0 2px 8px rgba(0,0,0,.18);"
+    "font-size:.82rem;line-height:1.4;font-variant-numeric:tabular-nums;pointer-events:none}\n"
+    ".tip div:first-child{font-weight:600}\n"
+    ".tip div:only-child{font-weight:400}\n"
+    ".over,.ticks,.box{pointer-events:none}\n"
+    ".over .mark{fill:none;stroke:var(--ink);stroke-width:1.6}\n"
+    ".over .cell{fill:none;stroke:#fff;stroke-width:1.4;paint-order:stroke}\n"
+    "[id*=gap] .over .cell,[id*=residual] .over .cell{stroke:var(--ink)}\n"
+    ".box{fill:var(--ode);fill-opacity:.12;stroke:var(--ode);stroke-width:1}\n"
+    ".dot{stroke:var(--paper);stroke-width:1.2}.dot.ode{fill:var(--ode)}.dot.sde{fill:var(--sde)}\n"
+    ".ticks path{stroke:var(--ink);stroke-width:.8}.ticks text{fill:var(--ink)}\n"
+    ".zoomed .body path,.zoomed .body polygon,.zoomed .body line{vector-effect:non-scaling-stroke}\n"
+    "button{font:inherit;font-size:.9rem;color:inherit;background:var(--panel);border:1px solid var(--rule);"
+    "border-radius:6px;padding:.2rem .8rem;cursor:pointer}\n"
+    ".reset{position:absolute;top:0;right:0;font-size:.82rem}\n"
+    ".copy{float:right;margin:.45rem 0 0 .6rem;font-size:.8rem}\n"
+    ".contents{display:flex;flex-wrap:wrap;gap:.1rem 1.2rem;margin:.8rem 0 0;font-size:.88rem}\n"
+    ".contents a{text-decoration:none}.contents a:hover{text-decoration:underline}\n"
+    ".help{color:var(--muted);font-size:.85rem;margin:.8rem 0 0}\n"
+    "@media (pointer:coarse),(max-width:760px){button{min-height:44px}.contents a{padding:.55rem 0}.player "
+    "input{height:44px}"
+    "summary{padding:.6rem 0}.copy{margin-top:0}}\n";
 
-const char *const fg_style_script =
-    "(function(){\n"
-    "'use strict';\n"
-    "document.documentElement.classList.add('js');\n"
-    "var player=document.querySelector('.player');\n"
-    "if(player){\n"
-    "var frames=Array.prototype.slice.call(document.querySelectorAll('.frame')),\n"
-    "slider=player.querySelector('input'),button=player.querySelector('button'),\n"
-    "shown=player.querySelector('output'),timer=0;\n"
-    "var show=function(){frames.forEach(function(f,i){f.hidden=i!==+slider.value;});\n"
-    "var t='t = '+frames[+slider.value].getAttribute('data-t');\n"
-    "shown.textContent=t;slider.setAttribute('aria-valuetext',t);};\n"
-    "var stop=function(){clearInterval(timer);timer=0;button.textContent='Play';};\n"
-    "slider.addEventListener('input',function(){stop();show();});\n"
-    "button.addEventListener('click',function(){\n"
-    "if(timer){stop();return;}\n"
-    "if(+slider.value===+slider.max)slider.value=0;\n"
-    "button.textContent='Pause';show();\n"
-    "timer=setInterval(function(){\n"
-    "if(+slider.value===+slider.max){stop();return;}\n"
-    "slider.value=+slider.value+1;show();},600);});\n"
-    "show();}\n"
-    "window.addEventListener('beforeprint',function(){\n"
-    "document.querySelectorAll('details').forEach(function(d){d.open=true;});});\n"
-    "})();\n";
+static const char paper[] =
+    "@media print{@page{margin:14mm}body{font-size:10pt}main{max-width:none;padding:0}h1{font-size:16pt}"
+    "section{break-inside:auto;margin-top:1.4rem}h2,h3,h2+p{break-after:avoid}h2+p{break-inside:avoid}"
+    ".pair{grid-template-columns:1fr 1fr}.maps{grid-template-columns:repeat(4,1fr)}"
+    ".maps.three{grid-template-columns:repeat(3,1fr)}.facts{grid-template-columns:repeat(5,1fr)}"
+    ".facts div,.warnings{border:1px solid var(--rule)}tr,.facts div,.warnings{break-inside:avoid}"
+    ".player,.help,.contents,.copy,.reset,.tip,.over,button{display:none!important}.js .when{display:block}"
+    "pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:7.5pt}details pre{columns:3;font-size:6.5pt}"
+    "a{color:inherit;text-decoration:none}"
+    ".scroll{overflow:visible}th,td{white-space:normal;padding-right:.5rem}table{font-size:8pt}}\n";
+
+const char *const fg_style_sheet[] = {colors, text, parts, tables, hands, paper, NULL};

@@ -1,10 +1,10 @@
-/* The look of the page and its few lines of script; nothing is fetched from anywhere. */
+/* The look of the page and its script; nothing is fetched from anywhere. */
 #ifndef FG_REPORT_STYLE_H
 #define FG_REPORT_STYLE_H
 
 /* Pieces of the style sheet, ended by NULL. */
 extern const char *const fg_style_sheet[];
-/* The slider over the snapshots; opens folded parts for printing. */
-extern const char *const fg_style_script;
+/* script/figures.js and script/page.js, put in here by the build, ended by 0: read-out, zoom, sliders, copying. */
+extern const unsigned char fg_page_script[];
 
 #endif

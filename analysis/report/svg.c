@@ -50,12 +50,22 @@ static size_t empty_group(const char *at)
   return starts(next, "</g>") ? (size_t)(next + 4 - at) : 0;
 }
 
+/* The shapes of gnuplot's points, in a figure that draws none: length, else 0. */
+static size_t unused_shapes(const char *at)
+{
+  const char *end = starts(at, "<defs>") ? strstr(at, "</defs>") : NULL;
+  return end && !strstr(end, "#gpPt") && !strstr(end, "#gpDot") && !strstr(end, "url(#")
+             ? (size_t)(end + 7 - at)
+             : 0;
+}
+
 /* What to leave out at `at`; 0 for nothing. */
 static size_t dropped(const char *at)
 {
   static const char *const words[] = {" font-family=\"sans-serif\"", " font-size=\"13.00\"",
                                       " stroke-linecap=\"butt\"", " stroke-linejoin=\"miter\""};
   size_t length = empty_group(at);
+  if (!length) length = unused_shapes(at);
   if (length) return length;
   for (size_t i = 0; i < sizeof words / sizeof *words; i++)
     if (starts(at, words[i])) return strlen(words[i]);

@@ -1,4 +1,5 @@
 #include <math.h>
+#include <stdio.h>
 
 #include "analysis/report/style.h"
 #include "analysis/report/sweep.h"
@@ -169,18 +170,52 @@ static fg_code put_figures(const fg_sheet *s, fg_status *st)
 
 /* ---- table ---------------------------------------------------------------------------------- */
 
+/* The value, its interval below it. */
 static void put_estimate(fg_page *page, const json_t *one)
 {
   double low = fg_run_real(one, "ci_low");
   fg_page_put(page, "<td>");
   fg_page_number(page, fg_run_real(one, "value"), 3, "not estimated");
-  fg_page_put(page, "</td><td>");
-  fg_page_number(page, low, 3, "not estimated");
   if (isfinite(low)) {
+    fg_page_put(page, "<small>");
+    fg_page_number(page, low, 3, NULL);
     fg_page_put(page, " to ");
     fg_page_number(page, fg_run_real(one, "ci_high"), 3, "not estimated");
+    fg_page_put(page, "</small>");
   }
   fg_page_put(page, "</td>");
+}
+
+/* Means with standard errors that some members have; a column that none has is left out. */
+typedef struct fg_sweep_column {
+  const char *title, *key, *reason; /* key NULL: the residual at the points of the training */
+} fg_sweep_column;
+
+enum { COLUMNS = 5 };
+static const fg_sweep_column columns[COLUMNS] = {
+    {"mean <i>R</i>\xc2\xb2, paths", "residual.mean_square",
+     "the model has no scalar residual, or compare.residual_points is 0"},
+    {"mean <i>R</i>\xc2\xb2, training", NULL, "not trained here, or without a residual"},
+    {"denoising loss", "score.loss", "not a score model trained here"},
+    {"log <i>Z</i>", "sampler.log_z_is", "not a sampler trained here"},
+    {"effective share", "sampler.ess", "not a sampler trained here"},
+};
+
+static double column_value(const fg_sweep_column *column, const json_t *member, double *se)
+{
+  char key[64];
+  if (!column->key) return fg_sweep_trained_residual(member, se);
+  snprintf(key, sizeof key, "%s_se", column->key);
+  *se = fg_run_real(member, key);
+  return fg_run_real(member, column->key);
+}
+
+static bool has_column(const fg_sweep_view *view, const fg_sweep_column *column)
+{
+  double se;
+  for (size_t k = 0; k < json_array_size(view->members); k++)
+    if (isfinite(column_value(column, json_array_get(view->members, k), &se))) return true;
+  return false;
 }
 
 static void put_mean(fg_page *page, double value, double se, const char *reason)
@@ -188,8 +223,9 @@ static void put_mean(fg_page *page, double value, double se, const char *reason)
   fg_page_put(page, "<td>");
   fg_page_number(page, value, 3, reason);
   if (isfinite(value) && isfinite(se)) {
-    fg_page_put(page, " \xc2\xb1 ");
+    fg_page_put(page, "<small>\xc2\xb1 ");
     fg_page_number(page, se, 2, NULL);
+    fg_page_put(page, "</small>");
   }
   fg_page_put(page, "</td>");
 }
@@ -209,7 +245,6 @@ static void put_row(const fg_sheet *s, const json_t *member)
 {
   fg_page *page = s->page;
   const fg_sweep_view *view = s->view;
-  double se, trained = fg_sweep_trained_residual(member, &se);
   fg_page_put(page, "<tr>");
   for (size_t i = 0; i < json_array_size(view->grid); i++) {
     fg_page_put(page, i == 0 ? "<th scope=\"row\">" : "<td class=\"left\">");
@@ -220,13 +255,10 @@ static void put_row(const fg_sheet *s, const json_t *member)
   fg_page_put(page, "<td>");
   fg_page_number(page, fg_run_real(fg_sweep_estimate(view, member, 0), "floor"), 3, "not estimated");
   fg_page_put(page, "</td>");
-  put_mean(page, fg_run_real(member, "residual.mean_square"), fg_run_real(member, "residual.mean_square_se"),
-           "the model has no scalar residual, or compare.residual_points is 0");
-  put_mean(page, trained, se, "not trained here, or without a residual");
-  put_mean(page, fg_run_real(member, "score.loss"), fg_run_real(member, "score.loss_se"),
-           "not a score model trained here");
-  put_mean(page, fg_run_real(member, "sampler.log_z_is"), fg_run_real(member, "sampler.log_z_is_se"),
-           "not a sampler trained here");
+  for (int c = 0; c < COLUMNS; c++) {
+    double se, value = column_value(&columns[c], member, &se);
+    if (has_column(view, &columns[c])) put_mean(page, value, se, columns[c].reason);
+  }
   put_counts(page, member);
   fg_page_put(page, "</tr>\n");
 }
@@ -241,12 +273,11 @@ static void put_columns(const fg_sheet *s)
     fg_page_put(page, "</th>");
   }
   for (int pair = 0; pair < FG_SWEEP_PAIRS; pair++)
-    fg_page_print(page, "<th scope=\"col\">" FG_W2 "%s</th><th scope=\"col\">interval</th>",
-                  pair_names[pair]);
-  fg_page_put(page,
-              "<th scope=\"col\">floor of the first</th><th scope=\"col\">mean <i>R</i>\xc2\xb2, paths</th>"
-              "<th scope=\"col\">mean <i>R</i>\xc2\xb2, training</th><th scope=\"col\">denoising loss</th>"
-              "<th scope=\"col\">log <i>Z</i></th><th scope=\"col\">lost: ODE / SDE / training</th>");
+    fg_page_print(page, "<th scope=\"col\">" FG_W2 "<br/>%s</th>", pair_names[pair]);
+  fg_page_put(page, "<th scope=\"col\">floor of<br/>the first</th>");
+  for (int c = 0; c < COLUMNS; c++)
+    if (has_column(view, &columns[c])) fg_page_print(page, "<th scope=\"col\">%s</th>", columns[c].title);
+  fg_page_put(page, "<th scope=\"col\">lost: ODE /<br/>SDE / training</th>");
 }
 
 /* A link to the page of the comparison, where there is one. */
@@ -261,6 +292,10 @@ static void put_name(fg_page *page, const json_t *member)
   }
   fg_page_text(page, name);
   if (compared) fg_page_put(page, "</a>");
+  if (!fg_run_find(member, "train")) return;
+  fg_page_put(page, " (<a href=\"./");
+  fg_page_text(page, name);
+  fg_page_put(page, "/report.html\">training</a>)");
 }
 
 static void put_table(const fg_sheet *s)
@@ -271,8 +306,9 @@ static void put_table(const fg_sheet *s)
   put_columns(s);
   fg_page_put(page, "</tr></thead>\n<tbody>\n");
   for (size_t k = 0; k < json_array_size(view->members); k++) put_row(s, json_array_get(view->members, k));
-  fg_page_put(page, "</tbody></table></div>\n<p class=\"note\">Each comparison has a report of its own, "
-                    "NAME-compare/report.html in the folder of this page. Names: ");
+  fg_page_put(
+      page, "</tbody></table></div>\n<p class=\"note\">Intervals stand below the values. The comparisons and "
+            "trainings have reports of their own in the folder of this page: ");
   for (size_t k = 0; k < json_array_size(view->members); k++) {
     if (k) fg_page_put(page, ", ");
     put_name(page, json_array_get(view->members, k));
@@ -300,9 +336,8 @@ static void put_provenance(const fg_sheet *s)
   fg_page_number(page, fg_run_real(s->run->results, "wall_seconds"), 3, "not recorded");
   fg_page_put(page, "</td></tr>\n</tbody></table></div>\n</section>\n<footer>Written by flowgap ");
   fg_page_text(page, fg_version());
-  fg_page_put(page, ". A dash has its reason as a tooltip.</footer>\n</main>\n<script>\n");
-  fg_page_put(page, fg_style_script);
-  fg_page_put(page, "</script>\n</body>\n</html>\n");
+  fg_page_put(page, ". A dash has its reason as a tooltip.</footer>\n");
+  fg_report_close(page);
 }
 
 static fg_code put_page(const fg_sheet *s, fg_status *st)

@@ -1,4 +1,5 @@
 #include <math.h>
+#include <stdio.h>
 
 #include "analysis/report/plots.h"
 #include "analysis/report/sweep.h"
@@ -34,7 +35,7 @@ static void put_places(fg_page *script, const fg_sweep_view *view)
   fg_page_put(script, " noenhanced tc rgb " FG_INK "\nset grid ytics lt 1 lw 0.6 lc rgb " FG_RULE "\n");
 }
 
-/* Rows "place value low high" of one line, in the order of the axis, as the data block $name-line-k. */
+/* Rows "place value low high name" of one line, moved by `shift`, in the order of the axis, as the data block $name-line-k. */
 typedef double fg_sweep_take(const fg_sweep_view *view, const json_t *member, int which, double *low,
                              double *high);
 
@@ -67,9 +68,10 @@ static double take_residual(const fg_sweep_view *view, const json_t *member, int
 }
 
 static size_t put_block(fg_page *script, const fg_sweep_view *view, const char *name, fg_sweep_take *take,
-                        int which, size_t line)
+                        int which, size_t line, double shift)
 {
   size_t rows = 0;
+  const json_t *entry = json_array_get(view->grid, 0);
   fg_page_print(script, "$%s_%d_%zu << EOD\n", name, which, line);
   for (size_t place = 0; place < view->places; place++)
     for (size_t k = 0; k < json_array_size(view->members); k++) {
@@ -77,8 +79,10 @@ static size_t put_block(fg_page *script, const fg_sweep_view *view, const char *
       double low, high, value = take(view, member, which, &low, &high);
       if (fg_sweep_place(view, member) != place || fg_sweep_line(view, member) != line || !isfinite(value))
         continue;
-      fg_page_print(script, "%zu %.9g %.9g %.9g\n", place, value, isfinite(low) ? low : value,
+      fg_page_print(script, "%.4f %.9g %.9g %.9g ", (double)place + shift, value, isfinite(low) ? low : value,
                     isfinite(high) ? high : value);
+      put_word(script, fg_sweep_value(member, entry));
+      fg_page_put(script, "\n");
       rows++;
     }
   fg_page_put(script, "EOD\n");
@@ -92,21 +96,40 @@ static bool put_curves(fg_page *script, const fg_sweep_view *view, const char *n
   size_t lines = view->lines < FG_SWEEP_LINES ? view->lines : FG_SWEEP_LINES, drawn = 0;
   for (int which = 0; which < count; which++)
     for (size_t line = 0; line < lines; line++) {
-      if (!put_block(script, view, name, take, which, line)) continue;
       double shift = 0.045 * (which - 0.5 * (count - 1)) + 0.02 * ((double)line - 0.5 * ((double)lines - 1));
+      if (!put_block(script, view, name, take, which, line, shift)) continue;
       fg_page_print(plot,
-                    "%s$%s_%d_%zu using ($1+%.4f):2:3:4 with yerrorbars pt %d ps 0.6 lw 1.5 lc rgb %s, "
-                    "'' using ($1+%.4f):2 with lines lw 1.2 lc rgb %s",
-                    drawn++ ? ", " : "plot ", name, which, line, shift, shapes[line], color[which], shift,
-                    color[which]);
+                    "%s$%s_%d_%zu using 1:2:3:4 with yerrorbars pt %d ps 0.6 lw 1.5 lc rgb %s, "
+                    "'' using 1:2 with lines lw 1.2 lc rgb %s",
+                    drawn++ ? ", " : "plot ", name, which, line, shapes[line], color[which], color[which]);
     }
   return drawn > 0;
 }
 
+/* The curves that put_curves drew, for the read-out. */
+static void tell_curves(fg_figures *figures, const fg_sweep_view *view, const char *name,
+                        const char *const *labels, int count, const char *value)
+{
+  size_t lines = view->lines < FG_SWEEP_LINES ? view->lines : FG_SWEEP_LINES;
+  char block[64];
+  fg_figures_axes(figures, "", value, false);
+  fg_figures_fixed(figures);
+  for (int which = 0; which < count; which++)
+    for (size_t line = 0; line < lines; line++) {
+      snprintf(block, sizeof block, "%s_%d_%zu", name, which, line);
+      fg_figures_series(
+          figures,
+          &(fg_series){
+              .label = labels[which], .block = block, .x = 1, .y = 2, .low = 3, .high = 4, .name = 5});
+    }
+}
+
 static void plot_distances(fg_sweep_view *view, fg_page *script, fg_figures *figures)
 {
+  static const char *const pairs[FG_SWEEP_PAIRS] = {"ODE \xe2\x80\x93 SDE", "ODE \xe2\x80\x93 target",
+                                                    "SDE \xe2\x80\x93 target"};
   fg_page plot = {0};
-  bool floors = put_block(script, view, "floor", take_floor, 0, 0) > 0;
+  bool floors = put_block(script, view, "floor", take_floor, 0, 0, 0) > 0;
   view->distances = put_curves(script, view, "distance", take_distance, FG_SWEEP_PAIRS, colors, &plot);
   if (view->distances) {
     fg_figures_begin(figures, "sweep-distances", 460, 320);
@@ -115,6 +138,7 @@ static void plot_distances(fg_sweep_view *view, fg_page *script, fg_figures *fig
     fg_page_bytes(script, plot.text, plot.used);
     if (floors) fg_page_put(script, ", $floor_0_0 using 1:2 with lines lw 1.2 dt (5,4) lc rgb " FG_MUTED);
     fg_page_put(script, "\n");
+    tell_curves(figures, view, "distance", pairs, FG_SWEEP_PAIRS, FG_W2_PLAIN);
   }
   script->failed = script->failed || plot.failed;
   fg_page_clear(&plot);
@@ -123,6 +147,7 @@ static void plot_distances(fg_sweep_view *view, fg_page *script, fg_figures *fig
 static void plot_residual(fg_sweep_view *view, fg_page *script, fg_figures *figures)
 {
   static const char *const two[] = {FG_SDE, FG_MUTED};
+  static const char *const sources[] = {"paths", "training"};
   fg_page plot = {0};
   view->residual = put_curves(script, view, "residual", take_residual, 2, two, &plot);
   for (size_t k = 0; k < json_array_size(view->members); k++) {
@@ -137,6 +162,7 @@ static void plot_residual(fg_sweep_view *view, fg_page *script, fg_figures *figu
                 "\n");
     fg_page_bytes(script, plot.text, plot.used);
     fg_page_put(script, "\n");
+    tell_curves(figures, view, "residual", sources, 2, "mean of R\xc2\xb2");
   }
   script->failed = script->failed || plot.failed;
   fg_page_clear(&plot);
@@ -177,6 +203,13 @@ static void plot_trade(fg_sweep_view *view, fg_page *script, fg_figures *figures
         "%d ps 0.6 lw 1.5 lc rgb %s, '' using 1:2:7 with labels noenhanced offset 0.6,0.6 left tc rgb %s",
         line ? ", " : "plot ", line, FG_MUTED, shapes[line], FG_INK, FG_INK);
   fg_page_put(script, "\n");
+  fg_figures_axes(figures, FG_W2_PLAIN "(ODE, SDE)", FG_W2_PLAIN "(SDE, target)", false);
+  for (size_t line = 0; line < lines; line++) {
+    char block[32];
+    snprintf(block, sizeof block, "trade_%zu", line);
+    fg_figures_series(
+        figures, &(fg_series){.label = "", .block = block, .x = 1, .y = 2, .low = 5, .high = 6, .name = 7});
+  }
 }
 
 void fg_sweep_plots(fg_sweep_view *view, fg_page *script, fg_figures *figures)

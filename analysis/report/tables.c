@@ -298,7 +298,7 @@ void fg_report_provenance(const fg_report *r)
   fg_page_text(page, verb);
   fg_page_put(page, " config.yaml --out repeated</code></pre>\n"
                     "<div class=\"scroll\"><table class=\"keys\"><tbody>\n");
-  row_object(page, "model", fg_run_find(results, "model"));
+  if (!r->run->train) row_object(page, "model", fg_run_find(results, "model"));
   row_object(page, "process", fg_run_find(results, "process"));
   row_object(page, "prior", fg_run_find(results, "prior"));
   row_object(page, "target", fg_run_find(results, "target"));
@@ -315,6 +315,7 @@ void fg_report_provenance(const fg_report *r)
             "figures with any number of threads. The numbers behind this page are in results.json and ");
   fg_page_put(page, strcmp(verb, "density") == 0 ? "densities.h5"
                     : r->run->residual           ? "maps.h5"
+                    : r->run->train              ? "metrics.jsonl"
                                                  : "samples.h5");
   fg_page_put(page, " beside it.</p>\n</section>\n");
 }

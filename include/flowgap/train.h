@@ -200,6 +200,16 @@ typedef struct fg_train_figures {
   double ess;                       /* (sum w)^2 / (n sum w^2) */
 } fg_train_figures;
 
+/* How the log-weights of the paths spread, discrete form: equal bins from `low`, below which one path in 200 lies, to
+ * `most`, the largest; paths that are lost are left out. */
+enum { FG_WEIGHT_BINS = 40 };
+typedef struct fg_train_weights {
+  size_t paths, below; /* of them below `low` */
+  double least, low, most;
+  uint64_t count[FG_WEIGHT_BINS];
+  double largest_share; /* of the sum of all weights that the largest has */
+} fg_train_weights;
+
 /* A mean over points with its standard error; points that are not finite are left out and counted. */
 typedef struct fg_train_mean {
   size_t points; /* 0: not evaluated */
@@ -214,6 +224,7 @@ typedef struct fg_train_evaluation {
   /* the rest, but for `seconds`, is 0 for DSM */
   size_t n, grid_steps;
   fg_train_figures form[FG_TRAIN_FORMS];
+  fg_train_weights weights;
   uint64_t lost;
   size_t lost_first;        /* its number, with lost > 0 */
   double log_z;             /* of the target, NaN if not known */

@@ -32,6 +32,8 @@ void fg_session_close(fg_session *session);
 
 /* train.c. Progress on the terminal, and W2 by the settings compare.* of the session. */
 fg_train_options fg_session_training(fg_session *session, bool resume);
+/* report.html of a training; a failure is a message on standard error. */
+void fg_session_training_page(const char *run);
 
 /* The run directory: --out, or runs/ and the name of the first argument (a-seed-1 for the run seed-1 in the run a). */
 enum { FG_PATH_ROOM = 4096 };

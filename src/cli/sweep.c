@@ -241,6 +241,7 @@ static fg_code train(const fg_job *job, const char *folder, fg_settings *setting
     fg_train_options options = fg_session_training(job->session, exists(folder, "checkpoint.h5"));
     FG_TRY(fg_train_run(job->session->engine, settings, folder, &options, st));
     job->session->terminal.note[0] = '\0';
+    fg_session_training_page(folder);
   }
   snprintf(assignment, sizeof assignment, "model.file=%s/checkpoint.h5", folder);
   FG_TRY(fg_settings_assign(settings, "model.kind=network", st));

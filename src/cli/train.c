@@ -127,6 +127,28 @@ static void put_training(const fg_args *args, const json_t *root, const char *ru
     put_score(root);
   else
     put_run(root);
+  printf("report: %s/report.html\n", run);
+}
+
+/* Hours of training are not lost for want of gnuplot: a page that cannot be written is a message, no failure. */
+void fg_session_training_page(const char *run)
+{
+  fg_status st = {0};
+  if (fg_report_write(run, &st) != FG_OK)
+    fprintf(stderr, "flowgap: %s has no report.html: %s\n", run, st.message);
+}
+
+static void write_pages(const char *run, long long seeds)
+{
+  char folder[FG_PATH_ROOM + 40], path[FG_PATH_ROOM + 60];
+  struct stat about;
+  for (long long i = 1; i <= seeds; i++) {
+    snprintf(folder, sizeof folder, "%s/seed-%lld", run, i);
+    snprintf(path, sizeof path, "%s/metrics.jsonl", folder);
+    if (stat(path, &about) == 0)
+      fg_session_training_page(folder); /* one that failed at once has nothing to show */
+  }
+  fg_session_training_page(run);
 }
 
 /* `flowgap train RUN --resume` goes on in RUN. */
@@ -156,6 +178,7 @@ fg_code fg_run_train(const fg_args *args, fg_status *st)
   rc = seeds ? fg_train_seeds(session.engine, session.settings, run, (size_t)seeds, &options, st)
              : fg_train_run(session.engine, session.settings, run, &options, st);
   fg_terminal_close(&session.terminal);
+  if (rc == FG_OK) write_pages(run, seeds);
   if (rc == FG_OK) rc = fg_results_show(args, run, put_training, st);
 done:
   fg_session_close(&session);

@@ -34,6 +34,41 @@ static fg_train_figures figures_of(size_t n, const double *rnd)
   return f;
 }
 
+static int ascending(const void *a, const void *b)
+{
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+/* rnd [n] of the paths that are kept; log w = -rnd. */
+static fg_code weights_of(size_t n, const double *rnd, fg_train_weights *w, fg_status *st)
+{
+  double *sorted = malloc((n + 1) * sizeof *sorted), sum = 0;
+  if (!sorted) return FG_FAIL(st, FG_MEMORY, "no memory for the weights of %zu paths", n);
+  size_t kept = 0;
+  for (size_t i = 0; i < n; i++)
+    if (isfinite(rnd[i])) sorted[kept++] = -rnd[i];
+  *w = (fg_train_weights){.paths = kept};
+  if (kept) {
+    qsort(sorted, kept, sizeof *sorted, ascending);
+    w->least = sorted[0];
+    w->low = sorted[kept / 200];
+    w->most = sorted[kept - 1];
+  }
+  double scale = w->most > w->low ? FG_WEIGHT_BINS / (w->most - w->low) : 0;
+  for (size_t i = 0; i < kept; i++) {
+    sum += exp(sorted[i] - w->most);
+    size_t bin = (size_t)fmax((sorted[i] - w->low) * scale, 0);
+    if (sorted[i] < w->low)
+      w->below++;
+    else
+      w->count[bin < FG_WEIGHT_BINS ? bin : FG_WEIGHT_BINS - 1]++;
+  }
+  w->largest_share = kept ? 1 / sum : 0;
+  free(sorted);
+  return FG_OK;
+}
+
 /* Points of the lost paths leave the array; weight [points] follows them. */
 static size_t compact(size_t n, size_t d, const int32_t *lost, double *x, double *rnd)
 {
@@ -147,6 +182,7 @@ static fg_code judge(fg_trainer *t, fg_train_evaluation *e, fg_status *st)
   e->log_z = (double)NAN;
   if (abilities & FG_TARGET_LOG_Z) FG_TRY(fg_target_log_z(t->target, &e->log_z, st));
   double *rnd = room->value[FG_TRAIN_DISCRETE];
+  FG_TRY(weights_of(room->n, rnd, &e->weights, st));
   e->points = compact(room->n, t->d, room->step, room->start, rnd);
   e->x = room->start;
   FG_TRY(judge_moments(t, rnd, e, st));

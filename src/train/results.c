@@ -94,12 +94,27 @@ static json_t *residual_of(const fg_train_evaluation *e)
   return json_null();
 }
 
+static json_t *weights_of(const fg_train_weights *w)
+{
+  json_t *one = json_object(), *counts = json_array();
+  for (size_t i = 0; i < FG_WEIGHT_BINS; i++) json_array_append_new(counts, count_of(w->count[i]));
+  json_object_set_new(one, "paths", count_of(w->paths));
+  json_object_set_new(one, "least", number(w->least));
+  json_object_set_new(one, "low", number(w->low));
+  json_object_set_new(one, "most", number(w->most));
+  json_object_set_new(one, "below", count_of(w->below));
+  json_object_set_new(one, "counts", counts);
+  json_object_set_new(one, "largest_share", number(w->largest_share));
+  return one;
+}
+
 static json_t *sampler_of(const fg_train_evaluation *e, size_t d)
 {
   json_t *s = json_object(), *continuous = json_object();
   put_figures(s, &e->form[FG_TRAIN_DISCRETE]);
   put_figures(continuous, &e->form[FG_TRAIN_CONTINUOUS]);
   json_object_set_new(s, "continuous", continuous);
+  json_object_set_new(s, "weights", weights_of(&e->weights));
   json_object_set_new(s, "log_z", number(e->log_z));
   json_object_set_new(s, "paths", count_of(e->n));
   json_object_set_new(s, "time_steps", count_of(e->grid_steps));

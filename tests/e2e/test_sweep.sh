@@ -98,7 +98,11 @@ good sweep tiny.yaml "${grid[@]}" --out parts --set train.checkpoint_every=5 --s
 lines() { sed 's/"seconds":[^,}]*//g' "$1"; }
 same 'metrics of the resumed sweep' "$(lines parts/weight-0.5/metrics.jsonl | md5sum)" "$(lines whole/weight-0.5/metrics.jsonl | md5sum)"
 in_file parts/report.html 'No run of this sweep was compared'
-same 'links of a sweep without comparisons' "$(grep -c '<a href' parts/report.html)" 0
+same 'links of a sweep without comparisons' "$(grep -c -- '-compare/report.html' parts/report.html)" 0
+# the trainings have pages, and the sweep leads to them
+grep -o 'href="[^"]*"' parts/report.html | sed 's/href="//; s/"//' >links.txt
+[ -s links.txt ] || { bad=$((bad + 1)); echo 'FAILED: a sweep of trainings has no links'; }
+while read -r link; do in_file "parts/$link" 'The training'; done <links.txt
 
 # ---- models that are there already; two keys
 good sweep perturbed:gmm9 --set-grid model.epsilon=0,0.5 --set-grid flow.sde.lambda=1,0.5 --out given --set 'flow.sde.grid=[]' --set flow.sde.steps=20 \

@@ -86,8 +86,17 @@ good train tiny.yaml --out run --quiet
 good sample run --flow sde --count 20 --out x.csv
 good compare run --out compared
 [ -s compared/report.html ] || fail 'compare of a trained sampler wrote no report'
-expect 2 'run `flowgap compare run` first' report run
-[ -e run/report.html ] && fail 'report wrote a page of a training'
+# a page of its own, which report writes again, and its place in that of the comparison
+grep -q 'figure-weights' run/report.html || fail 'the page of a training shows no weights'
+cp run/report.html first.html
+good report run
+cmp -s first.html run/report.html || fail 'the same training gives another page'
+grep -q 'How the model was trained' compared/report.html || fail 'the comparison does not show the training'
+holds compared/results.json '"lines_per_point": 1'
+# every path of the last evaluation is in a bin, or below them
+counted=$(tr -d ' \n' <run/results.json | grep -o '"below":[0-9]*\|"counts":\[[0-9,]*' | grep -o '[0-9]*' |
+  awk '{s += $1} END {print s}')
+[ "$counted" = 300 ] || fail "the histogram of the weights holds $counted of 300 paths"
 expect 2 'replaced: choose another folder' compare run --out run
 good export run --out weights.safetensors
 holds weights.safetensors base_model.input_embed.weight
@@ -127,7 +136,8 @@ cases=$((cases + 1))
 holds err.txt 'stopped after step 10 of 30'
 holds err.txt '--resume goes on'
 [ -e again/results.json ] && fail 'a stopped run has results'
-expect 2 'run `flowgap compare again` first' report again
+good report again
+grep -q 'has not come to its end' again/report.html || fail 'the page of a stopped training does not say so'
 expect 2 'did not finish: go on with --resume' train tiny.yaml --out again
 expect 2 'train.rate is not what it is in again/config.yaml' train tiny.yaml --out again --resume --set train.rate=0.1
 expect 2 'seed is not what it is' train tiny.yaml --out again --resume --seed 9
@@ -148,7 +158,8 @@ holds seeds/results.json '"summary"'
 [ -s seeds/seed-2/results.json ] || fail 'there is no seeds/seed-2/results.json'
 [ "$(weights seeds/seed-1)" = "$whole" ] || fail 'seed 1 of two is not seed 1'
 holds seeds/seed-2/config.yaml 'seed: 2'
-expect 2 'run `flowgap compare seeds/seed-1` first' report seeds
+grep -q 'href="./seed-2/report.html"' seeds/report.html || fail 'the page of two seeds has no link to the second'
+[ -s seeds/seed-2/report.html ] || fail 'the second seed has no page'
 expect 2 'RUN/seed-1 of several' compare seeds --out x
 good train tiny.yaml --out seeds --seeds 3 --resume
 holds out.txt '3 trainings, 0 failed'

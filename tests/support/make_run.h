@@ -140,7 +140,7 @@ static inline json_t *make_ode(const make_run *run)
 {
   json_t *profile = json_array(), *named = json_array();
   for (int k = 0; k < 24; k++) {
-    double t = 10 * pow(1e-4, (k + 0.5) / 24), steps = 2 + 5 * exp(-pow(log(t / 0.3) / 2, 2));
+    double t = 1e-3 * pow(1e4, (k + 0.5) / 24), steps = 2 + 5 * exp(-pow(log(t / 0.3) / 2, 2));
     json_array_append_new(profile, json_pack("{s:f, s:f, s:f, s:f}", "t", t, "steps", steps, "rhs",
                                              1.4 * steps + 0.5, "order", 2 + 6 / (1 + exp(-log(t / 0.05)))));
   }

@@ -148,6 +148,26 @@ static void view_holds_the_bulk(void **state)
   assert_true(view.width > 1.9 && view.width < 6.6);
   assert_true(view.low[1] < 4.1 && view.low[1] + view.width > 5.9);
   assert_true(fg_nice_step(10, 5) == 2 && fg_nice_step(11, 5) == 5 && fg_nice_step(0.04, 5) == 0.01);
+  /* a law that has run away: the two others set the view, and it is counted as outside */
+  double near[2 * N], far[2 * N];
+  for (int i = 0; i < N; i++) {
+    near[2 * i] = 1.5 * x[2 * i] + 0.3;
+    near[2 * i + 1] = 5 + 0.5 * x[2 * i];
+    far[2 * i] = 1e4 + x[2 * i];
+    far[2 * i + 1] = x[2 * i + 1];
+  }
+  fg_cloud three[3] = {{x, N, 2}, {near, N, 2}, {far, N, 2}};
+  fg_map map;
+  assert_int_equal(fg_view_fit(three, 3, &view, &st), FG_OK);
+  assert_true(view.width < 20 && view.low[0] < -1 && view.low[0] + view.width > 1.7);
+  assert_int_equal(fg_map_fill(&view, three[2], &map, &st), FG_OK);
+  assert_int_equal(map.outside, N);
+  fg_map_clear(&map);
+  /* of two that differ, both are shown */
+  fg_cloud two[2] = {three[1], {far, N, 2}};
+  for (int i = 0; i < N; i++) far[2 * i] = 4 + x[2 * i];
+  assert_int_equal(fg_view_fit(two, 2, &view, &st), FG_OK);
+  assert_true(view.low[0] < -1 && view.low[0] + view.width > 4.9);
   for (int i = 0; i < 2 * N; i++) x[i] = NAN;
   assert_int_equal(fg_view_fit(&cloud, 1, &view, &st), FG_NUMERICS);
 }
@@ -225,7 +245,7 @@ static void full_page(void **state)
   (void)state;
   static const char *const parts[] = {"map-ode",     "map-sde",  "map-target", "map-gap",  "frame-0-ode",
                                       "frame-8-gap", "gap-time", "estimates",  "residual", "relative",
-                                      "plane",       "paths",    "work",       "order"};
+                                      "plane",       "paths",    "work",       "step",     "order"};
   char folder[256], what[64];
   snprintf(folder, sizeof folder, "%s/full", scratch_folder);
   char *text = write_report("full", folder);
@@ -247,7 +267,7 @@ static void full_page(void **state)
     page_has(text, what);
   }
   assert_int_equal(count_of(text, "<svg "), count_of(text, "</svg>"));
-  assert_int_equal(count_of(text, "<svg "), 14 - 2 + 9 * 3);
+  assert_int_equal(count_of(text, "<svg "), 15 - 2 + 9 * 3);
   assert_int_equal(count_of(text, "<image "), 4 + 9 * 3);
   assert_int_equal(count_of(text, "<tr class=\"boxed") + count_of(text, "<tr class=\"firstboxed"), 9);
   /* nothing from outside; namespaces are names, not addresses */
