@@ -14,6 +14,12 @@
 #define TILE_FN static __attribute__((unused))
 #define TILE_EACH(i, n) for (int i = 0; i < (n); i++)
 #define TILE_SYNC() ((void)0)
+#define TILE_LANES FG_LANES /* rows that one thread takes together, the first of them, and those of a tile */
+#define TILE_FIRST 0
+#define TILE_ROWS FG_LANES
+/* numbers [count] that all threads of a tile are about to read; the flag of any thread */
+#define TILE_SHARE(count, from) (from)
+#define TILE_ANY(flag) (flag)
 
 #if defined(FG_ISA_avx512)
 #define FG_VECTOR_BYTES 64
