@@ -96,7 +96,7 @@ static size_t fg_widest_axis(const double *x, size_t d, const uint32_t *order, s
 
 /* Halve until no more than `size` points are left; the left part is a multiple of `size`, so that groups of
  * consecutive points never cross a cut. */
-static void fg_kd_order(const double *x, size_t d, uint32_t *order, size_t n, size_t size)
+void fg_kd_order(const double *x, size_t d, uint32_t *order, size_t n, size_t size)
 {
   while (n > size) {
     size_t left = (n / 2 + size - 1) / size * size;
