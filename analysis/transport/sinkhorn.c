@@ -94,6 +94,7 @@ fg_code fg_w2_sinkhorn(fg_engine *engine, fg_threads *threads, const fg_sinkhorn
   fg_entropic problem;
   fg_code rc = FG_OK;
   memset(result, 0, sizeof *result);
+  result->squared = result->value = NAN;
   FG_TRY(fg_sinkhorn_check(engine, settings, st));
   FG_TRY(fg_pair_create(n, m, d, x, wx, y, wy, &pair, st));
   result->n = pair.n;

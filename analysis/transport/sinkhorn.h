@@ -5,12 +5,7 @@
 #include "analysis/transport/transport.h"
 #include "engine.h"
 
-/* The epsilon that NaN stands for: epsilon_share of the mean cost between the two samples, with Euclidean cost over at most
- * 4096 evenly spaced rows of each; 1 where all points coincide. */
-FG_CHECKED fg_code fg_sinkhorn_epsilon(const fg_sinkhorn_settings *settings, size_t n, size_t m, size_t d,
-                                       const double *x, const double *wx, const double *y, const double *wy,
-                                       double *epsilon, fg_status *st);
-/* The same of a scaled pair, in its units. */
+/* fg_sinkhorn_epsilon of a scaled pair, in its units. */
 double fg_pair_epsilon(const fg_pair *pair, fg_cost cost, double share);
 
 /* One sample: rows in kd-tree order, and where the engine holds them. */

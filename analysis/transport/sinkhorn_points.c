@@ -75,14 +75,15 @@ double fg_pair_epsilon(const fg_pair *pair, fg_cost cost, double share)
   return mean > 0 ? share * mean : 1;
 }
 
-fg_code fg_sinkhorn_epsilon(const fg_sinkhorn_settings *settings, size_t n, size_t m, size_t d,
-                            const double *x, const double *wx, const double *y, const double *wy,
-                            double *epsilon, fg_status *st)
+fg_code fg_sinkhorn_epsilon(fg_cost cost, size_t n, size_t m, size_t d, const double *x, const double *wx,
+                            const double *y, const double *wy, double *epsilon, fg_status *st)
 {
+  fg_sinkhorn_settings settings;
   fg_pair pair;
+  fg_sinkhorn_defaults(cost, &settings);
   FG_TRY(fg_pair_create(n, m, d, x, wx, y, wy, &pair, st));
-  *epsilon = ldexp(fg_pair_epsilon(&pair, settings->cost, settings->epsilon_share),
-                   settings->cost == FG_COST_SQUARED ? 2 * pair.exponent : pair.exponent);
+  *epsilon = ldexp(fg_pair_epsilon(&pair, cost, settings.epsilon_share),
+                   cost == FG_COST_SQUARED ? 2 * pair.exponent : pair.exponent);
   fg_pair_clear(&pair);
   return FG_OK;
 }

@@ -162,9 +162,10 @@ static fg_code fg_walk_run(fg_entropic *problem, fg_cloud *x, fg_cloud *y, const
   fg_walk w = {.problem = problem, .x = x, .y = y};
   const int asks = x && !problem->settings->debiased;
   fg_code rc = FG_OK;
+  *value = (fg_entropic_value){0, asks ? 0 : NAN, 0, 0};
+  if (problem->largest == 0) return FG_OK; /* one point */
   memset(y->potential, 0, y->n * sizeof *y->potential);
   if (x) memset(x->potential, 0, x->n * sizeof *x->potential);
-  value->cost = NAN;
   FG_GO(fg_mixer_create(y->n, y->share, &w.mixer, st), done);
   FG_GO(fg_walk_anneal(&w, problem->largest, problem->epsilon, problem->settings->annealing, st), done);
   FG_GO(fg_walk_settle(&w, name, asks ? &value->cost : NULL, st), done);

@@ -222,16 +222,16 @@ static void softmin_columns(const fg_softmin_request *r, size_t from, size_t to,
 
 static size_t softmin_scratch(const fg_softmin_request *r)
 {
-  return (fg_whole_lanes(fg_softmin_box(r)) + FG_LANES * fg_softmin_width(r->d)) * sizeof(fg_real);
+  return (fg_whole_lanes(fg_softmin_box(r)) + TILE_ROWS * fg_softmin_width(r->d)) * sizeof(fg_real);
 }
 
-/* Groups of FG_LANES rows. */
+/* Groups of TILE_ROWS rows. */
 static void softmin(const fg_softmin_request *r, size_t first, int count, const void *columns,
                     const void *boxes, void *scratch)
 {
   fg_real *box = scratch, *x = box + fg_whole_lanes(fg_softmin_box(r));
-  for (int at = 0; at < count; at += FG_LANES) {
-    const int rows = count - at < FG_LANES ? count - at : FG_LANES;
+  for (int at = 0; at < count; at += TILE_ROWS) {
+    const int rows = count - at < TILE_ROWS ? count - at : TILE_ROWS;
     fg_softmin_row_box(r, first + (size_t)at, rows, box);
     fg_softmin_rows(r, first + (size_t)at, rows, columns, boxes, box, x);
   }
