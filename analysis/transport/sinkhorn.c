@@ -42,9 +42,10 @@ static fg_code fg_sinkhorn_finish(const fg_sinkhorn_settings *s, int exponent, f
                                   fg_status *st)
 {
   const int cost_exponent = s->cost == FG_COST_SQUARED ? 2 * exponent : exponent;
-  double *in_costs[] = {&result->epsilon, &result->between, &result->within_x, &result->within_y};
-  for (size_t k = 0; k < sizeof in_costs / sizeof *in_costs; k++)
-    *in_costs[k] = ldexp(*in_costs[k], cost_exponent);
+  result->epsilon = ldexp(result->epsilon, cost_exponent);
+  result->between = ldexp(result->between, cost_exponent);
+  result->within_x = ldexp(result->within_x, cost_exponent);
+  result->within_y = ldexp(result->within_y, cost_exponent);
   if (s->cost == FG_COST_SQUARED) {
     result->value = ldexp(sqrt(result->squared), exponent);
     result->squared = ldexp(result->squared, cost_exponent);

@@ -49,7 +49,7 @@ FG_CHECKED fg_code fg_entropic_within(fg_entropic *problem, fg_cloud *cloud, con
 
 /* ---- Anderson's acceleration of a fixed point v = F(v) ------------------------------------------- */
 
-enum { FG_MIXER_DEPTH = 8 };
+enum { FG_MIXER_DEPTH = 24 };
 
 /* Differences of the last FG_MIXER_DEPTH residuals F(v) - v and images F(v), least squares weighted by `weight`. */
 typedef struct fg_mixer {

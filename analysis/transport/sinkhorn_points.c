@@ -117,18 +117,23 @@ static fg_code fg_cloud_order(size_t n, size_t d, const double *x, const double 
 static fg_code fg_cloud_upload(fg_engine *e, size_t d, fg_cloud *cloud, fg_status *st)
 {
   const size_t bytes = cloud->n * sizeof(double);
-  fg_buf *column[] = {&cloud->log_share, &cloud->from, &cloud->to, &cloud->mean};
   FG_TRY(e->ops->alloc(e, d * bytes, &cloud->rows, st));
   FG_TRY(e->ops->upload(e, cloud->rows, 0, cloud->x, d * bytes, st));
-  for (size_t k = 0; k < sizeof column / sizeof *column; k++) FG_TRY(e->ops->alloc(e, bytes, column[k], st));
+  FG_TRY(e->ops->alloc(e, bytes, &cloud->log_share, st));
+  FG_TRY(e->ops->alloc(e, bytes, &cloud->from, st));
+  FG_TRY(e->ops->alloc(e, bytes, &cloud->to, st));
+  FG_TRY(e->ops->alloc(e, bytes, &cloud->mean, st));
   for (size_t i = 0; i < cloud->n; i++) cloud->image[i] = log(cloud->share[i]);
   return e->ops->upload(e, cloud->log_share, 0, cloud->image, bytes, st);
 }
 
 static void fg_cloud_clear(fg_engine *e, fg_cloud *cloud)
 {
-  fg_buf *held[] = {&cloud->rows, &cloud->log_share, &cloud->from, &cloud->to, &cloud->mean};
-  for (size_t k = 0; k < sizeof held / sizeof *held; k++) e->ops->free(e, held[k]);
+  e->ops->free(e, &cloud->rows);
+  e->ops->free(e, &cloud->log_share);
+  e->ops->free(e, &cloud->from);
+  e->ops->free(e, &cloud->to);
+  e->ops->free(e, &cloud->mean);
   free(cloud->x);
   free(cloud->share);
   free(cloud->potential);

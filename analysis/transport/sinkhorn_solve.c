@@ -9,10 +9,10 @@
 #include "analysis/transport/sinkhorn.h"
 
 enum {
-  FG_ROUNDS = 20, /* at most, at an epsilon on the way */
+  FG_ROUNDS = 50, /* at most, at an epsilon on the way */
   FG_PATIENCE = 8 /* turns in single precision without an error below the best by a tenth */
 };
-#define FG_ROUGH 0.05    /* error that is good enough on the way */
+#define FG_ROUGH 0.01    /* error that is good enough on the way */
 #define FG_MIX_BELOW 0.5 /* errors above are too far from a linear problem for acceleration */
 
 typedef struct fg_walk {
