@@ -94,8 +94,6 @@ static size_t fg_widest_axis(const double *x, size_t d, const uint32_t *order, s
   return axis;
 }
 
-/* Halve until no more than `size` points are left; the left part is a multiple of `size`, so that groups of
- * consecutive points never cross a cut. */
 void fg_kd_order(const double *x, size_t d, uint32_t *order, size_t n, size_t size)
 {
   while (n > size) {

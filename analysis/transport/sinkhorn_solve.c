@@ -13,6 +13,7 @@ enum {
   FG_PATIENCE = 8 /* turns in single precision without an error below the best by a tenth */
 };
 #define FG_ROUGH 0.01    /* error that is good enough on the way */
+#define FG_WORSE 1.2     /* a step that makes the error so much larger starts the acceleration anew */
 #define FG_MIX_BELOW 0.5 /* errors above are too far from a linear problem for acceleration */
 
 typedef struct fg_walk {
@@ -107,7 +108,7 @@ static fg_code fg_walk_anneal(fg_walk *w, double largest, double target, double 
     fg_mixer_restart(&w->mixer);
     for (int round = 0; round < FG_ROUNDS; round++) {
       FG_TRY(fg_walk_turn(w, NULL, st));
-      fg_walk_advance(w, w->error < FG_MIX_BELOW && w->error < 2 * before);
+      fg_walk_advance(w, w->error < FG_MIX_BELOW && w->error < FG_WORSE * before);
       if (w->error < FG_ROUGH) break;
       before = w->error;
     }
@@ -135,7 +136,7 @@ static fg_code fg_walk_settle(fg_walk *w, const char *name, double *cost, fg_sta
       w->precision = FG_DOUBLE;
       fg_walk_advance(w, 0);
     } else {
-      fg_walk_advance(w, w->error < FG_MIX_BELOW && w->error < 2 * before);
+      fg_walk_advance(w, w->error < FG_MIX_BELOW && w->error < FG_WORSE * before);
     }
     before = w->error;
   }

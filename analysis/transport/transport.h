@@ -48,13 +48,13 @@ typedef struct fg_cells {
 } fg_cells;
 FG_CHECKED fg_code fg_cells_create(size_t n, size_t d, const double *x, const int64_t *mass, fg_cells *cells,
                                    fg_status *st);
+/* Order x [n, d] by halving until no more than `size` points are left; the left part is a multiple of `size`, so that
+ * groups of consecutive points never cross a cut. order [n]: the rows that count. */
+void fg_kd_order(const double *x, size_t d, uint32_t *order, size_t n, size_t size);
 /* Groups of `size` neighbours in kd-tree order: centre of mass, sum of masses. */
 FG_CHECKED fg_code fg_cells_coarsen(const fg_cells *fine, size_t d, size_t size, fg_cells *coarse,
                                     fg_status *st);
 void fg_cells_clear(fg_cells *cells);
-/* Sort the rows order [n] of x [., d] as a kd-tree with leaves of `size` has them: neighbours in space become
- * neighbours. */
-void fg_kd_order(const double *x, size_t d, uint32_t *order, size_t n, size_t size);
 
 /* Optimal plan for the cost min(|x - y|^2, cap), rounded to whole multiples of 1 / scale.
  *   plan [n + m]  the shipments that are not 0, at most n + m - 1
