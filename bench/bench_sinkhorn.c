@@ -4,7 +4,7 @@
  *     bench_sinkhorn [PYTHON]        from the project's root; default /usr/bin/python3; without POT only our own times
  *     bench_sinkhorn large           50,000 rows of each side, debiased, tolerance 1e-6, all threads; no peer
  *
- * Two clouds; plain <c, P>; marginal error 1e-9 (summed here, in Euclidean norm there). Costs must agree to 1e-7. Both
+ * Two clouds; plain <c, P>; marginal error 1e-9 (summed here, in Euclidean norm there). Costs must agree to 1e-6 (the error of a marginal times the costs). Both
  * sides are serial; processor time, of ours the median. */
 #include <math.h>
 #include <stdio.h>
@@ -95,7 +95,7 @@ static int compare(const problem *problems, size_t count, const char *python, co
       lines++;
       printf("%s  flowgap %8.4f s  POT %8.4f s  ratio %6.1f  costs differ by %.1e\n", name,
              problems[k].timing.processor, seconds, seconds / problems[k].timing.processor, off);
-      ok = ok && off < 1e-7;
+      ok = ok && off < 1e-6;
     }
   }
   if (peer) pclose(peer);
