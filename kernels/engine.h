@@ -301,14 +301,14 @@ typedef struct fg_optimise_request {
   double norm;     /* out: l2 norm of the gradient before scaling */
 } fg_optimise_request;
 
-/* ---- sums over pairs of two samples --------------------------------------------------------- */
+/* ---- softmin: log-sums over pairs of two samples ---------------------------------------------- */
+
+enum { FG_SOFTMIN_BLOCK = 64 };
 
 /* out_i = -epsilon log sum_j exp(log_b_j + (g_j - c(x_i, y_j)) / epsilon) for rows x_i, without a matrix. Pairs in
  * `precision`, sums of 64 pairs too, sums of those in double. Blocks of 64 columns that together add less than 2^-40 of a
  * row's sum are left out: order both sides so that neighbours are near each other, and little is left of the work where
  * epsilon is small. */
-enum { FG_SOFTMIN_BLOCK = 64 };
-
 typedef struct fg_softmin_request {
   fg_precision precision;
   size_t n, m, d;
@@ -369,7 +369,6 @@ typedef struct fg_engine_ops {
   fg_code (*points)(fg_engine *e, fg_threads *threads, const fg_field *field, fg_points_request *request,
                     fg_status *st);
   fg_code (*pair_sums)(fg_engine *e, fg_threads *threads, const fg_pair_sums_request *request, fg_status *st);
-  /* Pairs of two samples. */
   fg_code (*softmin)(fg_engine *e, fg_threads *threads, const fg_softmin_request *request, fg_status *st);
 } fg_engine_ops;
 

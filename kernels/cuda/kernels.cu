@@ -139,9 +139,7 @@ static void pairs(const fg_pair_sums_request *r, size_t tile, unsigned blocks, d
             scratch, each);
 }
 
-const fg_cuda_table FG_TABLE = {rows_bytes,  rows, evaluate_scratch, evaluate, simulate_scratch, simulate,
-                                ode_scratch, ode,  pairs_scratch,    pairs,    FG_PAIR_ROWS};
-/* ---- sums over pairs ------------------------------------------------------------------------------ */
+/* ---- softmin ------------------------------------------------------------------------------ */
 
 /* A block of columns a thread, then a tile of rows a thread. */
 static __global__ void __launch_bounds__(FG_CUDA_MOST)
@@ -195,16 +193,11 @@ static void softmin(const fg_softmin_request *r, const void *columns, const void
             (const fg_real *)row_boxes, first, (fg_real *)scratch);
 }
 
-const fg_cuda_table FG_TABLE = {rows_bytes,
-                                rows,
-                                evaluate_scratch,
-                                evaluate,
-                                simulate_scratch,
-                                simulate,
-                                ode_scratch,
-                                ode,
-                                softmin_columns_bytes,
-                                softmin_boxes_bytes,
-                                softmin_scratch,
-                                softmin_prepare,
-                                softmin};
+const fg_cuda_table FG_TABLE = {rows_bytes,          rows,
+                                evaluate_scratch,    evaluate,
+                                simulate_scratch,    simulate,
+                                ode_scratch,         ode,
+                                pairs_scratch,       pairs,
+                                FG_PAIR_ROWS,        softmin_columns_bytes,
+                                softmin_boxes_bytes, softmin_scratch,
+                                softmin_prepare,     softmin};
