@@ -321,6 +321,9 @@ fg_code fg_estimate_w2(fg_engine *engine, const fg_estimate_settings *settings, 
   if (chosen.estimator == FG_W2_GRID && isnan(chosen.grid.half_width))
     FG_TRY(fg_grid_width(0.999, 2, (const double *const[]){x, y}, (const size_t[]){n, m}, d,
                          &chosen.grid.half_width, st));
+  if ((chosen.estimator == FG_W2_SINKHORN || chosen.estimator == FG_ENTROPIC) && isnan(chosen.epsilon))
+    FG_TRY(fg_sinkhorn_epsilon(chosen.estimator == FG_ENTROPIC ? FG_COST_EUCLIDEAN : FG_COST_SQUARED, n, m, d,
+                               x, wx, y, wy, &chosen.epsilon, st));
   settings = &chosen;
   fg_estimation e = {.settings = settings, .progress = progress};
   fg_code rc = FG_OK;

@@ -8,6 +8,8 @@
 #ifndef FG_ENGINE_TABLE_H
 #define FG_ENGINE_TABLE_H
 
+#include <float.h>
+
 #include "flowgap/engine.h"
 #include "flowgap/model.h"
 #include "formula/coeff.h"
@@ -299,6 +301,28 @@ typedef struct fg_optimise_request {
   double norm;     /* out: l2 norm of the gradient before scaling */
 } fg_optimise_request;
 
+/* ---- softmin: log-sums over pairs of two samples ---------------------------------------------- */
+
+enum { FG_SOFTMIN_BLOCK = 64 };
+
+/* out_i = -epsilon log sum_j exp(log_b_j + (g_j - c(x_i, y_j)) / epsilon) for rows x_i, without a matrix. Pairs in
+ * `precision`, sums of 64 pairs too, sums of those in double. Blocks of 64 columns that together add less than 2^-40 of a
+ * row's sum are left out: order both sides so that neighbours are near each other, and little is left of the work where
+ * epsilon is small. */
+typedef struct fg_softmin_request {
+  fg_precision precision;
+  size_t n, m, d;
+  int euclidean; /* c = |x - y|; else |x - y|^2 */
+  double epsilon;
+  fg_buf x;        /* [n, d] */
+  fg_buf y;        /* [m, d] */
+  fg_buf log_b, g; /* [m] */
+  fg_buf guess;    /* [n], within a few epsilon of what comes out (else slower); device NULL: none */
+  fg_buf out;      /* [n]; may be guess */
+  fg_buf mean;     /* [n] or device NULL: the mean of c over j, weighted by the terms of the sum */
+  const fg_progress *progress;
+} fg_softmin_request;
+
 typedef enum fg_vec_map {                /* z_i = ... */
                           FG_VEC_LINEAR, /* a x + b y */
                           FG_VEC_CONST,  /* a */
@@ -345,6 +369,7 @@ typedef struct fg_engine_ops {
   fg_code (*points)(fg_engine *e, fg_threads *threads, const fg_field *field, fg_points_request *request,
                     fg_status *st);
   fg_code (*pair_sums)(fg_engine *e, fg_threads *threads, const fg_pair_sums_request *request, fg_status *st);
+  fg_code (*softmin)(fg_engine *e, fg_threads *threads, const fg_softmin_request *request, fg_status *st);
 } fg_engine_ops;
 
 struct fg_engine {
@@ -365,6 +390,18 @@ static inline fg_code fg_buf_inside(fg_buf buf, size_t offset, size_t bytes, fg_
   if (offset > buf.bytes || bytes > buf.bytes - offset)
     return FG_FAIL(st, FG_FAILED, "bytes %zu to %zu are outside a buffer of %zu bytes", offset,
                    offset + bytes, buf.bytes);
+  return FG_OK;
+}
+
+static inline fg_code fg_softmin_check(const fg_softmin_request *r, fg_status *st)
+{
+  if (r->n < 1 || r->m < 1 || r->d < 1)
+    return FG_FAIL(st, FG_USAGE,
+                   "sums over pairs of %zu and %zu rows of dimension %zu: give at least one of each", r->n,
+                   r->m, r->d);
+  if (!(r->epsilon > 0 && r->epsilon <= DBL_MAX))
+    return FG_FAIL(st, FG_USAGE, "sums over pairs with epsilon %g: it must be positive and finite",
+                   r->epsilon);
   return FG_OK;
 }
 

@@ -86,4 +86,9 @@ size_t fg_grid_bin(const fg_w2_grid_settings *grid, const double *x);
 FG_CHECKED fg_code fg_rows_check(const char *name, size_t n, size_t d, const double *x, const double *w,
                                  fg_status *st);
 
+/* The epsilon that NaN stands for (distance.h), with the default share: so that replicates share it. */
+FG_CHECKED fg_code fg_sinkhorn_epsilon(fg_cost cost, size_t n, size_t m, size_t d, const double *x,
+                                       const double *wx, const double *y, const double *wy, double *epsilon,
+                                       fg_status *st);
+
 #endif

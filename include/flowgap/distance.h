@@ -118,14 +118,16 @@ typedef struct fg_sinkhorn_settings {
   fg_cost cost;
   bool
       debiased; /* OT_e(p, q) - OT_e(p, p) / 2 - OT_e(q, q) / 2 (Feydy et al. 2019); else <cost, P> of the plan */
-  double epsilon; /* in units of the cost; NaN: epsilon_share of the mean cost between the two samples */
+  /* In units of the cost. NaN: epsilon_share of the mean cost between the two samples (FG_COST_EUCLIDEAN: over at most
+   * 4096 evenly spaced rows of each); 1 where all points coincide. */
+  double epsilon;
   double epsilon_share; /* default 0.05 */
   double annealing;     /* factor of epsilon between rounds, from the largest cost down (default 0.5) */
   double tolerance;     /* sum of |marginal of the plan - p| at the end (default 1e-6) */
   size_t iterations;    /* at most, at the last epsilon (default 10000): then FG_NUMERICS */
 } fg_sinkhorn_settings;
 /* FG_COST_SQUARED: debiased, a W2^2. FG_COST_EUCLIDEAN: not debiased, what the literature on samplers prints as
- * "Sinkhorn" (a biased W1). */
+ * "Sinkhorn" (a biased W1), with epsilon 0.001 (docs/distances.md). */
 FG_API void fg_sinkhorn_defaults(fg_cost cost, fg_sinkhorn_settings *settings);
 
 typedef struct fg_sinkhorn {
@@ -139,8 +141,9 @@ typedef struct fg_sinkhorn {
   double seconds;
 } fg_sinkhorn;
 
-/* Log domain, no matrix: memory O((n + m) d). Pairs in single precision, sums in double. threads NULL: the caller's
- * own thread. Same weights, refusals and progress as fg_w2_exact; the bits do not depend on the number of threads. */
+/* Log domain, no matrix: memory O((n + m) d). Iterated in single precision as far as that goes, then in double, in which the
+ * marginal error is taken; FG_NUMERICS when it stays above the tolerance. threads NULL: the caller's own thread. Same
+ * weights and refusals as fg_w2_exact; the bits do not depend on the number of threads. */
 FG_CHECKED FG_API fg_code fg_w2_sinkhorn(fg_engine *engine, fg_threads *threads,
                                          const fg_sinkhorn_settings *settings, size_t n, size_t m, size_t d,
                                          const double *x, const double *wx, const double *y, const double *wy,

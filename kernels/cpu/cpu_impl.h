@@ -59,6 +59,8 @@ fg_code fg_cpu_points(fg_engine *e, fg_threads *threads, const fg_field *field, 
 /* kernels/cpu/pairs.c */
 fg_code fg_cpu_pair_sums(fg_engine *e, fg_threads *threads, const fg_pair_sums_request *request,
                          fg_status *st);
+/* kernels/cpu/softmin.c */
+fg_code fg_cpu_softmin(fg_engine *e, fg_threads *threads, const fg_softmin_request *request, fg_status *st);
 
 /* The best pair of tables that this processor runs, at most the one that FLOWGAP_ISA names. */
 fg_code fg_cpu_pick(const fg_cpu_table *table[2], fg_status *st);

@@ -219,6 +219,7 @@ static const fg_engine_ops fg_cpu_ops = {
     .objective = fg_cpu_objective,
     .points = fg_cpu_points,
     .pair_sums = fg_cpu_pair_sums,
+    .softmin = fg_cpu_softmin,
 };
 
 static void fg_cpu_close(fg_engine *e)

@@ -10,6 +10,7 @@
 #include "body/pairs.h"
 #include "body/points.h"
 #include "body/simulate.h"
+#include "body/softmin.h"
 #include "body/time_reverse.h"
 #include "body/vector.h"
 
@@ -204,6 +205,38 @@ static double gradient_norm(const fg_field *f, void *gradient)
   return fg_gradient_norm(f, gradient);
 }
 
+static size_t softmin_columns_bytes(const fg_softmin_request *r)
+{
+  return fg_whole_lanes(r->m * fg_softmin_column(r)) * sizeof(fg_real);
+}
+
+static size_t softmin_boxes_bytes(const fg_softmin_request *r)
+{
+  return fg_whole_lanes(fg_softmin_blocks(r->m) * fg_softmin_box(r)) * sizeof(fg_real);
+}
+
+static void softmin_columns(const fg_softmin_request *r, size_t from, size_t to, void *columns, void *boxes)
+{
+  for (size_t block = from; block < to; block++) fg_softmin_prepare(r, block, columns, boxes);
+}
+
+static size_t softmin_scratch(const fg_softmin_request *r)
+{
+  return (fg_whole_lanes(fg_softmin_box(r)) + TILE_ROWS * fg_softmin_width(r->d)) * sizeof(fg_real);
+}
+
+/* Groups of TILE_ROWS rows. */
+static void softmin(const fg_softmin_request *r, size_t first, int count, const void *columns,
+                    const void *boxes, void *scratch)
+{
+  fg_real *box = scratch, *x = box + fg_whole_lanes(fg_softmin_box(r));
+  for (int at = 0; at < count; at += TILE_ROWS) {
+    const int rows = count - at < TILE_ROWS ? count - at : TILE_ROWS;
+    fg_softmin_row_box(r, first + (size_t)at, rows, box);
+    fg_softmin_rows(r, first + (size_t)at, rows, columns, boxes, box, x);
+  }
+}
+
 const fg_cpu_table FG_TABLE = {FG_TEXT(FG_ISA),
                                tile_size,
                                rows_bytes,
@@ -237,4 +270,9 @@ const fg_cpu_table FG_TABLE = {FG_TEXT(FG_ISA),
                                fg_vector_reduce,
                                fg_vector_particle_norm,
                                gradient_norm,
-                               fg_optimise};
+                               fg_optimise,
+                               softmin_columns_bytes,
+                               softmin_boxes_bytes,
+                               softmin_columns,
+                               softmin_scratch,
+                               softmin};

@@ -61,6 +61,14 @@ typedef struct fg_cpu_table {
   double (*vec_particle_norm)(size_t n, size_t d, int tail, const double *x, const double *w);
   double (*gradient_norm)(const fg_field *f, void *gradient);
   void (*optimise)(const fg_field *f, const fg_optimise_request *r);
+  /* sums over pairs (body/softmin.h): sizes in bytes of what holds columns and boxes; blocks of columns from .. to and
+   * groups of rows from .. to are prepared apart */
+  size_t (*softmin_columns_bytes)(const fg_softmin_request *r);
+  size_t (*softmin_boxes_bytes)(const fg_softmin_request *r);
+  void (*softmin_columns)(const fg_softmin_request *r, size_t from, size_t to, void *columns, void *boxes);
+  size_t (*softmin_scratch)(const fg_softmin_request *r);
+  void (*softmin)(const fg_softmin_request *r, size_t first, int count, const void *columns,
+                  const void *boxes, void *scratch);
 } fg_cpu_table;
 
 extern const fg_cpu_table fg_cpu_table_baseline_double, fg_cpu_table_baseline_single;

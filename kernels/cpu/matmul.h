@@ -14,6 +14,18 @@
 #define TILE_FN static __attribute__((unused))
 #define TILE_EACH(i, n) for (int i = 0; i < (n); i++)
 #define TILE_SYNC() ((void)0)
+/* rows that one thread takes together, the first of them, and those of a tile; shorter loops than these gcc 12 unrolls
+ * instead of turning them into vectors */
+#if defined(FG_ISA_avx512) || (defined(FG_ISA_avx2) && defined(FG_SINGLE))
+#define TILE_LANES 16
+#else
+#define TILE_LANES 32
+#endif
+#define TILE_FIRST 0
+#define TILE_ROWS TILE_LANES
+/* numbers [count] that all threads of a tile are about to read; the flag of any thread */
+#define TILE_SHARE(count, from) (from)
+#define TILE_ANY(flag) (flag)
 
 #if defined(FG_ISA_avx512)
 #define FG_VECTOR_BYTES 64

@@ -34,6 +34,13 @@ typedef struct fg_cuda_table {
   void (*pairs)(const fg_pair_sums_request *r, size_t tile, unsigned blocks, double *part, void *scratch,
                 size_t each);
   int pairs_rows;
+  /* Sums over pairs: sizes in bytes of the prepared columns, of so many boxes and of the scratch of one block. */
+  size_t (*softmin_columns_bytes)(const fg_softmin_request *r);
+  size_t (*softmin_boxes_bytes)(const fg_softmin_request *r, size_t count);
+  size_t (*softmin_scratch)(const fg_softmin_request *r);
+  void (*softmin_prepare)(const fg_softmin_request *r, void *columns, void *boxes, void *row_boxes);
+  void (*softmin)(const fg_softmin_request *r, const void *columns, const void *boxes, const void *row_boxes,
+                  size_t first, unsigned blocks, void *scratch);
 } fg_cuda_table;
 
 extern const fg_cuda_table fg_cuda_table_double, fg_cuda_table_single;
@@ -71,5 +78,7 @@ fg_code fg_cuda_ode_jvp(fg_engine *e, const fg_field *field, const fg_ode_reques
 /* cuda/pairs.cu */
 fg_code fg_cuda_pair_sums(fg_engine *e, fg_threads *threads, const fg_pair_sums_request *request,
                           fg_status *st);
+/* cuda/softmin.cu */
+fg_code fg_cuda_softmin(fg_engine *e, fg_threads *threads, const fg_softmin_request *request, fg_status *st);
 
 #endif

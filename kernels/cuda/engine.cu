@@ -136,7 +136,8 @@ static const fg_engine_ops fg_cuda_ops = {fg_cuda_alloc,
                                           NULL,
                                           NULL,
                                           NULL,
-                                          fg_cuda_pair_sums};
+                                          fg_cuda_pair_sums,
+                                          fg_cuda_softmin};
 
 static void fg_cuda_close(fg_engine *e)
 {

@@ -8,6 +8,7 @@
 #include "body/ode.h"
 #include "body/pairs.h"
 #include "body/simulate.h"
+#include "body/softmin.h"
 
 #ifdef FG_SINGLE
 #define FG_TABLE fg_cuda_table_single
@@ -138,5 +139,65 @@ static void pairs(const fg_pair_sums_request *r, size_t tile, unsigned blocks, d
             scratch, each);
 }
 
-const fg_cuda_table FG_TABLE = {rows_bytes,  rows, evaluate_scratch, evaluate, simulate_scratch, simulate,
-                                ode_scratch, ode,  pairs_scratch,    pairs,    FG_PAIR_ROWS};
+/* ---- softmin ------------------------------------------------------------------------------ */
+
+/* A block of columns a thread, then a tile of rows a thread. */
+static __global__ void __launch_bounds__(FG_CUDA_MOST)
+    fg_softmin_prepare_kernel(const __grid_constant__ fg_softmin_request r, fg_real *columns, fg_real *boxes,
+                              fg_real *row_boxes)
+{
+  const size_t k = (size_t)blockIdx.x * blockDim.x + threadIdx.x, blocks = fg_softmin_blocks(r.m);
+  if (k < blocks) fg_softmin_prepare(&r, k, columns, boxes);
+  const size_t first = (k - blocks) * FG_CUDA_TILE;
+  if (k >= blocks && first < r.n)
+    fg_softmin_row_box(&r, first, (int)(r.n - first < FG_CUDA_TILE ? r.n - first : (size_t)FG_CUDA_TILE),
+                       row_boxes + (k - blocks) * fg_softmin_box(&r));
+}
+
+static __global__ void __launch_bounds__(FG_CUDA_TILE)
+    fg_softmin_kernel(const __grid_constant__ fg_softmin_request r, const fg_real *columns,
+                      const fg_real *boxes, const fg_real *row_boxes, size_t first, fg_real *scratch)
+{
+  const size_t tile = first + blockIdx.x, at = tile * FG_CUDA_TILE, left = r.n - at;
+  fg_softmin_rows(&r, at, (int)(left < FG_CUDA_TILE ? left : (size_t)FG_CUDA_TILE), columns, boxes,
+                  row_boxes + tile * fg_softmin_box(&r),
+                  scratch + blockIdx.x * FG_CUDA_TILE * fg_softmin_width(r.d));
+}
+
+static size_t softmin_columns_bytes(const fg_softmin_request *r)
+{
+  return r->m * fg_softmin_column(r) * sizeof(fg_real);
+}
+
+static size_t softmin_boxes_bytes(const fg_softmin_request *r, size_t count)
+{
+  return count * fg_softmin_box(r) * sizeof(fg_real);
+}
+
+static size_t softmin_scratch(const fg_softmin_request *r)
+{
+  return FG_CUDA_TILE * fg_softmin_width(r->d) * sizeof(fg_real);
+}
+
+static void softmin_prepare(const fg_softmin_request *r, void *columns, void *boxes, void *row_boxes)
+{
+  const size_t work = fg_softmin_blocks(r->m) + (r->n + FG_CUDA_TILE - 1) / FG_CUDA_TILE;
+  FG_LAUNCH(fg_softmin_prepare_kernel, (unsigned)((work + FG_CUDA_TILE - 1) / FG_CUDA_TILE), FG_CUDA_TILE, *r,
+            (fg_real *)columns, (fg_real *)boxes, (fg_real *)row_boxes);
+}
+
+static void softmin(const fg_softmin_request *r, const void *columns, const void *boxes,
+                    const void *row_boxes, size_t first, unsigned blocks, void *scratch)
+{
+  FG_LAUNCH(fg_softmin_kernel, blocks, FG_CUDA_TILE, *r, (const fg_real *)columns, (const fg_real *)boxes,
+            (const fg_real *)row_boxes, first, (fg_real *)scratch);
+}
+
+const fg_cuda_table FG_TABLE = {rows_bytes,          rows,
+                                evaluate_scratch,    evaluate,
+                                simulate_scratch,    simulate,
+                                ode_scratch,         ode,
+                                pairs_scratch,       pairs,
+                                FG_PAIR_ROWS,        softmin_columns_bytes,
+                                softmin_boxes_bytes, softmin_scratch,
+                                softmin_prepare,     softmin};

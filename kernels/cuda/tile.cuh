@@ -20,6 +20,36 @@
 #define TILE_EACH(i, n) for (int i = (int)threadIdx.x; i < (n); i += (int)blockDim.x)
 #endif
 #define TILE_SYNC() __syncthreads()
+#define TILE_LANES 1 /* rows that one thread takes together, the first of them, and those of a tile */
+#define TILE_FIRST ((int)threadIdx.x)
+#define TILE_ROWS ((int)blockDim.x)
+#define TILE_SHARE(count, from) tile_share((count), (from))
+#define TILE_ANY(flag) tile_any(flag)
+
+/* A copy in shared memory of numbers that all threads are about to read; too many of them stay where they are. */
+TILE_FN const fg_real *tile_share(int count, const fg_real *from)
+{
+  enum { MOST = 4096 };
+  __shared__ fg_real room[MOST];
+  if (count > MOST) return from;
+  __syncthreads(); /* what was there is done with */
+  TILE_EACH(i, count) room[i] = from[i];
+  __syncthreads();
+  return room;
+}
+
+/* Is it so in any thread of the block? */
+TILE_FN int tile_any(int flag)
+{
+  enum { MOST = 256 };
+  __shared__ int flags[MOST];
+  int any = 0;
+  __syncthreads();
+  flags[threadIdx.x] = flag;
+  __syncthreads();
+  for (int i = 0; i < (int)blockDim.x; i++) any |= flags[i];
+  return any;
+}
 
 /* c [p, n] = (init + a b) gate;  a: a[i * row_step + k * column_step];  b: [k, n] in panels (panel.h);
  * init: row i at i * init_step (0: one row for all), or NULL;  gate [p, n] or NULL.
