@@ -120,6 +120,20 @@ static double fg_block_share(const fg_evaluations *f, size_t level)
          (double)((size_t)2 << level);
 }
 
+/* Standard error of the value's square. Where the gap is near the floor, blocks vary more than the value: about the
+ * gap of the samples, which holds their noise already, each block's noise comes a second time. Were the square a
+ * quadratic form, that would add twice the variance that it has between samples of one law; once is taken off, and a
+ * third of the whole at most, as that variance is known from few floors. */
+static double fg_square_error(const fg_evaluations *f)
+{
+  const fg_plan *plan = f->plan;
+  double whole = fg_block_variance(f) * fg_block_share(f, 0);
+  double rows = sqrt((double)plan->floor_x * (double)plan->floor_y) / plan->noise_rows;
+  double alike = 0.5 * (fg_variance(plan->count[FG_FOR_FLOOR_X0], fg_part(f, FG_FOR_FLOOR_X0)) +
+                        fg_variance(plan->count[FG_FOR_FLOOR_Y0], fg_part(f, FG_FOR_FLOOR_Y0)));
+  return sqrt(fmax(whole - alike * rows * rows, 2 * whole / 3));
+}
+
 /* ---- the bias ------------------------------------------------------------------------------- */
 
 static void fg_curve(const fg_evaluations *f, double value, double se, fg_estimate *estimate)
@@ -200,7 +214,7 @@ void fg_estimate_figures(const fg_pool *pool, const fg_plan *plan, const double 
   fg_estimator estimator = pool->settings->estimator;
   fg_floor floor = fg_floor_find(&f);
   double on_curve = plan->count[FG_FOR_CURVE_VALUE] ? *fg_part(&f, FG_FOR_CURVE_VALUE) : value->squared;
-  double se = sqrt(fg_block_variance(&f) * fg_block_share(&f, 0)), bias_se;
+  double se = fg_square_error(&f), bias_se;
   double bias = fg_bias(&f, &floor, on_curve, &bias_se);
   memset(estimate, 0, sizeof *estimate);
   estimate->squared = value->squared;
