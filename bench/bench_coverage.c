@@ -56,6 +56,8 @@ static int study(fg_engine *engine, fg_estimator estimator, const gaussian_case 
   s.permutations = 0;
   s.grid.bins = 29; /* nodes half apart */
   s.grid.half_width = 7;
+  s.epsilon = 0.2 * (double)d;
+  s.bandwidth = sqrt(2 * (double)d);
   double truth = gaussian_truth(c, &s, d);
   for (int r = 0; x && r < rounds && isfinite(truth); r++) {
     gaussian_draw(c, 1000 + (uint64_t)r, n, d, x, x + n * d);

@@ -127,11 +127,75 @@ static double gaussian_on_grid(const gaussian_case *c, const fg_w2_grid_settings
   return squared;
 }
 
+/* The first two axes of I + factor * covariance: determinant, and the first entry of the inverse. Others: determinant
+ * alone. d x d, and nothing mixes but the first two. */
+static double gaussian_determinant(size_t d, const double *cov, double factor, double *inverse)
+{
+  double one = 1 + factor * cov[0], whole = one;
+  *inverse = 1 / one;
+  if (d > 1) {
+    double two = 1 + factor * cov[d + 1], mixed = factor * cov[1];
+    whole = one * two - mixed * mixed;
+    *inverse = two / whole;
+  }
+  for (size_t k = 2; k < d; k++) whole *= 1 + factor * cov[k * d + k];
+  return whole;
+}
+
+/* Squared MMD with the kernel exp(-s |x - y|^2). */
+static double gaussian_kernel(const gaussian_case *c, size_t d, double s)
+{
+  double p[GAUSSIAN_MOST * GAUSSIAN_MOST], q[GAUSSIAN_MOST * GAUSSIAN_MOST], sum = 0;
+  gaussian_covariances(c, d, p, q);
+  for (int which = 0; which < 3; which++) { /* differences of x and x', y and y', x and y */
+    double cov[GAUSSIAN_MOST * GAUSSIAN_MOST], inverse;
+    for (size_t k = 0; k < d * d; k++) cov[k] = which == 0 ? 2 * p[k] : which == 1 ? 2 * q[k] : p[k] + q[k];
+    double root = 1 / sqrt(gaussian_determinant(d, cov, 2 * s, &inverse));
+    sum += which < 2 ? root : -2 * root * exp(-s * c->shift * c->shift * inverse);
+  }
+  return sum;
+}
+
+/* |z| = int (1 - exp(-s |z|^2)) s^(-3/2) ds / (2 sqrt pi), so that the energy distance is an integral of MMDs. */
+static double gaussian_energy(const gaussian_case *c, size_t d)
+{
+  const double step = 0.02;
+  double sum = 0;
+  for (double u = -25; u < 35; u += step) sum += step * gaussian_kernel(c, d, exp(u)) * exp(-u / 2);
+  return sum / (2 * sqrt(acos(-1)));
+}
+
+/* The part of Janati et al. 2020 (theorem 1) that depends on the eigenvalue l of A^1/2 B A^1/2; epsilon = 2 v. */
+static double gaussian_entropy(double l, double v)
+{
+  double root = sqrt(4 * l + v * v);
+  return v * log(root + v) - root;
+}
+
+/* Sinkhorn divergence of the laws. */
+static double gaussian_sinkhorn(const gaussian_case *c, size_t d, double epsilon)
+{
+  double p[GAUSSIAN_MOST * GAUSSIAN_MOST], q[GAUSSIAN_MOST * GAUSSIAN_MOST], v = epsilon / 2;
+  double a[GAUSSIAN_MOST], b[GAUSSIAN_MOST], sum = c->shift * c->shift;
+  gaussian_covariances(c, d, p, q);
+  gaussian_scales(c, d, a, b);
+  for (size_t k = 0; k < d; k++) /* both with themselves: eigenvalues a^4, b^4 */
+    sum -= 0.5 * (gaussian_entropy(pow(a[k], 4), v) + gaussian_entropy(pow(b[k], 4), v));
+  for (size_t k = d > 1 ? 2 : 0; k < d; k++) sum += gaussian_entropy(p[k * d + k] * q[k * d + k], v);
+  if (d > 1) {
+    double trace = p[0] * q[0] + p[d + 1] * q[d + 1];
+    double whole = p[0] * p[d + 1] * (q[0] * q[d + 1] - q[1] * q[1]);
+    double apart = sqrt(fmax(0, trace * trace / 4 - whole));
+    sum += gaussian_entropy(trace / 2 + apart, v) + gaussian_entropy(trace / 2 - apart, v);
+  }
+  return sum;
+}
+
 /* Squared distance of the laws that an estimator is about. NaN: not known in closed form. */
 static double gaussian_truth(const gaussian_case *c, const fg_estimate_settings *settings, size_t d)
 {
   double p[GAUSSIAN_MOST * GAUSSIAN_MOST], q[GAUSSIAN_MOST * GAUSSIAN_MOST], mean[GAUSSIAN_MOST] = {0};
-  double moved[GAUSSIAN_MOST] = {0}, squared = NAN, slices, largest;
+  double moved[GAUSSIAN_MOST] = {0}, squared = NAN, slices = 0, largest;
   gaussian_covariances(c, d, p, q);
   moved[0] = c->shift;
   switch (settings->estimator) {
@@ -145,6 +209,14 @@ static double gaussian_truth(const gaussian_case *c, const fg_estimate_settings 
   case FG_W2_MAX_SLICED:
     gaussian_slices(c, d, &slices, &largest);
     return settings->estimator == FG_W2_SLICED ? slices : largest;
+  case FG_W2_SINKHORN:
+    return gaussian_sinkhorn(c, d, settings->epsilon);
+  case FG_MMD:
+    for (int k = -1; k <= 1; k++)
+      slices += gaussian_kernel(c, d, 0.5 / pow(ldexp(settings->bandwidth, k), 2)) / 3;
+    return slices;
+  case FG_ENERGY:
+    return gaussian_energy(c, d);
   default:
     return NAN;
   }
