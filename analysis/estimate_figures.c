@@ -7,6 +7,8 @@
 
 /* Spread of (bias of the square) / (floor's square) about 1 that is expected before the curve is seen. */
 static const double fg_share_spread = 0.1;
+/* Where the rate is measured, it is that of fewer rows than the value has: it may be off by this. */
+static const double fg_rate_drift = 0.03;
 
 typedef struct fg_evaluations {
   const fg_pool *pool;
@@ -81,7 +83,7 @@ static fg_floor fg_floor_find(const fg_evaluations *f)
   if (levels > 1 && least < most) {
     double span = log(2) * (double)(levels - 1);
     floor.rate = fmin(most, fmax(least, (level[levels - 1] - level[0]) / span));
-    floor.rate_se = sqrt(variance[levels - 1] + variance[0]) / span;
+    floor.rate_se = hypot(sqrt(variance[levels - 1] + variance[0]) / span, fg_rate_drift);
   }
   /* all levels, brought to the first one */
   double sum = 0;

@@ -60,7 +60,7 @@ static int study(fg_engine *engine, fg_estimator estimator, const gaussian_case 
   s.bandwidth = sqrt(2 * (double)d);
   double truth = gaussian_truth(c, &s, d);
   for (int r = 0; x && r < rounds && isfinite(truth); r++) {
-    gaussian_draw(c, 1000 + (uint64_t)r, n, d, x, x + n * d);
+    gaussian_draw(c, 1000000 * (uint64_t)d + (uint64_t)r, n, d, x, x + n * d);
     s.seed = (uint64_t)r;
     if (fg_estimate_w2(engine, &s, n, n, d, x, NULL, x + n * d, NULL, NULL, &e, &st) != FG_OK) {
       fprintf(stderr, "%s\n", st.message);
