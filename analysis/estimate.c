@@ -9,6 +9,7 @@
 
 #include "analysis/grid_width.h"
 #include "analysis/estimate_impl.h"
+#include "analysis/transport/kernel_distance.h"
 #include "analysis/transport/transport.h"
 
 typedef struct fg_worker_state {
@@ -46,6 +47,8 @@ static void fg_estimate_task(void *argument, size_t number, int worker)
   fg_worker_state *state = &e->workers[worker];
   size_t task = number + 1; /* the value is there */
   if (atomic_load(&e->stop) || fg_progress_cancelled(e->progress)) return;
+  if (e->plan.one_pass && task >= e->plan.start[FG_FOR_OBSERVED] && task < e->plan.start[FG_FOR_INTERVAL])
+    return;
   fg_w2 result;
   fg_progress inside = {NULL, NULL, e->progress ? e->progress->cancel : NULL};
   fg_fineness fineness = fg_plan_label(&e->pool, &e->plan, task, &state->scratch);
@@ -119,6 +122,15 @@ static fg_code fg_estimation_value(fg_estimation *e, fg_threads *threads, fg_sta
   return FG_OK;
 }
 
+static fg_code fg_estimation_permute(fg_estimation *e, fg_threads *threads, fg_status *st)
+{
+  fg_progress inside = {NULL, NULL, e->progress ? e->progress->cancel : NULL};
+  FG_TRY(fg_pool_permute(&e->pool, &e->plan, threads, &inside, e->squared, st));
+  e->done += e->plan.count[FG_FOR_PERMUTED];
+  fg_estimation_report(e);
+  return FG_OK;
+}
+
 fg_code fg_estimate_w2(fg_engine *engine, const fg_estimate_settings *settings, size_t n, size_t m, size_t d,
                        const double *x, const double *wx, const double *y, const double *wy,
                        const fg_progress *progress, fg_estimate *estimate, fg_status *st)
@@ -130,6 +142,8 @@ fg_code fg_estimate_w2(fg_engine *engine, const fg_estimate_settings *settings, 
   if (chosen.estimator == FG_W2_GRID && isnan(chosen.grid.half_width))
     FG_TRY(fg_grid_width(0.999, 2, (const double *const[]){x, y}, (const size_t[]){n, m}, d,
                          &chosen.grid.half_width, st));
+  if (chosen.estimator == FG_MMD && isnan(chosen.bandwidth))
+    FG_TRY(fg_median_distance(n, m, d, x, wx, y, wy, &chosen.bandwidth, st));
   settings = &chosen;
   fg_estimation e = {.settings = settings, .progress = progress};
   fg_code rc = FG_OK;
@@ -139,6 +153,7 @@ fg_code fg_estimate_w2(fg_engine *engine, const fg_estimate_settings *settings, 
   fg_plan_make(&e.pool, &e.plan);
   FG_GO(fg_estimation_allocate(&e, threads, st), done);
   FG_GO(fg_estimation_value(&e, threads, st), done);
+  if (e.plan.one_pass) FG_GO(fg_estimation_permute(&e, threads, st), done);
   fg_threads_run(threads, e.plan.tasks - 1, fg_estimate_task, &e);
   FG_GO(fg_estimation_outcome(&e, st), done);
   fg_estimate_figures(&e.pool, &e.plan, e.squared, &e.value, e.detail, estimate);

@@ -41,6 +41,8 @@ FG_CHECKED fg_code fg_pool_create(fg_engine *engine, const fg_estimate_settings 
                                   size_t d, const double *x, const double *wx, const double *y,
                                   const double *wy, fg_pool *pool, fg_status *st);
 void fg_pool_clear(fg_pool *pool);
+/* [d] row i of the list */
+const double *fg_pool_row(const fg_pool *pool, size_t i);
 
 /* Buffers of one worker. */
 typedef struct fg_scratch {
@@ -89,7 +91,8 @@ typedef struct fg_plan {
   size_t base_x, base_y;   /* rows of a partition, out of those used: two blocks of the interval */
   size_t floor_x, floor_y; /* rows of a side that the largest floor replicates have */
   size_t levels, floor_levels;
-  size_t most; /* rows of a side of any replicate */
+  bool one_pass; /* mmd, energy: the test is one pass over the pairs, not tasks of its own */
+  size_t most;   /* rows of a side of any replicate */
   size_t count[FG_PURPOSES], start[FG_PURPOSES], tasks;
 } fg_plan;
 
@@ -97,6 +100,10 @@ void fg_plan_make(const fg_pool *pool, fg_plan *plan);
 
 /* Label the rows of a task; returns the grid that it is about. */
 fg_fineness fg_plan_label(const fg_pool *pool, const fg_plan *plan, size_t task, fg_scratch *scratch);
+
+/* Observed and permuted squares, by one pass over the pairs of rows. */
+FG_CHECKED fg_code fg_pool_permute(const fg_pool *pool, const fg_plan *plan, fg_threads *threads,
+                                   const fg_progress *progress, double *squared, fg_status *st);
 
 /* Where the blocks of a level of the curve are; level 0 of all but the grid is the interval's. */
 fg_purpose fg_plan_level(const fg_pool *pool, size_t level);

@@ -4,6 +4,7 @@
 
 #include "analysis/estimate_impl.h"
 #include "analysis/statistics.h"
+#include "analysis/transport/kernel_distance.h"
 #include "formula/random.h"
 
 enum {
@@ -63,8 +64,9 @@ static void fg_plan_rows(const fg_pool *pool, fg_plan *plan)
   size_t floor = fg_least(cap, (size_t)(plan->noise_rows + 0.5));
   plan->floor_x = fg_least(pool->n / 2, floor);
   plan->floor_y = fg_least(pool->m / 2, floor);
-  plan->test_x = fg_least(plan->use_x, cap);
-  plan->test_y = fg_least(plan->use_y, cap);
+  size_t test = s->estimator == FG_MMD || s->estimator == FG_ENERGY ? SIZE_MAX : cap;
+  plan->test_x = fg_least(plan->use_x, test);
+  plan->test_y = fg_least(plan->use_y, test);
   plan->most = fg_most(fg_most(plan->base_x, plan->base_y) / 2 + 1, fg_most(plan->test_x, plan->test_y));
   plan->most = fg_most(plan->most, fg_most(plan->floor_x, plan->floor_y));
 }
@@ -87,6 +89,7 @@ void fg_plan_make(const fg_pool *pool, fg_plan *plan)
   plan->count[FG_FOR_CURVE_VALUE] = grid && pool->grid[FG_CURVE].bins != pool->grid[FG_FULL].bins;
   plan->count[FG_FOR_OBSERVED] = s->permutations > 0;
   plan->count[FG_FOR_PERMUTED] = s->permutations;
+  plan->one_pass = s->permutations > 0 && (s->estimator == FG_MMD || s->estimator == FG_ENERGY);
   plan->count[FG_FOR_INTERVAL] = 2 * pairs;
   for (size_t k = 0; k < plan->levels; k++) {
     size_t blocks = (size_t)2 << k, most = grid ? 8 : pairs;
@@ -252,4 +255,47 @@ fg_fineness fg_plan_label(const fg_pool *pool, const fg_plan *plan, size_t task,
       fg_label_blocks(pool, plan, scratch, (fg_purpose)purpose, replicate);
     return FG_CURVE;
   }
+}
+
+/* ---- the test of mmd and energy -------------------------------------------------------- */
+
+typedef struct fg_dealing {
+  const fg_pool *pool;
+  const fg_plan *plan;
+  fg_scratch scratch;
+} fg_dealing;
+
+static void fg_deal_one(void *user, size_t way, unsigned char *label)
+{
+  fg_dealing *dealing = user;
+  const fg_plan *plan = dealing->plan;
+  size_t at = 0;
+  (void)fg_plan_label(dealing->pool, plan,
+                      way == 0 ? plan->start[FG_FOR_OBSERVED] : plan->start[FG_FOR_PERMUTED] + way - 1,
+                      &dealing->scratch);
+  for (size_t i = 0; i < dealing->pool->n + dealing->pool->m; i++)
+    if (dealing->scratch.label[i]) label[at++] = dealing->scratch.label[i];
+}
+
+/* The way that was observed comes first: observed and permuted squares stand side by side. */
+fg_code fg_pool_permute(const fg_pool *pool, const fg_plan *plan, fg_threads *threads,
+                        const fg_progress *progress, double *squared, fg_status *st)
+{
+  size_t rows = plan->test_x + plan->test_y, at = 0;
+  fg_dealing dealing = {pool, plan, {0}};
+  fg_code rc;
+  FG_TRY(fg_scratch_create(pool, rows, &dealing.scratch, st));
+  fg_label_used(pool, &dealing.scratch, plan->test_x, plan->test_y);
+  for (size_t i = 0; i < pool->n + pool->m; i++) {
+    if (!dealing.scratch.label[i]) continue;
+    memcpy(dealing.scratch.a + at * pool->d, fg_pool_row(pool, i), pool->d * sizeof *dealing.scratch.a);
+    dealing.scratch.weight_a[at++] = pool->weight ? pool->weight[i] : 1;
+  }
+  rc = fg_kernel_permutations(pool->engine, threads,
+                              pool->settings->estimator == FG_MMD ? pool->settings->bandwidth : NAN, rows,
+                              pool->d, dealing.scratch.a, pool->weight ? dealing.scratch.weight_a : NULL,
+                              1 + pool->settings->permutations, fg_deal_one, &dealing, progress,
+                              squared + plan->start[FG_FOR_OBSERVED], st);
+  fg_scratch_clear(&dealing.scratch);
+  return rc;
 }

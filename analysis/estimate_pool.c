@@ -72,7 +72,7 @@ static void fg_pool_roughen(fg_pool *pool, fg_fineness fineness)
   }
 }
 
-static const double *fg_pool_row(const fg_pool *pool, size_t i)
+const double *fg_pool_row(const fg_pool *pool, size_t i)
 {
   return (i < pool->n ? pool->x : pool->y) + pool->row[i] * pool->d;
 }
