@@ -80,7 +80,8 @@ typedef enum fg_purpose {
 typedef enum fg_bias_kind {
   FG_BIAS_NONE,  /* mmd, energy: there is none */
   FG_BIAS_FLOOR, /* it goes with the floor, which goes to 0 */
-  FG_BIAS_RATE   /* entropic: its floor does not go to 0; the bias falls like 1 / rows */
+  FG_BIAS_RATE,  /* entropic: its floor does not go to 0; the bias falls like 1 / rows */
+  FG_BIAS_CURVE  /* max_sliced: more than the floor, at a rate of its own */
 } fg_bias_kind;
 fg_bias_kind fg_estimator_bias(fg_estimator estimator);
 

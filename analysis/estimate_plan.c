@@ -28,6 +28,7 @@ static size_t fg_most(size_t a, size_t b)
 fg_bias_kind fg_estimator_bias(fg_estimator estimator)
 {
   if (estimator == FG_MMD || estimator == FG_ENERGY) return FG_BIAS_NONE;
+  if (estimator == FG_W2_MAX_SLICED) return FG_BIAS_CURVE;
   return estimator == FG_ENTROPIC ? FG_BIAS_RATE : FG_BIAS_FLOOR;
 }
 
