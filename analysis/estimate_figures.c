@@ -174,36 +174,39 @@ static double fg_rise(const fg_evaluations *f, double value, double *variance)
 
 /* max_sliced: the largest of noisy figures lies above the largest of their means, where many directions are alike by as
  * much as rows^-1/2, where one stands out by 1 / rows, and either way by more than its floor says. The curve's own
- * rate decides, as far as it can be told: what both limits would give is within two standard errors. */
-static double fg_bias_of_curve(const fg_evaluations *f, double value, double rise, double error, double *se)
+ * rate decides, as far as it can be told: both limits are within one standard error. */
+static double fg_bias_of_curve(const fg_evaluations *f, double value, double rise, double error, double *rate,
+                               double *se)
 {
-  double rate = 0.75, further;
+  double further;
+  *rate = 0.75;
   if (f->plan->levels > 1) {
     fg_purpose purpose = fg_plan_level(f->pool, 1);
     further = fg_mean(f->plan->count[purpose], fg_part(f, purpose)) - value - rise;
-    if (rise > 0 && further > 0) rate = fmin(1, fmax(0.5, log2(further / rise)));
+    if (rise > 0 && further > 0) *rate = fmin(1, fmax(0.5, log2(further / rise)));
   }
-  double share = fg_block_share(f, 0), growth = pow(share, -rate) - 1;
+  double share = fg_block_share(f, 0), growth = pow(share, -*rate) - 1;
   double most = 1 / (pow(share, -0.5) - 1), least = 1 / (1 / share - 1);
   rise = fmax(0, rise);
-  *se = hypot(error / growth, 0.25 * rise * (most - least));
+  *se = hypot(error / growth, 0.5 * rise * (most - least));
   return rise / growth;
 }
 
-/* Bias of the value's square, and its standard error. */
-static double fg_bias(const fg_evaluations *f, const fg_floor *floor, double value, double *se)
+/* Bias of the value's square, the rate at which it falls (NaN: none), and its standard error. */
+static double fg_bias(const fg_evaluations *f, const fg_floor *floor, double value, double *rate, double *se)
 {
   fg_bias_kind kind = fg_estimator_bias(f->pool->settings->estimator);
   double variance, rise = fg_rise(f, value, &variance);
   double growth =
       pow(fg_block_share(f, 0), -floor->rate) - 1; /* of the floor's square, from value to block */
   *se = 0;
+  *rate = kind == FG_BIAS_NONE ? NAN : floor->rate;
   if (kind == FG_BIAS_NONE || !(growth > 0)) return 0;
   if (kind == FG_BIAS_RATE) {
     *se = sqrt(variance) / growth;
     return rise / growth;
   }
-  if (kind == FG_BIAS_CURVE) return fg_bias_of_curve(f, value, rise, sqrt(variance), se);
+  if (kind == FG_BIAS_CURVE) return fg_bias_of_curve(f, value, rise, sqrt(variance), rate, se);
   if (!(floor->squared > 0)) return 0;
   /* bias = share * floor^2: 1 for a translation, less for laws of different shape. The curve says
    * (rise / growth) / floor^2, with an error that grows where the rate is small. */
@@ -233,11 +236,11 @@ void fg_estimate_figures(const fg_pool *pool, const fg_plan *plan, const double 
 {
   fg_evaluations f = {pool, plan, squared};
   fg_estimator estimator = pool->settings->estimator;
+  memset(estimate, 0, sizeof *estimate);
   fg_floor floor = fg_floor_find(&f);
   double on_curve = plan->count[FG_FOR_CURVE_VALUE] ? *fg_part(&f, FG_FOR_CURVE_VALUE) : value->squared;
   double se = fg_square_error(&f), bias_se;
-  double bias = fg_bias(&f, &floor, on_curve, &bias_se);
-  memset(estimate, 0, sizeof *estimate);
+  double bias = fg_bias(&f, &floor, on_curve, &estimate->extrapolation_rate, &bias_se);
   estimate->squared = value->squared;
   estimate->value = value->value;
   estimate->primal = value->primal;
@@ -247,7 +250,6 @@ void fg_estimate_figures(const fg_pool *pool, const fg_plan *plan, const double 
   /* All blocks have the same directions: what other ones would have given is a further, independent error. */
   estimate->extrapolated = value->squared - bias;
   estimate->extrapolated_se = hypot(hypot(se, bias_se), estimator == FG_W2_SLICED ? detail[0] : 0);
-  estimate->extrapolation_rate = fg_estimator_bias(estimator) == FG_BIAS_NONE ? NAN : floor.rate;
   double reach = estimate->extrapolated_se *
                  fg_student(pool->settings->confidence, (double)plan->count[FG_FOR_INTERVAL] / 2);
   fg_interval(estimate->extrapolated, reach, estimate);
