@@ -7,6 +7,8 @@
 
 /* Spread of (bias of the square) / (floor's square) about 1 that is expected before the curve is seen. */
 static const double fg_share_spread = 0.1;
+/* On a grid, gaps below the distance of nodes are seen as more than they are, and biased less. */
+static const double fg_grid_share_spread = 0.2;
 /* Where the rate is measured, it is that of fewer rows than the value has: it may be off by this. */
 static const double fg_rate_drift = 0.03;
 
@@ -214,9 +216,10 @@ static double fg_bias(const fg_evaluations *f, const fg_floor *floor, double val
   double rate_error = -log(fg_block_share(f, 0)) * (1 + 1 / growth) * floor->rate_se;
   double doubt =
       variance / (unit * unit) + seen * seen * (rate_error * rate_error + floor->spread * floor->spread);
-  double trust = fg_share_spread * fg_share_spread / (fg_share_spread * fg_share_spread + doubt);
+  double spread = f->pool->settings->estimator == FG_W2_GRID ? fg_grid_share_spread : fg_share_spread;
+  double trust = spread * spread / (spread * spread + doubt);
   double share = fmin(fmax(1 + trust * (seen - 1), 0), 1.2);
-  *se = floor->squared * hypot(share * floor->spread, fg_share_spread * sqrt(1 - trust));
+  *se = floor->squared * hypot(share * floor->spread, spread * sqrt(1 - trust));
   return share * floor->squared;
 }
 
