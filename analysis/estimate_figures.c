@@ -8,7 +8,7 @@
 /* Spread of (bias of the square) / (floor's square) about 1 that is expected before the curve is seen. */
 static const double fg_share_spread = 0.1;
 /* On a grid, gaps below the distance of nodes are seen as more than they are, and biased less. */
-static const double fg_grid_share_spread = 0.2;
+static const double fg_grid_share_spread = 0.15;
 /* Where the rate is measured, it is that of fewer rows than the value has: it may be off by this. */
 static const double fg_rate_drift = 0.03;
 
@@ -135,6 +135,7 @@ static double fg_square_error(const fg_evaluations *f)
   double rows = sqrt((double)plan->floor_x * (double)plan->floor_y) / plan->noise_rows;
   double alike = 0.5 * (fg_variance(plan->count[FG_FOR_FLOOR_X0], fg_part(f, FG_FOR_FLOOR_X0)) +
                         fg_variance(plan->count[FG_FOR_FLOOR_Y0], fg_part(f, FG_FOR_FLOOR_Y0)));
+  if (f->pool->settings->estimator == FG_W2_GRID) alike = 0; /* between nodes it is no quadratic form */
   return sqrt(fmax(whole - alike * rows * rows, 2 * whole / 3));
 }
 
