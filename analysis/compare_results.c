@@ -25,6 +25,20 @@ void fg_put_estimate(fg_tree one, fg_estimator estimator, const fg_estimate *e)
   fg_put_real(one, "dual", e->dual);
   for (int k = 0; k < 2; k++)
     if (fg_estimate_detail(estimator, k)) fg_put_real(one, fg_estimate_detail(estimator, k), e->detail[k]);
+  if (e->bias_points) {
+    json_t *curve = fg_put_list(one, "bias_curve");
+    for (size_t k = 0; k < e->bias_points; k++) {
+      fg_tree at = fg_append_object(curve, one.bad);
+      fg_put_real(at, "rows", e->bias_rows[k]);
+      fg_put_real(at, "squared", e->bias_squared[k]);
+      fg_put_real(at, "se", e->bias_se[k]);
+    }
+    fg_tree far = fg_put_object(one, "extrapolated");
+    fg_put_real(far, "value", sqrt(fmax(0, e->extrapolated)));
+    fg_put_real(far, "squared", e->extrapolated);
+    fg_put_real(far, "se", e->extrapolated_se);
+    fg_put_real(far, "rate", e->extrapolation_rate);
+  }
   fg_put_real(one, "seconds", e->seconds);
 }
 

@@ -7,15 +7,14 @@
 #include "analysis/statistics.h"
 #include "analysis/transport/transport.h"
 
-/* Replicates of the grid estimator use at most this many bins per axis. */
-#define FG_ROUGH_BINS 32
+/* Most bins per axis. */
+static const size_t fg_fineness_bins[FG_FINENESSES] = {4096, 64, 32};
 
 void fg_pool_clear(fg_pool *pool)
 {
   free(pool->row);
   free(pool->weight);
-  free(pool->bin);
-  free(pool->rough);
+  for (int f = 0; f < FG_FINENESSES; f++) free(pool->bin[f]);
   free(pool->centred);
   memset(pool, 0, sizeof *pool);
 }
@@ -32,13 +31,13 @@ static fg_code fg_pool_rows(fg_pool *pool, const char *name, size_t n, const dou
   *outside = 0;
   for (size_t i = 0; i < n; i++) {
     if (w && w[i] == 0) continue;
-    if (pool->bin) {
-      size_t bin = fg_grid_bin(&pool->grid, x + 2 * i);
+    if (pool->bin[FG_FULL]) {
+      size_t bin = fg_grid_bin(&pool->grid[FG_FULL], x + 2 * i);
       if (bin == SIZE_MAX) {
         ++*outside;
         continue;
       }
-      pool->bin[at + *count] = (uint32_t)bin;
+      pool->bin[FG_FULL][at + *count] = (uint32_t)bin;
     }
     pool->row[at + *count] = i;
     if (pool->weight) pool->weight[at + *count] = w ? w[i] : 1;
@@ -49,8 +48,8 @@ static fg_code fg_pool_rows(fg_pool *pool, const char *name, size_t n, const dou
     return FG_FAIL(
         st, FG_USAGE,
         "%zu of %zu rows of %s can be used (weight above 0%s): a floor and an interval need at least 4%s",
-        *count, n, name, pool->bin ? ", inside the grid" : "",
-        pool->bin ? "; widen compare.grid.half_width or leave grid out of the estimators" : "");
+        *count, n, name, pool->bin[FG_FULL] ? ", inside the grid" : "",
+        pool->bin[FG_FULL] ? "; widen compare.grid.half_width or leave grid out of the estimators" : "");
   double mean = fg_sum_value(&total) / (double)*count;
   if (!isfinite(mean))
     return FG_FAIL(st, FG_USAGE, "the weights of %s sum to more than a double holds: scale them down", name);
@@ -58,19 +57,22 @@ static fg_code fg_pool_rows(fg_pool *pool, const char *name, size_t n, const dou
   return FG_OK;
 }
 
-static void fg_pool_roughen(fg_pool *pool)
+/* Neighbouring bins are merged until few enough are left. */
+static void fg_pool_roughen(fg_pool *pool, fg_fineness fineness)
 {
-  size_t bins = pool->grid.bins, merge = (bins + FG_ROUGH_BINS - 1) / FG_ROUGH_BINS;
-  size_t rough = (bins + merge - 1) / merge;
-  double step = 2 * pool->grid.half_width / (double)(bins - 1) * (double)merge;
-  pool->rough_grid.bins = rough < 2 ? 2 : rough;
-  pool->rough_grid.half_width = 0.5 * step * (double)(pool->rough_grid.bins - 1);
-  for (size_t i = 0; i < pool->n + pool->m; i++)
-    pool->rough[i] =
-        (uint32_t)(pool->bin[i] / bins / merge * pool->rough_grid.bins + pool->bin[i] % bins / merge);
+  size_t bins = pool->grid[FG_FULL].bins, most = fg_fineness_bins[fineness];
+  size_t merge = (bins + most - 1) / most, rough = (bins + merge - 1) / merge;
+  double step = 2 * pool->grid[FG_FULL].half_width / (double)(bins - 1) * (double)merge;
+  fg_w2_grid_settings *to = &pool->grid[fineness];
+  to->bins = rough < 2 ? 2 : rough;
+  to->half_width = 0.5 * step * (double)(to->bins - 1);
+  for (size_t i = 0; i < pool->n + pool->m; i++) {
+    size_t bin = pool->bin[FG_FULL][i];
+    pool->bin[fineness][i] = (uint32_t)(bin / bins / merge * to->bins + bin % bins / merge);
+  }
 }
 
-static const double *fg_pool_row(const fg_pool *pool, size_t i)
+const double *fg_pool_row(const fg_pool *pool, size_t i)
 {
   return (i < pool->n ? pool->x : pool->y) + pool->row[i] * pool->d;
 }
@@ -129,16 +131,14 @@ fg_code fg_pool_create(fg_engine *engine, const fg_estimate_settings *settings, 
   pool->d = d;
   pool->x = x;
   pool->y = y;
-  pool->grid = settings->grid;
+  pool->grid[FG_FULL] = settings->grid;
   pool->row = malloc(rows * sizeof *pool->row);
   if (wx || wy) pool->weight = malloc(rows * sizeof *pool->weight);
-  if (grid) {
-    pool->bin = malloc(rows * sizeof *pool->bin);
-    pool->rough = malloc(rows * sizeof *pool->rough);
-  }
+  for (int f = 0; grid && f < FG_FINENESSES; f++) pool->bin[f] = malloc(rows * sizeof *pool->bin[f]);
   if (settings->estimator == FG_W2_GAUSSIAN) pool->centred = malloc(rows * d * sizeof *pool->centred);
   fg_code rc = FG_OK;
-  if (!pool->row || ((wx || wy) && !pool->weight) || (grid && (!pool->bin || !pool->rough)) ||
+  if (!pool->row || ((wx || wy) && !pool->weight) ||
+      (grid && (!pool->bin[0] || !pool->bin[1] || !pool->bin[2])) ||
       (settings->estimator == FG_W2_GAUSSIAN && !pool->centred))
     rc = FG_FAIL(st, FG_MEMORY, "no memory for an estimate from %zu rows", rows);
   if (rc == FG_OK) rc = fg_pool_rows(pool, "x", n, x, wx, 0, &pool->n, &pool->outside_x, st);
@@ -147,7 +147,7 @@ fg_code fg_pool_create(fg_engine *engine, const fg_estimate_settings *settings, 
     fg_pool_clear(pool);
     return rc;
   }
-  if (grid) fg_pool_roughen(pool);
+  for (int f = FG_CURVE; grid && f < FG_FINENESSES; f++) fg_pool_roughen(pool, (fg_fineness)f);
   if (pool->centred) fg_pool_centre(pool);
   return FG_OK;
 }
@@ -158,9 +158,7 @@ fg_code fg_scratch_create(const fg_pool *pool, size_t rows, fg_scratch *scratch,
 {
   size_t total = pool->n + pool->m, d = pool->d, size = rows * d, weights = rows;
   if (pool->settings->estimator == FG_W2_GRID) {
-    size = pool->grid.bins * pool->grid.bins;
-    if (size < pool->rough_grid.bins * pool->rough_grid.bins)
-      size = pool->rough_grid.bins * pool->rough_grid.bins;
+    size = pool->grid[FG_FULL].bins * pool->grid[FG_FULL].bins; /* merging never adds bins: 2 at least */
     weights = 1;
   } else if (pool->settings->estimator == FG_W2_GAUSSIAN) {
     size = d + d * d;
@@ -215,35 +213,35 @@ static fg_w2 fg_w2_plain(double squared, double value, size_t n, size_t m, doubl
       .squared = squared, .value = value, .primal = NAN, .dual = NAN, .n = n, .m = m, .seconds = seconds};
 }
 
-static fg_code fg_distance_exact(const fg_pool *pool, fg_scratch *s, size_t a, size_t b, fg_w2 *result,
-                                 fg_status *st)
+static fg_code fg_distance_exact(const fg_pool *pool, fg_threads *threads, fg_scratch *s, size_t a, size_t b,
+                                 const fg_progress *progress, fg_w2 *result, fg_status *st)
 {
-  return fg_w2_exact(NULL, a, b, pool->d, s->a, s->weight_a, s->b, s->weight_b, NULL, result, st);
+  return fg_w2_exact(threads, a, b, pool->d, s->a, s->weight_a, s->b, s->weight_b, progress, result, st);
 }
 
 /* The same directions each time, so that replicates differ by their rows alone. */
-static fg_code fg_distance_sliced(const fg_pool *pool, fg_scratch *s, size_t a, size_t b, fg_w2 *result,
-                                  fg_status *st)
+static fg_code fg_distance_sliced(const fg_pool *pool, fg_threads *threads, fg_scratch *s, size_t a, size_t b,
+                                  const fg_progress *progress, fg_w2 *result, fg_status *st)
 {
   fg_w2_slices slices;
   fg_w2_sliced_settings how = {pool->settings->directions, pool->settings->seed, NULL};
-  FG_TRY(
-      fg_w2_sliced(NULL, &how, a, b, pool->d, s->a, s->weight_a, s->b, s->weight_b, NULL, NULL, &slices, st));
+  FG_TRY(fg_w2_sliced(threads, &how, a, b, pool->d, s->a, s->weight_a, s->b, s->weight_b, progress, NULL,
+                      &slices, st));
   s->detail[0] = slices.standard_error;
   s->detail[1] = slices.max_value;
   *result = fg_w2_plain(slices.squared, slices.value, slices.n, slices.m, slices.seconds);
   return FG_OK;
 }
 
-static fg_code fg_distance_max_sliced(const fg_pool *pool, fg_scratch *s, size_t a, size_t b, fg_w2 *result,
-                                      fg_status *st)
+static fg_code fg_distance_max_sliced(const fg_pool *pool, fg_threads *threads, fg_scratch *s, size_t a,
+                                      size_t b, const fg_progress *progress, fg_w2 *result, fg_status *st)
 {
   fg_w2_steepest steepest;
   fg_w2_max_sliced_settings how;
   fg_w2_max_sliced_defaults(&how);
   how.directions = pool->settings->directions;
   how.seed = pool->settings->seed;
-  FG_TRY(fg_w2_max_sliced(NULL, &how, a, b, pool->d, s->a, s->weight_a, s->b, s->weight_b, NULL, NULL,
+  FG_TRY(fg_w2_max_sliced(threads, &how, a, b, pool->d, s->a, s->weight_a, s->b, s->weight_b, progress, NULL,
                           &steepest, st));
   s->detail[0] = steepest.slope;
   s->detail[1] = (double)steepest.unsettled;
@@ -251,42 +249,42 @@ static fg_code fg_distance_max_sliced(const fg_pool *pool, fg_scratch *s, size_t
   return FG_OK;
 }
 
-static fg_code fg_distance_sinkhorn(const fg_pool *pool, fg_scratch *s, size_t a, size_t b, fg_w2 *result,
-                                    fg_status *st)
+static fg_code fg_distance_sinkhorn(const fg_pool *pool, fg_threads *threads, fg_scratch *s, size_t a,
+                                    size_t b, const fg_progress *progress, fg_w2 *result, fg_status *st)
 {
   fg_sinkhorn sinkhorn;
   fg_sinkhorn_settings how;
   fg_sinkhorn_defaults(pool->settings->estimator == FG_ENTROPIC ? FG_COST_EUCLIDEAN : FG_COST_SQUARED, &how);
   how.epsilon = pool->settings->epsilon;
   how.tolerance = pool->settings->tolerance;
-  FG_TRY(fg_w2_sinkhorn(pool->engine, NULL, &how, a, b, pool->d, s->a, s->weight_a, s->b, s->weight_b, NULL,
-                        &sinkhorn, st));
+  FG_TRY(fg_w2_sinkhorn(pool->engine, threads, &how, a, b, pool->d, s->a, s->weight_a, s->b, s->weight_b,
+                        progress, &sinkhorn, st));
   s->detail[0] = sinkhorn.epsilon;
   s->detail[1] = sinkhorn.marginal_error;
   *result = fg_w2_plain(sinkhorn.squared, sinkhorn.value, sinkhorn.n, sinkhorn.m, sinkhorn.seconds);
   return FG_OK;
 }
 
-static fg_code fg_distance_kernel(const fg_pool *pool, fg_scratch *s, size_t a, size_t b, fg_w2 *result,
-                                  fg_status *st)
+static fg_code fg_distance_kernel(const fg_pool *pool, fg_threads *threads, fg_scratch *s, size_t a, size_t b,
+                                  const fg_progress *progress, fg_w2 *result, fg_status *st)
 {
   fg_kernel_distance kernel;
   if (pool->settings->estimator == FG_MMD)
-    FG_TRY(fg_mmd(pool->engine, NULL, pool->settings->bandwidth, a, b, pool->d, s->a, s->weight_a, s->b,
-                  s->weight_b, NULL, &kernel, st));
+    FG_TRY(fg_mmd(pool->engine, threads, pool->settings->bandwidth, a, b, pool->d, s->a, s->weight_a, s->b,
+                  s->weight_b, progress, &kernel, st));
   else
-    FG_TRY(fg_energy(pool->engine, NULL, a, b, pool->d, s->a, s->weight_a, s->b, s->weight_b, NULL, &kernel,
-                     st));
+    FG_TRY(fg_energy(pool->engine, threads, a, b, pool->d, s->a, s->weight_a, s->b, s->weight_b, progress,
+                     &kernel, st));
   s->detail[0] = kernel.bandwidth;
   *result = fg_w2_plain(kernel.squared, kernel.value, kernel.n, kernel.m, kernel.seconds);
   return FG_OK;
 }
 
-static fg_code fg_distance_grid(const fg_pool *pool, fg_scratch *scratch, int rough, fg_w2 *result,
+static fg_code fg_distance_grid(const fg_pool *pool, fg_scratch *scratch, fg_fineness fineness, fg_w2 *result,
                                 fg_status *st)
 {
-  const fg_w2_grid_settings *grid = rough ? &pool->rough_grid : &pool->grid;
-  const uint32_t *bin = rough ? pool->rough : pool->bin;
+  const fg_w2_grid_settings *grid = &pool->grid[fineness];
+  const uint32_t *bin = pool->bin[fineness];
   memset(scratch->a, 0, grid->bins * grid->bins * sizeof *scratch->a);
   memset(scratch->b, 0, grid->bins * grid->bins * sizeof *scratch->b);
   for (size_t i = 0; i < pool->n + pool->m; i++) {
@@ -338,24 +336,25 @@ static fg_code fg_distance_gaussian(const fg_pool *pool, fg_scratch *scratch, fg
   return fg_w2_finish(squared, squared, pool->exponent, result, st);
 }
 
-fg_code fg_pool_distance(const fg_pool *pool, fg_scratch *scratch, int rough, fg_w2 *result, fg_status *st)
+fg_code fg_pool_distance(const fg_pool *pool, fg_threads *threads, fg_scratch *scratch, fg_fineness fineness,
+                         const fg_progress *progress, fg_w2 *result, fg_status *st)
 {
   size_t a, b;
   scratch->detail[0] = scratch->detail[1] = NAN;
-  if (pool->settings->estimator == FG_W2_GRID) return fg_distance_grid(pool, scratch, rough, result, st);
+  if (pool->settings->estimator == FG_W2_GRID) return fg_distance_grid(pool, scratch, fineness, result, st);
   if (pool->settings->estimator == FG_W2_GAUSSIAN) return fg_distance_gaussian(pool, scratch, result, st);
   fg_label_gather(pool, scratch, &a, &b);
   switch (pool->settings->estimator) {
   case FG_W2_EXACT:
-    return fg_distance_exact(pool, scratch, a, b, result, st);
+    return fg_distance_exact(pool, threads, scratch, a, b, progress, result, st);
   case FG_W2_SLICED:
-    return fg_distance_sliced(pool, scratch, a, b, result, st);
+    return fg_distance_sliced(pool, threads, scratch, a, b, progress, result, st);
   case FG_W2_MAX_SLICED:
-    return fg_distance_max_sliced(pool, scratch, a, b, result, st);
+    return fg_distance_max_sliced(pool, threads, scratch, a, b, progress, result, st);
   case FG_W2_SINKHORN:
   case FG_ENTROPIC:
-    return fg_distance_sinkhorn(pool, scratch, a, b, result, st);
+    return fg_distance_sinkhorn(pool, threads, scratch, a, b, progress, result, st);
   default:
-    return fg_distance_kernel(pool, scratch, a, b, result, st);
+    return fg_distance_kernel(pool, threads, scratch, a, b, progress, result, st);
   }
 }

@@ -44,7 +44,13 @@ const char *fg_report_model(const fg_run *run)
 static void page_detail(const fg_report *r, const fg_answer *a)
 {
   fg_page *page = r->page;
+  double far = fg_run_real(a->gap, "extrapolated.value");
   fg_page_print(page, "<span class=\"detail\">(<span class=\"by\">%s</span>; ", a->estimator);
+  if (isfinite(far)) {
+    fg_page_put(page, "without the bias of a finite sample ");
+    fg_page_number(page, far, 3, NULL);
+    fg_page_put(page, ", ");
+  }
   if (isfinite(a->low) && isfinite(a->high)) {
     fg_report_level(page, r->run, false);
     fg_page_put(page, " ");

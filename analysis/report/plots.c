@@ -22,6 +22,7 @@ fg_code fg_plots_make(const fg_run *run, fg_plots *plots, fg_status *st)
   FG_GO(fg_plot_frames(run, plots, st), done);
   fg_plot_estimates(run, plots);
   fg_plot_budget(run, plots);
+  fg_plot_bias(run, plots);
   fg_plot_gap_time(run, plots);
   fg_plot_residual(run, plots);
   fg_plot_certificate(run, plots);

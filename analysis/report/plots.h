@@ -34,6 +34,7 @@ typedef struct fg_plots {
   fg_frame frame[FG_FRAMES];
   /* figures of the same names, drawn when there is something to show */
   bool estimates, estimates_log, gap_time, residual, relative, plane, paths, work, step, order;
+  bool bias; /* figure "bias" */
   size_t drawn_paths;
   bool budget;
   bool certificate, apart, lipschitz_global, lambda;
@@ -59,6 +60,8 @@ void fg_plot_estimates(const fg_run *run, fg_plots *plots);
 void fg_plot_gap_time(const fg_run *run, fg_plots *plots);
 void fg_plot_residual(const fg_run *run, fg_plots *plots);
 void fg_plot_solver(const fg_run *run, fg_plots *plots);
+/* plots_bias.c */
+void fg_plot_bias(const fg_run *run, fg_plots *plots);
 /* plots_residual.c */
 void fg_plot_profiles(const fg_run *run, fg_plots *plots);
 FG_CHECKED fg_code fg_plot_maps(const fg_run *run, fg_plots *plots, fg_status *st);

@@ -2,8 +2,8 @@
 
 #include <math.h>
 
-enum { ESTIMATORS = 4 };
-static const char *const estimators[ESTIMATORS] = {"exact", "grid", "gaussian", "sliced"};
+#include "flowgap/distance.h"
+
 static const char *const pairs[] = {"ode_sde", "ode_target", "sde_target"};
 static const char *const pair_labels[] = {"ODE \xe2\x80\x93 SDE", "ODE \xe2\x80\x93 target",
                                           "SDE \xe2\x80\x93 target"};
@@ -36,16 +36,17 @@ void fg_plot_estimates(const fg_run *run, fg_plots *plots)
   int rows = 0;
   double least = INFINITY, most = 0;
   fg_page_put(script, "$estimates << EOD\n");
-  for (int e = 0; e < ESTIMATORS; e++)
+  for (int e = 0; e < FG_ESTIMATORS; e++)
     for (int p = 0; p < 3; p++) {
-      const json_t *one = fg_run_find(fg_run_find(fg_run_find(run->results, "w2"), estimators[e]), pairs[p]);
+      const char *name = fg_estimator_name((fg_estimator)e);
+      const json_t *one = fg_run_find(fg_run_find(fg_run_find(run->results, "w2"), name), pairs[p]);
       double value = fg_run_real(one, "value"), floor_value = fg_run_real(one, "floor");
       double low = fg_run_real(one, "ci_low"), high = fg_run_real(one, "ci_high");
       if (!isfinite(value)) continue;
       /* columns: row, value, low, high, floor, pair */
       fg_page_print(script, "%d %.9g %.9g %.9g %.9g %d \"%s, %s\"\n", rows++, value,
                     isfinite(low) ? low : value, isfinite(high) ? high : value,
-                    isfinite(floor_value) ? floor_value : 0.0, p, estimators[e], pair_labels[p]);
+                    isfinite(floor_value) ? floor_value : 0.0, p, name, pair_labels[p]);
       if (value > 0) least = fmin(least, value);
       most =
           fmax(most, fmax(value, fmax(isfinite(high) ? high : 0, isfinite(floor_value) ? floor_value : 0)));

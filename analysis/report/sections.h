@@ -37,6 +37,7 @@ void fg_report_residual_headline(const fg_report *r);
 FG_CHECKED fg_code fg_report_measures(const fg_report *r, fg_status *st);
 /* distances.c */
 FG_CHECKED fg_code fg_report_distances(const fg_report *r, fg_status *st);
+FG_CHECKED fg_code fg_report_bias(const fg_report *r, fg_status *st); /* within the distances */
 /* certificate.c; nothing without the member of results.json */
 FG_CHECKED fg_code fg_report_certificate(const fg_report *r, fg_status *st);
 FG_CHECKED fg_code fg_report_lambda(const fg_report *r, fg_status *st);

@@ -1,0 +1,269 @@
+/* Floor, bias, interval and p-value from the evaluations. docs/distances.md says why each is as it is. */
+#include <math.h>
+#include <string.h>
+
+#include "analysis/estimate_impl.h"
+#include "analysis/statistics.h"
+
+/* Spread of (bias of the square) / (floor's square) about 1 that is expected before the curve is seen. */
+static const double fg_share_spread = 0.1;
+/* On a grid, gaps below the distance of nodes are seen as more than they are, and biased less. */
+static const double fg_grid_share_spread = 0.15;
+/* Where the rate is measured, it is that of fewer rows than the value has: it may be off by this. */
+static const double fg_rate_drift = 0.03;
+
+typedef struct fg_evaluations {
+  const fg_pool *pool;
+  const fg_plan *plan;
+  const double *squared;
+} fg_evaluations;
+
+static const double *fg_part(const fg_evaluations *f, int purpose)
+{
+  return f->squared + f->plan->start[purpose];
+}
+
+/* ---- the floor: mean square between two samples of one law, about rows^-rate ----------- */
+
+typedef struct fg_floor {
+  double squared, spread; /* at the rows of the value, and the standard error of its logarithm */
+  double rate, rate_se;
+} fg_floor;
+
+/* Mean at a level, and the square of its relative standard error. Without bias the mean is 0: its size then. */
+static double fg_floor_level(const fg_evaluations *f, int purpose, double *relative)
+{
+  size_t count = f->plan->count[purpose];
+  const double *part = f->squared + f->plan->start[purpose];
+  double mean = fg_mean(count, part), square = fg_variance(count, part);
+  if (fg_estimator_bias(f->pool->settings->estimator) == FG_BIAS_NONE) {
+    fg_sum sum = {0, 0};
+    for (size_t i = 0; i < count; i++) fg_sum_add(&sum, part[i] * part[i]);
+    mean = sqrt(fg_sum_value(&sum) / (double)count);
+  }
+  *relative = mean > 0 ? square / (mean * mean * (double)count) : 0;
+  return fmax(mean, 0);
+}
+
+/* Least and largest rate at which mean squares fall: 1 / rows for smooth laws in low dimension, as little as the root
+ * of that for separated clusters and fine grids, rows^(-2/d) in high dimension. */
+static void fg_rate_bounds(const fg_pool *pool, double *least, double *most)
+{
+  *most = 1;
+  switch (pool->settings->estimator) {
+  case FG_W2_EXACT:
+  case FG_W2_SINKHORN:
+    *least = fmin(0.5, 2 / (double)pool->d);
+    break;
+  case FG_W2_GRID:
+  case FG_W2_SLICED:
+  case FG_W2_MAX_SLICED:
+    *least = 0.5;
+    break;
+  default:
+    *least = 1;
+  }
+}
+
+/* The floors of both laws enter by their geometric mean: that is the bias of the value where one law is the other one
+ * moved or stretched, and it is 0 where one law is a point. */
+static fg_floor fg_floor_find(const fg_evaluations *f)
+{
+  fg_floor floor = {.rate = 1};
+  size_t levels = f->plan->floor_levels;
+  double level[FG_FLOOR_LEVELS], variance[FG_FLOOR_LEVELS], least, most, top = 0;
+  double rows = sqrt((double)f->plan->floor_x * (double)f->plan->floor_y);
+  for (size_t k = 0; k < levels; k++) {
+    double rx, ry, x = fg_floor_level(f, (int)(FG_FOR_FLOOR_X0 + k), &rx),
+                   y = fg_floor_level(f, (int)(FG_FOR_FLOOR_Y0 + k), &ry);
+    if (!(x > 0) || !(y > 0)) return floor;
+    level[k] = 0.5 * (log(x) + log(y));
+    variance[k] = 0.25 * (rx + ry);
+  }
+  fg_rate_bounds(f->pool, &least, &most);
+  floor.rate = most;
+  if (levels > 1 && least < most) {
+    double span = log(2) * (double)(levels - 1);
+    floor.rate = fmin(most, fmax(least, (level[levels - 1] - level[0]) / span));
+    floor.rate_se = hypot(sqrt(variance[levels - 1] + variance[0]) / span, fg_rate_drift);
+  }
+  /* all levels, brought to the first one */
+  double sum = 0;
+  for (size_t k = 0; k < levels; k++) {
+    top += level[k] - floor.rate * log(2) * (double)k;
+    sum += variance[k];
+  }
+  top /= (double)levels;
+  double reach = log(f->plan->noise_rows / rows);
+  floor.squared = exp(top - floor.rate * reach);
+  floor.spread = hypot(sqrt(sum) / (double)levels, floor.rate_se * reach);
+  return floor;
+}
+
+/* ---- the interval's blocks ---------------------------------------------------------------- */
+
+/* The two blocks of a pair are disjoint: half the square of their difference is the variance of one, without what
+ * they share. A mean over all rows has a variance of that times block / rows. */
+static double fg_block_variance(const fg_evaluations *f)
+{
+  const double *part = fg_part(f, FG_FOR_INTERVAL);
+  size_t pairs = f->plan->count[FG_FOR_INTERVAL] / 2;
+  fg_sum sum = {0, 0};
+  for (size_t i = 0; i < pairs; i++) {
+    double gap = part[2 * i] - part[2 * i + 1];
+    fg_sum_add(&sum, 0.5 * gap * gap);
+  }
+  return fg_sum_value(&sum) / (double)pairs;
+}
+
+/* Rows of a block over rows of the value. */
+static double fg_block_share(const fg_evaluations *f, size_t level)
+{
+  const fg_plan *plan = f->plan;
+  return fmax((double)plan->base_x / (double)plan->use_x, (double)plan->base_y / (double)plan->use_y) /
+         (double)((size_t)2 << level);
+}
+
+/* Standard error of the value's square. Where the gap is near the floor, blocks vary more than the value: about the
+ * gap of the samples, which holds their noise already, each block's noise comes a second time. Were the square a
+ * quadratic form, that would add twice the variance that it has between samples of one law; once is taken off, and a
+ * third of the whole at most, as that variance is known from few floors. */
+static double fg_square_error(const fg_evaluations *f)
+{
+  const fg_plan *plan = f->plan;
+  double whole = fg_block_variance(f) * fg_block_share(f, 0);
+  double rows = sqrt((double)plan->floor_x * (double)plan->floor_y) / plan->noise_rows;
+  double alike = 0.5 * (fg_variance(plan->count[FG_FOR_FLOOR_X0], fg_part(f, FG_FOR_FLOOR_X0)) +
+                        fg_variance(plan->count[FG_FOR_FLOOR_Y0], fg_part(f, FG_FOR_FLOOR_Y0)));
+  if (f->pool->settings->estimator == FG_W2_GRID) alike = 0; /* between nodes it is no quadratic form */
+  return sqrt(fmax(whole - alike * rows * rows, 2 * whole / 3));
+}
+
+/* ---- the bias ------------------------------------------------------------------------------- */
+
+static void fg_curve(const fg_evaluations *f, double value, double se, fg_estimate *estimate)
+{
+  const fg_plan *plan = f->plan;
+  estimate->bias_points = plan->levels + 1;
+  estimate->bias_rows[0] = plan->noise_rows;
+  estimate->bias_squared[0] = value;
+  estimate->bias_se[0] = se;
+  for (size_t k = 0; k < plan->levels; k++) {
+    fg_purpose purpose = fg_plan_level(f->pool, k);
+    size_t count = plan->count[purpose];
+    double share = fg_block_share(f, k);
+    estimate->bias_rows[k + 1] = plan->noise_rows * share;
+    estimate->bias_squared[k + 1] = fg_mean(count, fg_part(f, purpose));
+    /* blocks of one partition are independent; more blocks than rows allow add nothing */
+    estimate->bias_se[k + 1] = sqrt(fg_variance(count, fg_part(f, purpose)) * fmax(share, 1 / (double)count));
+  }
+}
+
+/* Mean of the squares of half as many rows less the value's, and the variance of that mean over pairs. */
+static double fg_rise(const fg_evaluations *f, double value, double *variance)
+{
+  fg_purpose purpose = fg_plan_level(f->pool, 0);
+  const double *part = fg_part(f, purpose);
+  size_t pairs = f->plan->count[purpose] / 2;
+  double mean = fg_mean(2 * pairs, part);
+  fg_sum sum = {0, 0};
+  for (size_t i = 0; i < pairs; i++) {
+    double off = 0.5 * (part[2 * i] + part[2 * i + 1]) - mean;
+    fg_sum_add(&sum, off * off);
+  }
+  *variance = pairs > 1 ? fg_sum_value(&sum) / ((double)(pairs - 1) * (double)pairs) : 0;
+  return mean - value;
+}
+
+/* max_sliced: the largest of noisy figures lies above the largest of their means, where many directions are alike by as
+ * much as rows^-1/2, where one stands out by 1 / rows, and either way by more than its floor says. The curve's own
+ * rate decides, as far as it can be told: both limits are within one standard error. */
+static double fg_bias_of_curve(const fg_evaluations *f, double value, double rise, double error, double *rate,
+                               double *se)
+{
+  double further;
+  *rate = 0.75;
+  if (f->plan->levels > 1) {
+    fg_purpose purpose = fg_plan_level(f->pool, 1);
+    further = fg_mean(f->plan->count[purpose], fg_part(f, purpose)) - value - rise;
+    if (rise > 0 && further > 0) *rate = fmin(1, fmax(0.5, log2(further / rise)));
+  }
+  double share = fg_block_share(f, 0), growth = pow(share, -*rate) - 1;
+  double most = 1 / (pow(share, -0.5) - 1), least = 1 / (1 / share - 1);
+  rise = fmax(0, rise);
+  *se = hypot(error / growth, 0.5 * rise * (most - least));
+  return rise / growth;
+}
+
+/* Bias of the value's square, the rate at which it falls (NaN: none), and its standard error. */
+static double fg_bias(const fg_evaluations *f, const fg_floor *floor, double value, double *rate, double *se)
+{
+  fg_bias_kind kind = fg_estimator_bias(f->pool->settings->estimator);
+  double variance, rise = fg_rise(f, value, &variance);
+  double growth =
+      pow(fg_block_share(f, 0), -floor->rate) - 1; /* of the floor's square, from value to block */
+  *se = 0;
+  *rate = kind == FG_BIAS_NONE ? NAN : floor->rate;
+  if (kind == FG_BIAS_NONE || !(growth > 0)) return 0;
+  if (kind == FG_BIAS_RATE) {
+    *se = sqrt(variance) / growth;
+    return rise / growth;
+  }
+  if (kind == FG_BIAS_CURVE) return fg_bias_of_curve(f, value, rise, sqrt(variance), rate, se);
+  if (!(floor->squared > 0)) return 0;
+  /* bias = share * floor^2: 1 for a translation, less for laws of different shape. The curve says
+   * (rise / growth) / floor^2, with an error that grows where the rate is small. */
+  double unit = floor->squared * growth, seen = rise / unit;
+  double rate_error = -log(fg_block_share(f, 0)) * (1 + 1 / growth) * floor->rate_se;
+  double doubt =
+      variance / (unit * unit) + seen * seen * (rate_error * rate_error + floor->spread * floor->spread);
+  double spread = f->pool->settings->estimator == FG_W2_GRID ? fg_grid_share_spread : fg_share_spread;
+  double trust = spread * spread / (spread * spread + doubt);
+  double share = fmin(fmax(1 + trust * (seen - 1), 0), 1.2);
+  *se = floor->squared * hypot(share * floor->spread, spread * sqrt(1 - trust));
+  return share * floor->squared;
+}
+
+/* The error of the square grows with the square itself, so that an interval of equal arms misses upwards: in the root
+ * its arms are equal, which moves both ends of the square up by reach^2 / (4 square), near 0 by reach / 4. */
+static void fg_interval(double squared, double reach, fg_estimate *estimate)
+{
+  double skew = reach > 0 ? 0.25 * reach * reach / fmax(squared, reach) : 0;
+  estimate->ci_low = sqrt(fmax(0, squared - reach + skew));
+  estimate->ci_high = sqrt(fmax(0, squared) + reach + skew);
+}
+
+/* ---- all of them ------------------------------------------------------------------------- */
+
+void fg_estimate_figures(const fg_pool *pool, const fg_plan *plan, const double *squared, const fg_w2 *value,
+                         const double *detail, fg_estimate *estimate)
+{
+  fg_evaluations f = {pool, plan, squared};
+  fg_estimator estimator = pool->settings->estimator;
+  memset(estimate, 0, sizeof *estimate);
+  fg_floor floor = fg_floor_find(&f);
+  double on_curve = plan->count[FG_FOR_CURVE_VALUE] ? *fg_part(&f, FG_FOR_CURVE_VALUE) : value->squared;
+  double se = fg_square_error(&f), bias_se;
+  double bias = fg_bias(&f, &floor, on_curve, &estimate->extrapolation_rate, &bias_se);
+  estimate->squared = value->squared;
+  estimate->value = value->value;
+  estimate->primal = value->primal;
+  estimate->dual = value->dual;
+  estimate->floor = sqrt(floor.squared);
+  fg_curve(&f, on_curve, se, estimate);
+  /* All blocks have the same directions: what other ones would have given is a further, independent error. */
+  estimate->extrapolated = value->squared - bias;
+  estimate->extrapolated_se = hypot(hypot(se, bias_se), estimator == FG_W2_SLICED ? detail[0] : 0);
+  double reach = estimate->extrapolated_se *
+                 fg_student(pool->settings->confidence, (double)plan->count[FG_FOR_INTERVAL] / 2);
+  fg_interval(estimate->extrapolated, reach, estimate);
+  estimate->p_value = NAN;
+  if (plan->count[FG_FOR_PERMUTED] > 0)
+    estimate->p_value = fg_permutation_p(plan->count[FG_FOR_PERMUTED], fg_part(&f, FG_FOR_PERMUTED),
+                                         *fg_part(&f, FG_FOR_OBSERVED));
+  memcpy(estimate->detail, detail, sizeof estimate->detail);
+  estimate->used_x = plan->use_x;
+  estimate->used_y = plan->use_y;
+  estimate->outside_x = pool->outside_x;
+  estimate->outside_y = pool->outside_y;
+}

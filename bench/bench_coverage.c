@@ -1,0 +1,104 @@
+/* needs: analysis */
+/* How often the 90 % intervals of every estimator hold the distance of two Gaussian laws (docs/distances.md has the
+ * table).
+ *
+ *     bench_coverage ESTIMATOR DIMENSION ROWS ROUNDS
+ *
+ * One line per pair of laws: squared distance, mean square and floor of the estimator, extrapolated square (mean and
+ * spread), how many intervals held it, how many lay above and below, mean p-value below 0.05. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "flowgap/flowgap.h"
+#include "tests/support/gaussian_case.h"
+
+static const gaussian_case cases[] = {{"equal", 0, 1, 1, 1, 0},
+                                      {"shift 0.2", 0.2, 1, 1, 1, 0},
+                                      {"shift 0.4", 0.4, 1, 1, 1, 0},
+                                      {"shift 1", 1, 1, 1, 1, 0},
+                                      {"shift 2", 2, 1, 1, 1, 0},
+                                      {"scale 1.1", 0, 1, 1, 1.1, 0},
+                                      {"scale 1.3", 0, 1, 1, 1.3, 0},
+                                      {"scale 2", 0, 1, 1, 2, 0},
+                                      {"turn 0.3 of 3:1", 0, 3, 3, 1, 0.3},
+                                      {"turn 0.6 of 3:1", 0, 3, 3, 1, 0.6}};
+
+typedef struct tally {
+  double squared, floor, extrapolated, extrapolated2, se, rate;
+  int held, above, below, seen;
+} tally;
+
+static void add(tally *t, const fg_estimate *e, double truth)
+{
+  double low = e->ci_low * e->ci_low, high = e->ci_high * e->ci_high;
+  t->squared += e->squared;
+  t->floor += e->floor * e->floor;
+  t->extrapolated += e->extrapolated;
+  t->extrapolated2 += e->extrapolated * e->extrapolated;
+  t->se += e->extrapolated_se;
+  t->rate += e->extrapolation_rate;
+  t->above += low > truth * (1 + 1e-12);
+  t->below += high < truth * (1 - 1e-12);
+  t->held += !(low > truth * (1 + 1e-12)) && !(high < truth * (1 - 1e-12));
+  t->seen += e->p_value <= 0.05;
+}
+
+static int study(fg_engine *engine, fg_estimator estimator, const gaussian_case *c, size_t d, size_t n,
+                 int rounds)
+{
+  fg_estimate_settings s;
+  fg_estimate e;
+  fg_status st;
+  tally t = {0};
+  double *x = malloc(2 * n * d * sizeof *x);
+  fg_estimate_defaults(estimator, &s);
+  s.permutations = 0;
+  s.grid.bins = 29; /* nodes half apart */
+  s.grid.half_width = 7;
+  s.epsilon = 0.2 * (double)d;
+  s.bandwidth = sqrt(2 * (double)d);
+  double truth = gaussian_truth(c, &s, d);
+  for (int r = 0; x && r < rounds && isfinite(truth); r++) {
+    gaussian_draw(c, 1000000 * (uint64_t)d + (uint64_t)r, n, d, x, x + n * d);
+    s.seed = (uint64_t)r;
+    if (fg_estimate_w2(engine, &s, n, n, d, x, NULL, x + n * d, NULL, NULL, &e, &st) != FG_OK) {
+      fprintf(stderr, "%s\n", st.message);
+      free(x);
+      return 1;
+    }
+    add(&t, &e, truth);
+  }
+  free(x);
+  if (!isfinite(truth)) return 0;
+  double k = 1.0 / rounds, mean = k * t.extrapolated;
+  printf(
+      "%-10s d %zu n %-5zu %-16s truth %-8.4g raw %-8.4g floor2 %-8.3g corrected %-8.4g sd %-7.3g se %-7.3g "
+      "rate %.2f | %5.1f %% held, %3d above %3d below\n",
+      fg_estimator_name(estimator), d, n, c->name, truth, k * t.squared, k * t.floor, mean,
+      sqrt(fmax(0, k * t.extrapolated2 - mean * mean)), k * t.se, k * t.rate, 100 * k * t.held, t.above,
+      t.below);
+  fflush(stdout);
+  return 0;
+}
+
+int main(int argc, char **argv)
+{
+  int which = 0, rc = 0;
+  fg_engine *engine;
+  if (argc != 5) {
+    fprintf(stderr, "usage: %s ESTIMATOR DIMENSION ROWS ROUNDS\n", argv[0]);
+    return 2;
+  }
+  while (which < FG_ESTIMATORS && strcmp(fg_estimator_name((fg_estimator)which), argv[1]) != 0) which++;
+  size_t d = strtoul(argv[2], NULL, 10), n = strtoul(argv[3], NULL, 10);
+  if (which == FG_ESTIMATORS || d < 1 || d > GAUSSIAN_MOST || n < 4) {
+    fprintf(stderr, "%s: an estimator, 1 to %d dimensions, at least 4 rows\n", argv[0], GAUSSIAN_MOST);
+    return 2;
+  }
+  if (fg_engine_open("cpu", 0, &engine, NULL) != FG_OK) return 1;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases && !rc; i++)
+    rc = study(engine, (fg_estimator)which, &cases[i], d, n, atoi(argv[4]));
+  fg_engine_close(&engine);
+  return rc;
+}
