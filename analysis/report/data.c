@@ -180,6 +180,16 @@ static fg_code refuse_training(const char *run_directory, const json_t *results,
 
 fg_code fg_run_read(const char *run_directory, fg_run *run, fg_status *st)
 {
+  *run = (fg_run){0};
+  FG_TRY(refuse_training(run_directory, NULL, st)); /* it may not have results yet */
+  FG_TRY(fg_run_read_any(run_directory, run, st));
+  fg_code rc = refuse_training(run_directory, run->results, st);
+  if (rc != FG_OK) fg_run_clear(run);
+  return rc;
+}
+
+fg_code fg_run_read_any(const char *run_directory, fg_run *run, fg_status *st)
+{
   fg_code rc = FG_OK;
   *run = (fg_run){0};
   char *results = fg_path_join(run_directory, "results.json");
@@ -190,9 +200,7 @@ fg_code fg_run_read(const char *run_directory, fg_run *run, fg_status *st)
     rc = FG_FAIL(st, FG_MEMORY, "no memory to read %s", run_directory);
     goto done;
   }
-  FG_GO(refuse_training(run_directory, NULL, st), done); /* it may not have results yet */
   FG_GO(read_results(results, run, st), done);
-  FG_GO(refuse_training(run_directory, run->results, st), done);
   run->residual = strcmp(fg_run_word(run->results, "verb", ""), "residual") == 0;
   FG_GO(read_config(config, run, st), done);
   FG_GO(read_maps(maps, run, st), done);

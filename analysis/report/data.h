@@ -32,6 +32,8 @@ typedef struct fg_run {
 /* Reads results.json (needed), config.yaml, samples.h5 and maps.h5 (the report does without them).
  * Fails with FG_IO on a file that is damaged, of another schema, or with shapes that disagree. */
 FG_CHECKED fg_code fg_run_read(const char *run_directory, fg_run *run, fg_status *st);
+/* The same, and trainings too, which have no page of their own. */
+FG_CHECKED fg_code fg_run_read_any(const char *run_directory, fg_run *run, fg_status *st);
 void fg_run_clear(fg_run *run);
 
 /* "ode.steps" inside `from`; NULL when absent or null. `from` may be NULL. */

@@ -1,0 +1,178 @@
+/* A page on paper or as one picture: a headless browser prints it. */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "analysis/report/make.h"
+#include "analysis/report/program.h"
+#include "base/file.h"
+
+enum { PAGE_WIDTH = 1200, PICTURE_MOST = 16000 }; /* pixels; browsers draw no picture higher than 2^14 */
+static const double patience = 120;               /* seconds; a page takes two or three */
+
+typedef struct fg_browser {
+  char folder[512]; /* temporary: the page, the browser's own files, what it prints */
+  char page[560], out[560], log[560], profile[600];
+} fg_browser;
+
+static fg_code browser_open(fg_browser *b, fg_status *st)
+{
+  char why[128];
+  const char *root = getenv("TMPDIR");
+  if (!root || !*root) root = "/tmp";
+  int size = snprintf(b->folder, sizeof b->folder, "%s/flowgap-print-XXXXXX", root);
+  if (size < 0 || (size_t)size >= sizeof b->folder || !mkdtemp(b->folder))
+    return FG_FAIL(st, FG_IO,
+                   "no temporary folder for the browser in %.200s: %s; set TMPDIR to a folder that can be "
+                   "written",
+                   root, fg_file_why(errno, why));
+  snprintf(b->page, sizeof b->page, "%s/page.html", b->folder);
+  snprintf(b->out, sizeof b->out, "%s/out.png", b->folder);
+  snprintf(b->log, sizeof b->log, "%s/log", b->folder);
+  snprintf(b->profile, sizeof b->profile, "--user-data-dir=%s/profile", b->folder);
+  return FG_OK;
+}
+
+static void browser_close(const fg_browser *b)
+{
+  char folder[600], log[600], complaint[FG_COMPLAINT];
+  int status;
+  /* the browser's profile is a tree */
+  snprintf(folder, sizeof folder, "%s", b->folder);
+  snprintf(log, sizeof log, "/dev/null");
+  const char *const words[] = {"rm", "-rf", "--", folder, NULL};
+  fg_code rc = fg_program_run(words, log, 0, &status, complaint, NULL);
+  (void)rc; /* what is left in the temporary folder is no failure of the report */
+}
+
+/* `task`: what to do with the page, one or more words. */
+static fg_code browse(const fg_browser *b, const char *const task[4], fg_status *st)
+{
+  static const char *const names[] = {"chromium", "chromium-browser", "google-chrome",
+                                      "google-chrome-stable"};
+  char url[600], complaint[FG_COMPLAINT];
+  int status = FG_PROGRAM_MISSING;
+  snprintf(url, sizeof url, "file://%s", b->page);
+  for (size_t i = 0; status == FG_PROGRAM_MISSING && i < sizeof names / sizeof *names; i++) {
+    /* as root there is no sandbox to be had; the page is our own and nothing is fetched */
+    const char *const words[] = {names[i],
+                                 "--headless",
+                                 "--disable-gpu",
+                                 "--disable-background-networking",
+                                 "--hide-scrollbars",
+                                 "--host-resolver-rules=MAP * ~NOTFOUND",
+                                 "--virtual-time-budget=3000",
+                                 geteuid() == 0 ? "--no-sandbox" : "--disable-extensions",
+                                 b->profile,
+                                 task[0],
+                                 task[1],
+                                 task[2],
+                                 url,
+                                 NULL};
+    FG_TRY(fg_program_run(words, b->log, patience, &status, complaint, st));
+  }
+  if (status == FG_PROGRAM_MISSING)
+    return FG_FAIL(
+        st, FG_UNSUPPORTED,
+        "no browser was found on the PATH (chromium, google-chrome): pdf and png are printed by one; "
+        "install the package chromium, or take --format html");
+  if (status == FG_PROGRAM_LATE)
+    return FG_FAIL(st, FG_FAILED, "the browser did not print the page within %g s: %s", patience, complaint);
+  if (status) return FG_FAIL(st, FG_FAILED, "the browser stopped with status %d: %s", status, complaint);
+  return FG_OK;
+}
+
+/* What the browser printed, moved to its place. */
+static fg_code take(const fg_browser *b, const char *path, const char *magic, fg_status *st)
+{
+  unsigned char *bytes = NULL;
+  size_t size = 0, length = strlen(magic);
+  if (fg_file_read(b->out, &bytes, &size, NULL) != FG_OK || size < length ||
+      memcmp(bytes, magic, length) != 0) {
+    free(bytes);
+    return FG_FAIL(st, FG_FAILED, "the browser printed nothing; is %s full?", b->folder);
+  }
+  fg_code rc = fg_file_write(path, bytes, size, st);
+  free(bytes);
+  return rc;
+}
+
+fg_code fg_browser_pdf(const fg_page *page, const char *path, fg_status *st)
+{
+  fg_browser b;
+  char print[600];
+  fg_code rc;
+  FG_TRY(browser_open(&b, st));
+  snprintf(print, sizeof print, "--print-to-pdf=%s", b.out);
+  const char *const task[4] = {print, "--no-pdf-header-footer", "--no-first-run"};
+  FG_GO(fg_file_write(b.page, page->text, page->used, st), done);
+  FG_GO(browse(&b, task, st), done);
+  rc = take(&b, path, "%PDF-", st);
+done:
+  browser_close(&b);
+  return rc;
+}
+
+/* ---- one picture of the whole page --------------------------------------------------------------- */
+
+/* The page, light whatever the theme of the machine, with the script before its end. */
+static fg_code write_page(const fg_browser *b, const fg_page *page, const char *script, fg_status *st)
+{
+  static const char end[] = "</body>";
+  const char *at = page->text;
+  for (const char *next = at; (next = strstr(next, end)) != NULL; next++) at = next; /* the last one */
+  fg_page copy = {0};
+  fg_page_bytes(&copy, page->text, (size_t)(at - page->text));
+  fg_page_put(&copy, script);
+  fg_page_put(&copy, at);
+  fg_code rc = fg_page_check(&copy, st);
+  if (rc == FG_OK) rc = fg_file_write(b->page, copy.text, copy.used, st);
+  fg_page_clear(&copy);
+  return rc;
+}
+
+/* The height of the page in a window of PAGE_WIDTH: the script asks for a window that high, by its title. */
+static fg_code page_height(const fg_browser *b, const fg_page *page, double *height, fg_status *st)
+{
+  char window[64], shot[600];
+  unsigned char *bytes = NULL;
+  size_t size = 0;
+  FG_TRY(write_page(b, page,
+                    "<script>document.title='height '+document.documentElement.scrollHeight+';';"
+                    "console.error(document.title);</script>",
+                    st));
+  snprintf(window, sizeof window, "--window-size=%d,800", PAGE_WIDTH);
+  snprintf(shot, sizeof shot, "--screenshot=%s", b->out);
+  const char *const task[4] = {window, shot, "--enable-logging=stderr"};
+  FG_TRY(browse(b, task, st));
+  FG_TRY(fg_file_read(b->log, &bytes, &size, st));
+  const char *word = strstr((const char *)bytes, "\"height ");
+  *height = word ? strtod(word + 8, NULL) : NAN;
+  free(bytes);
+  if (*height >= 1 && *height < 1e7) return FG_OK;
+  return FG_FAIL(st, FG_FAILED, "the browser did not tell the height of the page");
+}
+
+fg_code fg_browser_png(const fg_page *page, const char *path, fg_status *st)
+{
+  fg_browser b;
+  double height = 0;
+  char window[64], shot[600], scale[64];
+  fg_code rc;
+  FG_TRY(browser_open(&b, st));
+  snprintf(shot, sizeof shot, "--screenshot=%s", b.out);
+  FG_GO(page_height(&b, page, &height, st), done);
+  snprintf(window, sizeof window, "--window-size=%d,%.0f", PAGE_WIDTH, height);
+  snprintf(scale, sizeof scale, "--force-device-scale-factor=%.6f", fmin(1, PICTURE_MOST / height));
+  const char *const task[4] = {window, shot, scale};
+  FG_GO(fg_file_write(b.page, page->text, page->used, st), done);
+  FG_GO(browse(&b, task, st), done);
+  rc = take(&b, path, "\x89PNG", st);
+done:
+  browser_close(&b);
+  return rc;
+}
