@@ -49,8 +49,8 @@ static void browser_close(const fg_browser *b)
   (void)rc; /* what is left in the temporary folder is no failure of the report */
 }
 
-/* `task`: what to do with the page, one or more words. */
-static fg_code browse(const fg_browser *b, const char *const task[4], fg_status *st)
+/* `task`: what to do with the page. */
+static fg_code browse(const fg_browser *b, const char *const task[3], fg_status *st)
 {
   static const char *const names[] = {"chromium", "chromium-browser", "google-chrome",
                                       "google-chrome-stable"};
@@ -66,6 +66,7 @@ static fg_code browse(const fg_browser *b, const char *const task[4], fg_status 
                                  "--hide-scrollbars",
                                  "--host-resolver-rules=MAP * ~NOTFOUND",
                                  "--virtual-time-budget=3000",
+                                 "--enable-logging=stderr",
                                  geteuid() == 0 ? "--no-sandbox" : "--disable-extensions",
                                  b->profile,
                                  task[0],
@@ -108,7 +109,7 @@ fg_code fg_browser_pdf(const fg_page *page, const char *path, fg_status *st)
   fg_code rc;
   FG_TRY(browser_open(&b, st));
   snprintf(print, sizeof print, "--print-to-pdf=%s", b.out);
-  const char *const task[4] = {print, "--no-pdf-header-footer", "--no-first-run"};
+  const char *const task[3] = {print, "--no-pdf-header-footer", "--no-first-run"};
   FG_GO(fg_file_write(b.page, page->text, page->used, st), done);
   FG_GO(browse(&b, task, st), done);
   rc = take(&b, path, "%PDF-", st);
@@ -119,15 +120,23 @@ done:
 
 /* ---- one picture of the whole page --------------------------------------------------------------- */
 
-/* The page, light whatever the theme of the machine, with the script before its end. */
-static fg_code write_page(const fg_browser *b, const fg_page *page, const char *script, fg_status *st)
+/* A picture cannot be scrolled: tables that are wider than the page run on to the right. */
+static const char unrolled[] =
+    "<style>.scroll{overflow:visible!important}main{margin-left:0!important}</style>\n";
+static const char measure[] = "<script>(function(){var e=document.documentElement;console.error('size "
+                              "'+e.scrollWidth+' '+e.scrollHeight+';');"
+                              "})();</script>\n";
+
+/* The page with these before its end. */
+static fg_code write_page(const fg_browser *b, const fg_page *page, const char *more, fg_status *st)
 {
   static const char end[] = "</body>";
   const char *at = page->text;
   for (const char *next = at; (next = strstr(next, end)) != NULL; next++) at = next; /* the last one */
   fg_page copy = {0};
   fg_page_bytes(&copy, page->text, (size_t)(at - page->text));
-  fg_page_put(&copy, script);
+  fg_page_put(&copy, unrolled);
+  fg_page_put(&copy, more);
   fg_page_put(&copy, at);
   fg_code rc = fg_page_check(&copy, st);
   if (rc == FG_OK) rc = fg_file_write(b->page, copy.text, copy.used, st);
@@ -135,42 +144,42 @@ static fg_code write_page(const fg_browser *b, const fg_page *page, const char *
   return rc;
 }
 
-/* The height of the page in a window of PAGE_WIDTH: the script asks for a window that high, by its title. */
-static fg_code page_height(const fg_browser *b, const fg_page *page, double *height, fg_status *st)
+static fg_code shoot(const fg_browser *b, double width, double height, double scale, fg_status *st)
 {
-  char window[64], shot[600];
-  unsigned char *bytes = NULL;
-  size_t size = 0;
-  FG_TRY(write_page(b, page,
-                    "<script>document.title='height '+document.documentElement.scrollHeight+';';"
-                    "console.error(document.title);</script>",
-                    st));
-  snprintf(window, sizeof window, "--window-size=%d,800", PAGE_WIDTH);
+  char window[64], shot[600], factor[64];
+  snprintf(window, sizeof window, "--window-size=%.0f,%.0f", width, height);
   snprintf(shot, sizeof shot, "--screenshot=%s", b->out);
-  const char *const task[4] = {window, shot, "--enable-logging=stderr"};
-  FG_TRY(browse(b, task, st));
-  FG_TRY(fg_file_read(b->log, &bytes, &size, st));
-  const char *word = strstr((const char *)bytes, "\"height ");
-  *height = word ? strtod(word + 8, NULL) : NAN;
+  snprintf(factor, sizeof factor, "--force-device-scale-factor=%.6f", scale);
+  return browse(b, (const char *const[3]){window, shot, factor}, st);
+}
+
+/* How large the page is in a window of this width, as its script says on the browser's log. */
+static fg_code page_size(const fg_browser *b, double window, double size[2], fg_status *st)
+{
+  unsigned char *bytes = NULL;
+  size_t length = 0;
+  char *end;
+  FG_TRY(shoot(b, window, 800, 1, st));
+  FG_TRY(fg_file_read(b->log, &bytes, &length, st));
+  const char *word = strstr((const char *)bytes, "\"size ");
+  size[0] = word ? strtod(word + 6, &end) : NAN;
+  size[1] = word ? strtod(end, NULL) : NAN;
   free(bytes);
-  if (*height >= 1 && *height < 1e7) return FG_OK;
-  return FG_FAIL(st, FG_FAILED, "the browser did not tell the height of the page");
+  if (size[0] >= 1 && size[0] < 1e5 && size[1] >= 1 && size[1] < 1e7) return FG_OK;
+  return FG_FAIL(st, FG_FAILED, "the browser did not tell the size of the page");
 }
 
 fg_code fg_browser_png(const fg_page *page, const char *path, fg_status *st)
 {
   fg_browser b;
-  double height = 0;
-  char window[64], shot[600], scale[64];
+  double size[2];
   fg_code rc;
   FG_TRY(browser_open(&b, st));
-  snprintf(shot, sizeof shot, "--screenshot=%s", b.out);
-  FG_GO(page_height(&b, page, &height, st), done);
-  snprintf(window, sizeof window, "--window-size=%d,%.0f", PAGE_WIDTH, height);
-  snprintf(scale, sizeof scale, "--force-device-scale-factor=%.6f", fmin(1, PICTURE_MOST / height));
-  const char *const task[4] = {window, shot, scale};
-  FG_GO(fg_file_write(b.page, page->text, page->used, st), done);
-  FG_GO(browse(&b, task, st), done);
+  FG_GO(write_page(&b, page, measure, st), done);
+  FG_GO(page_size(&b, PAGE_WIDTH, size, st), done);
+  size[0] = fmax(size[0], PAGE_WIDTH);
+  FG_GO(write_page(&b, page, "", st), done);
+  FG_GO(shoot(&b, size[0], size[1], fmin(1, PICTURE_MOST / fmax(size[0], size[1])), st), done);
   rc = take(&b, path, "\x89PNG", st);
 done:
   browser_close(&b);

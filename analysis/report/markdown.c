@@ -10,7 +10,7 @@ enum { DEPTH = 64, COLUMNS = 32 };
 
 typedef struct fg_tag {
   char name[16];
-  char class[64], id[80], label[300];
+  char class[64], id[80], label[300], style[64];
   bool close, empty;
 } fg_tag;
 
@@ -22,6 +22,7 @@ typedef struct fg_writer {
   const char *folder;
   char open[DEPTH][16];
   fg_role role[DEPTH];
+  const char *mark[DEPTH]; /* that closes the element; NULL: none */
   int depth;
   int breaks;      /* line ends to put before the next word */
   bool space, pre; /* a blank is due; text as it stands */
@@ -124,6 +125,7 @@ static const char *read_tag(const char *at, fg_tag *tag)
   take_attribute(at, end, "class", tag->class, sizeof tag->class);
   take_attribute(at, end, "id", tag->id, sizeof tag->id);
   take_attribute(at, end, "aria-label", tag->label, sizeof tag->label);
+  take_attribute(at, end, "style", tag->style, sizeof tag->style);
   return end + 1;
 }
 
@@ -142,6 +144,19 @@ static bool has_class(const fg_tag *tag, const char *word)
 
 /* ---- figures ------------------------------------------------------------------------------------------ */
 
+/* Text between [ and ], with plain quotes. */
+static void put_label(fg_page *to, const char *label)
+{
+  for (const char *at = label; *at; at++) {
+    bool quote = strncmp(at, "&#39;", 5) == 0 || strncmp(at, "&#34;", 5) == 0;
+    if (quote)
+      fg_page_put(to, "'");
+    else
+      fg_page_bytes(to, at, 1);
+    if (quote) at += 4;
+  }
+}
+
 static void put_figure(fg_writer *w, const fg_tag *tag)
 {
   const char *name = w->figure + strlen("figure-");
@@ -152,7 +167,7 @@ static void put_figure(fg_writer *w, const fg_tag *tag)
     flush(w);
   }
   fg_page_put(to, w->maps ? "| ![" : "![");
-  fg_page_put(to, tag->label);
+  put_label(to, tag->label);
   fg_page_put(to, "](");
   fg_page_put(to, w->folder);
   fg_page_put(to, "/");
@@ -293,7 +308,7 @@ static void end_block(fg_writer *w, const fg_tag *tag)
 static void table_tag(fg_writer *w, const fg_tag *tag)
 {
   if (is(tag, "table")) {
-    need(w, 2);
+    need(w, tag->close ? 1 : 2); /* the last row has ended its line */
     w->in_table = w->first_row = !tag->close;
     w->columns = 0;
   } else if (is(tag, "thead")) {
@@ -308,8 +323,22 @@ static void table_tag(fg_writer *w, const fg_tag *tag)
   }
 }
 
+/* The colour of an entry of a legend, as a sign that text can show. */
+static const char *color_sign(const fg_tag *tag)
+{
+  static const struct {
+    const char *word, *sign;
+  } rows[] = {
+      {"ode", "\xf0\x9f\x9f\xa6"},     {"sde", "\xf0\x9f\x9f\xa7"},     {"target", "\xf0\x9f\x9f\xa9"},
+      {"muted", "\xe2\xac\x9c"},       {"#cc79a7", "\xf0\x9f\x9f\xaa"}, {"#b58900", "\xf0\x9f\x9f\xa8"},
+      {"#56b4e9", "\xf0\x9f\x94\xb5"}, {"#8c510a", "\xf0\x9f\x9f\xab"}, {"#7f7f7f", "\xe2\x9a\xaa"}};
+  for (size_t k = 0; k < sizeof rows / sizeof *rows; k++)
+    if (has_class(tag, rows[k].word) || strstr(tag->style, rows[k].word)) return rows[k].sign;
+  return "\xe2\xac\x9b";
+}
+
 /* Spans of a legend or a scale stand apart. */
-static void begin_span(fg_writer *w)
+static void begin_span(fg_writer *w, const fg_tag *tag)
 {
   fg_role role = ROLE_NONE;
   for (int k = w->depth - 1; k >= 0 && role == ROLE_NONE; k--) role = w->role[k];
@@ -320,6 +349,9 @@ static void begin_span(fg_writer *w)
   } else if (role == ROLE_BAR) {
     put(w, ": ");
   }
+  if (role != ROLE_LEGEND) return;
+  put(w, color_sign(tag));
+  put(w, has_class(tag, "dash") ? " (broken) " : " ");
 }
 
 static fg_role role_of(fg_writer *w, const fg_tag *tag)
@@ -340,11 +372,13 @@ static fg_role role_of(fg_writer *w, const fg_tag *tag)
 
 static void open_tag(fg_writer *w, const fg_tag *tag)
 {
-  if (is(tag, "br")) need(w, 1);
+  if (is(tag, "br") && w->in_cell && !w->skip) put(w, "<br>");
+  if (is(tag, "br") && !w->in_cell && !w->skip) need(w, 1);
   if (tag->empty || is(tag, "br") || w->depth == DEPTH) return;
   fg_role role = w->skip ? ROLE_NONE : role_of(w, tag);
   if (!w->skip && is(tag, "svg")) put_figure(w, tag);
   strcpy(w->open[w->depth], tag->name);
+  w->mark[w->depth] = mark(tag);
   w->role[w->depth++] = role;
   if (role == ROLE_SKIP && !w->skip) w->skip = w->depth;
   if (w->skip) return;
@@ -355,7 +389,7 @@ static void open_tag(fg_writer *w, const fg_tag *tag)
   }
   if (role == ROLE_BARS) need(w, 2);
   if (is(tag, "figure")) strcpy(w->figure, tag->id);
-  if (is(tag, "span") && !has_class(tag, "scale")) begin_span(w);
+  if (is(tag, "span") && !has_class(tag, "scale")) begin_span(w, tag);
   if (mark(tag)) put(w, mark(tag));
   if (is(tag, "sub") || is(tag, "sup")) put(w, is(tag, "sub") ? "<sub>" : "<sup>");
   if (is(tag, "code") && !w->pre) put(w, "`");
@@ -373,7 +407,7 @@ static void close_tag(fg_writer *w, const fg_tag *tag)
   }
   if (role == ROLE_MAPS) end_maps(w);
   if (role == ROLE_LEGEND || role == ROLE_BARS) need(w, 2);
-  if (mark(tag)) fg_page_put(w->out, mark(tag));
+  if (w->mark[w->depth]) fg_page_put(w->out, w->mark[w->depth]);
   if (is(tag, "sub") || is(tag, "sup")) fg_page_put(w->out, is(tag, "sub") ? "</sub>" : "</sup>");
   if (is(tag, "code") && !w->pre) fg_page_put(w->out, "`");
   end_block(w, tag);

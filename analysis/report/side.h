@@ -22,12 +22,18 @@ typedef struct fg_side_run {
   fg_side_kind kind;
 } fg_side_run;
 
+/* A figure in which runs are lines, and which of them. */
+typedef struct fg_side_lines {
+  bool drawn, of[FG_SIDE_RUNS];
+} fg_side_lines;
+
 typedef struct fg_side {
   fg_side_run of[FG_SIDE_RUNS];
   size_t count;
   fg_report report; /* page and figures; its run is the first */
   /* what was drawn */
-  bool distances[FG_SIDE_ESTIMATORS], lambda, residual, gap_time, laws, maps, drawn[FG_SIDE_RUNS];
+  bool distances[FG_SIDE_ESTIMATORS], laws, maps, drawn[FG_SIDE_RUNS]; /* drawn: in maps or laws */
+  fg_side_lines gap_time, lambda, residual;
   double top, gap_top; /* of the maps */
   fg_view view;
 } fg_side;

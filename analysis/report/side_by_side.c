@@ -92,29 +92,36 @@ static void page_kinds(const fg_side *s)
       "not measure.</p>\n");
 }
 
+/* "0.118 (first, grid)", and whether it stands out from the noise. */
+static void page_end(const fg_side *s, size_t k, const fg_answer *a)
+{
+  fg_page *page = s->report.page;
+  fg_page_number(page, a->value, 3, NULL);
+  fg_page_put(page, " <span class=\"detail\">(");
+  fg_page_text(page, s->of[k].name);
+  fg_page_print(page, ", %s%s)</span>", a->estimator,
+                a->verdict == FG_VERDICT_WITHIN ? ", does not stand out from the noise" : "");
+}
+
 /* The smallest and the largest distance between ODE and SDE, when more than one run has it. */
 static void page_headline(const fg_side *s)
 {
   fg_page *page = s->report.page;
   size_t least = 0, most = 0, seen = 0;
-  double values[FG_SIDE_RUNS];
+  fg_answer answer[FG_SIDE_RUNS];
   for (size_t k = 0; k < s->count; k++) {
-    values[k] = fg_answer_find(s->of[k].run).value;
-    if (!isfinite(values[k])) continue;
+    answer[k] = fg_answer_find(s->of[k].run);
+    if (!isfinite(answer[k].value)) continue;
     if (!seen++) least = most = k;
-    if (values[k] < values[least]) least = k;
-    if (values[k] > values[most]) most = k;
+    if (answer[k].value < answer[least].value) least = k;
+    if (answer[k].value > answer[most].value) most = k;
   }
   fg_page_print(page, "<header>\n<p class=\"kicker\">flowgap: %zu runs side by side</p>\n<h1>", s->count);
-  if (seen > 1) {
-    fg_page_put(page, "From <span class=\"nb\">" FG_W2 "(ODE, SDE) = ");
-    fg_page_number(page, values[least], 3, NULL);
-    fg_page_put(page, "</span> of ");
-    fg_page_text(page, s->of[least].name);
+  if (seen > 1 && least != most) {
+    fg_page_print(page, "<span class=\"nb\">" FG_W2 "(ODE, SDE)</span> of %zu runs: from ", seen);
+    page_end(s, least, &answer[least]);
     fg_page_put(page, " to ");
-    fg_page_number(page, values[most], 3, NULL);
-    fg_page_put(page, " of ");
-    fg_page_text(page, s->of[most].name);
+    page_end(s, most, &answer[most]);
     fg_page_put(page, ".</h1>\n");
   } else {
     fg_page_print(page, "%zu runs side by side.</h1>\n", s->count);
@@ -128,7 +135,7 @@ static void page_headline(const fg_side *s)
 static fg_code page_distances(const fg_side *s, fg_status *st)
 {
   fg_page *page = s->report.page;
-  bool any = s->lambda || s->gap_time;
+  bool any = s->lambda.drawn || s->gap_time.drawn;
   for (int e = 0; e < FG_SIDE_ESTIMATORS; e++) any = any || s->distances[e];
   if (!any) return FG_OK;
   fg_page_put(page, "<section id=\"distances\">\n<h2>Distances</h2>\n<div class=\"pair\">\n");
@@ -164,19 +171,19 @@ static fg_code page_lines(const fg_side *s, fg_status *st)
                "Mean of <i>R</i>\xc2\xb2 along the paths of the SDE, or under the measure of a run of "
                "flowgap residual. "
                "Logarithmic axes."}};
-  const bool drawn[] = {s->gap_time, s->lambda, s->residual};
-  fg_page legend = {0};
-  bool all[FG_SIDE_RUNS];
-  fg_code rc = FG_OK;
-  for (size_t k = 0; k < s->count; k++) all[k] = true;
-  fg_side_legend(s, all, &legend);
-  for (size_t i = 0; rc == FG_OK && i < sizeof rows / sizeof *rows; i++)
-    if (drawn[i] && legend.text)
+  const fg_side_lines *const lines[] = {&s->gap_time, &s->lambda, &s->residual};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    fg_page legend = {0};
+    if (!lines[i]->drawn) continue;
+    fg_side_legend(s, lines[i]->of, &legend);
+    fg_code rc = fg_page_check(&legend, st);
+    if (rc == FG_OK)
       rc = fg_report_figure(&s->report, rows[i].name, rows[i].title, legend.text, rows[i].label,
                             rows[i].caption, st);
-  if (legend.failed) s->report.page->failed = true;
-  fg_page_clear(&legend);
-  return rc;
+    fg_page_clear(&legend);
+    FG_TRY(rc);
+  }
+  return FG_OK;
 }
 
 static fg_code page_row(const fg_side *s, const char *what, const char *title, const char *label,
@@ -246,12 +253,12 @@ static fg_code write_page(const fg_side *s, fg_status *st)
   fg_side_table(s);
   fg_side_settings(s);
   FG_TRY(page_distances(s, st));
-  bool open = s->lambda || s->gap_time;
+  bool open = s->lambda.drawn || s->gap_time.drawn;
   for (int e = 0; e < FG_SIDE_ESTIMATORS; e++) open = open || s->distances[e];
-  if (!open && s->residual)
+  if (!open && s->residual.drawn)
     fg_page_put(s->report.page, "<section id=\"lines\">\n<h2>Residuals</h2>\n<div class=\"pair\">\n");
   FG_TRY(page_lines(s, st));
-  if (open || s->residual) fg_page_put(s->report.page, "</div>\n</section>\n");
+  if (open || s->residual.drawn) fg_page_put(s->report.page, "</div>\n</section>\n");
   FG_TRY(page_maps(s, st));
   fg_side_provenance(s);
   return fg_report_end(&s->report, st);

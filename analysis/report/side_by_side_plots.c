@@ -39,14 +39,32 @@ void fg_side_legend(const fg_side *s, const bool drawn[FG_SIDE_RUNS], fg_page *p
 static const char *const pairs[] = {"ode_sde", "ode_target", "sde_target"};
 static const char *const pair_colors[] = {FG_INK, FG_ODE, FG_SDE};
 
+/* The runs of one axis, in their order. */
+typedef struct fg_side_places {
+  size_t run[FG_SIDE_RUNS], count;
+} fg_side_places;
+
+static fg_side_places places_of(const fg_side *s, const char *estimator)
+{
+  fg_side_places places = {.count = 0};
+  for (size_t k = 0; k < s->count; k++) {
+    const json_t *all = fg_run_find(fg_run_find(s->of[k].run->results, "w2"), estimator);
+    bool any = false;
+    for (int p = 0; p < 3; p++) any = any || isfinite(fg_run_real(fg_run_find(all, pairs[p]), "value"));
+    if (any) places.run[places.count++] = k;
+  }
+  return places;
+}
+
 /* Rows "place value low high floor" of one pair. */
-static size_t put_pair(const fg_side *s, fg_page *script, const char *estimator, int pair)
+static size_t put_pair(const fg_side *s, const fg_side_places *places, fg_page *script, const char *estimator,
+                       int pair)
 {
   size_t rows = 0;
   fg_page_print(script, "$side_%s_%d << EOD\n", estimator, pair);
-  for (size_t k = 0; k < s->count; k++) {
-    const json_t *one =
-        fg_run_find(fg_run_find(fg_run_find(s->of[k].run->results, "w2"), estimator), pairs[pair]);
+  for (size_t k = 0; k < places->count; k++) {
+    const json_t *all = fg_run_find(fg_run_find(s->of[places->run[k]].run->results, "w2"), estimator);
+    const json_t *one = fg_run_find(all, pairs[pair]);
     double value = fg_run_real(one, "value"), low = fg_run_real(one, "ci_low"),
            high = fg_run_real(one, "ci_high");
     if (!isfinite(value)) continue;
@@ -58,17 +76,29 @@ static size_t put_pair(const fg_side *s, fg_page *script, const char *estimator,
   return rows;
 }
 
-/* Names of the runs below the axis, aslant where there are many. */
-static void put_names(const fg_side *s, fg_page *script)
+/* Do the names of the runs need more room than the axis has? */
+static bool aslant(const fg_side *s, const fg_side_places *places)
 {
-  bool aslant = s->count > 3;
-  fg_page_print(script, "set xrange [-0.5:%zu.5]\nset xtics noenhanced %s(", s->count - 1,
-                aslant ? "rotate by -35 " : "");
-  for (size_t k = 0; k < s->count; k++)
-    fg_page_print(script, "%s\"%.20s%s\" %zu", k ? ", " : "", s->of[k].name,
-                  strlen(s->of[k].name) > 20 ? "~" : "", k);
+  size_t longest = 0;
+  for (size_t k = 0; k < places->count; k++) {
+    size_t length = strlen(s->of[places->run[k]].name);
+    if (length > longest) longest = length;
+  }
+  return places->count * (longest < 20 ? longest + 1 : 21) > 50;
+}
+
+/* Names of the runs below the axis, aslant where there is much to say. */
+static void put_names(const fg_side *s, const fg_side_places *places, fg_page *script)
+{
+  bool slope = aslant(s, places);
+  fg_page_print(script, "set xrange [-0.5:%zu.5]\nset xtics noenhanced %s(", places->count - 1,
+                slope ? "rotate by 35 right " : "");
+  for (size_t k = 0; k < places->count; k++) {
+    const char *name = s->of[places->run[k]].name;
+    fg_page_print(script, "%s\"%.20s%s\" %zu", k ? ", " : "", name, strlen(name) > 20 ? "~" : "", k);
+  }
   fg_page_put(script, ")\n");
-  if (aslant) fg_page_put(script, "set bmargin 6\nset rmargin 9\n");
+  if (slope) fg_page_put(script, "set bmargin 6\nset lmargin 14\n");
 }
 
 static void plot_distances(fg_side *s, int e)
@@ -78,14 +108,15 @@ static void plot_distances(fg_side *s, int e)
   fg_page *script = fg_figures_script(figures);
   size_t rows[3], all = 0, shown = 0;
   char name[64];
-  for (int p = 0; p < 3; p++) all += rows[p] = put_pair(s, script, estimator, p);
+  fg_side_places places = places_of(s, estimator);
+  for (int p = 0; p < 3; p++) all += rows[p] = put_pair(s, &places, script, estimator, p);
   if (!all) return;
   s->distances[e] = true;
   snprintf(name, sizeof name, "side-distances-%s", estimator);
   for (char *at = name; *at; at++)
     if (*at == '_') *at = '-';
-  fg_figures_begin(figures, name, 460, s->count > 3 ? 350 : 300);
-  put_names(s, script);
+  fg_figures_begin(figures, name, 460, aslant(s, &places) ? 350 : 300);
+  put_names(s, &places, script);
   fg_plot_grid(script);
   fg_page_put(script, "set yrange [0:*]\nset ylabel '{/:Italic W}_2' tc rgb " FG_INK "\nplot ");
   for (int p = 0; p < 3; p++) {
@@ -169,7 +200,7 @@ static size_t rows_residual(const fg_run *run, fg_page *script, double *least, d
 
 /* One line for each run with at least two points; false when there is none. */
 static bool put_lines(const fg_side *s, const char *block, fg_side_rows *take, fg_page *plot, double *least,
-                      double *most)
+                      double *most, fg_side_lines *lines)
 {
   fg_page *script = fg_figures_script(s->report.plots->figures);
   size_t shown = 0;
@@ -179,6 +210,7 @@ static bool put_lines(const fg_side *s, const char *block, fg_side_rows *take, f
     fg_page_print(script, "$%s_%zu << EOD\n", block, k);
     size_t rows = take(s->of[k].run, script, least, most);
     fg_page_put(script, "EOD\n");
+    lines->of[k] = rows >= 2;
     if (rows < 2) continue;
     fg_page_print(plot, "%s$%s_%zu using 1:2 with linespoints lw 1.6 pt 7 ps 0.4 dt %d lc rgb %s",
                   shown++ ? ", " : "plot ", block, k, fg_side_dash(k), fg_side_color(k));
@@ -186,14 +218,15 @@ static bool put_lines(const fg_side *s, const char *block, fg_side_rows *take, f
   return shown > 0 && *most > *least;
 }
 
-static bool plot_lines(const fg_side *s, const char *name, const char *block, fg_side_rows *take, bool time,
-                       const char *axes)
+static fg_side_lines plot_lines(const fg_side *s, const char *name, const char *block, fg_side_rows *take,
+                                bool time, const char *axes)
 {
   fg_page *script = fg_figures_script(s->report.plots->figures);
   fg_page plot = {0};
   double least, most;
-  bool drawn = put_lines(s, block, take, &plot, &least, &most);
-  if (drawn) {
+  fg_side_lines lines = {0};
+  lines.drawn = put_lines(s, block, take, &plot, &least, &most, &lines);
+  if (lines.drawn) {
     fg_figures_begin(s->report.plots->figures, name, 460, 290);
     if (time)
       fg_plot_time_axis(script, least, most);
@@ -207,7 +240,7 @@ static bool plot_lines(const fg_side *s, const char *name, const char *block, fg
   }
   script->failed = script->failed || plot.failed;
   fg_page_clear(&plot);
-  return drawn;
+  return lines;
 }
 
 void fg_side_plots(fg_side *s)

@@ -1,4 +1,4 @@
-/* The headline figures of several runs: one row for each run, one column for each figure that some run has. */
+/* The headline figures of several runs: one column for each run, one row for each figure that some run has. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -135,7 +135,7 @@ static const struct {
   const char *title;
   fg_side_take *take;
   const char *missing;
-} columns[] = {
+} rows[] = {
     {FG_W2 "(ODE, SDE)", take_gap, "no finite distance of this pair"},
     {FG_W2 "(ODE, target)", take_ode_target, "no target samples, or not measured"},
     {FG_W2 "(SDE, target)", take_sde_target, "no target samples, or not measured"},
@@ -147,28 +147,29 @@ static const struct {
     {"ESS", take_ess, "not a sampler\xe2\x80\x99s training"},
     {"Time / s", take_seconds, "not recorded"},
 };
-enum { COLUMNS = sizeof columns / sizeof *columns };
+enum { ROWS = sizeof rows / sizeof *rows };
 
 static void put_small(fg_page *page, const fg_side_cell *c)
 {
   bool interval = isfinite(c->low) && isfinite(c->high);
   if (!interval && !isfinite(c->floor) && !c->by) return;
-  fg_page_put(page, "<br/><span class=\"none\">");
+  fg_page_put(page, "<span class=\"none\">");
   if (interval) {
+    fg_page_put(page, "<br/>");
     fg_page_number(page, c->low, 3, NULL);
     fg_page_put(page, " to ");
     fg_page_number(page, c->high, 3, NULL);
   }
   if (isfinite(c->floor)) {
-    fg_page_put(page, interval ? "; floor " : "floor ");
+    fg_page_put(page, "<br/>floor ");
     fg_page_number(page, c->floor, 2, NULL);
   }
   if (isfinite(c->p)) {
-    fg_page_put(page, "; <i>p</i> = ");
+    fg_page_put(page, "<br/><i>p</i> = ");
     fg_page_number(page, c->p, 2, NULL);
   }
   if (c->by) {
-    if (interval || isfinite(c->floor)) fg_page_put(page, "; ");
+    fg_page_put(page, "<br/>");
     fg_page_text(page, c->by);
   }
   fg_page_put(page, "</span>");
@@ -185,29 +186,39 @@ static void put_cell(fg_page *page, const fg_side_cell *c, const char *missing)
   fg_page_put(page, "</td>");
 }
 
-void fg_side_table(const fg_side *s)
+/* One column per run: its name, its model, its kind. */
+static void put_head(const fg_side *s)
 {
   static const char *const kinds[FG_SIDE_KINDS] = {"compare", "residual", "density", "train"};
   fg_page *page = s->report.page;
-  bool shown[COLUMNS] = {false};
-  for (size_t k = 0; k < s->count; k++)
-    for (int c = 0; c < COLUMNS; c++) shown[c] = shown[c] || isfinite(columns[c].take(&s->of[k]).value);
   fg_page_put(
       page, "<section id=\"runs\">\n<h2>Headline figures</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th "
-            "scope=\"col\">Run</th><th scope=\"col\" class=\"left\">Kind</th>");
-  for (int c = 0; c < COLUMNS; c++)
-    if (shown[c]) fg_page_print(page, "<th scope=\"col\">%s</th>", columns[c].title);
-  fg_page_put(page, "</tr></thead>\n<tbody>\n");
+            "scope=\"col\">Figure</th>");
   for (size_t k = 0; k < s->count; k++) {
-    fg_page_put(page, "<tr><th scope=\"row\">");
+    fg_page_put(page, "<th scope=\"col\">");
     fg_page_text(page, s->of[k].name);
-    fg_page_put(page, "<br/><span class=\"none\">");
-    fg_page_text(page, fg_run_word(s->of[k].run->results, "model.name", ""));
-    fg_page_print(page, "</span></th><td class=\"left\">%s</td>", kinds[s->of[k].kind]);
-    for (int c = 0; c < COLUMNS; c++) {
-      fg_side_cell cell = columns[c].take(&s->of[k]);
-      if (shown[c]) put_cell(page, &cell, columns[c].missing);
+    fg_page_put(page, "<br/>");
+    fg_page_text(page, fg_run_word(s->of[k].run->results, "model.name",
+                                   fg_run_word(s->of[k].run->results, "train.method", "")));
+    fg_page_print(page, "<br/>%s</th>", kinds[s->of[k].kind]);
+  }
+  fg_page_put(page, "</tr></thead>\n<tbody>\n");
+}
+
+void fg_side_table(const fg_side *s)
+{
+  fg_page *page = s->report.page;
+  put_head(s);
+  for (int r = 0; r < ROWS; r++) {
+    fg_side_cell cell[FG_SIDE_RUNS];
+    bool any = false;
+    for (size_t k = 0; k < s->count; k++) {
+      cell[k] = rows[r].take(&s->of[k]);
+      any = any || isfinite(cell[k].value);
     }
+    if (!any) continue;
+    fg_page_print(page, "<tr><th scope=\"row\">%s</th>", rows[r].title);
+    for (size_t k = 0; k < s->count; k++) put_cell(page, &cell[k], rows[r].missing);
     fg_page_put(page, "</tr>\n");
   }
   fg_page_put(
