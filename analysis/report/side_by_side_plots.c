@@ -5,6 +5,8 @@
 
 #include "analysis/report/side.h"
 
+enum { NAME_MOST = 15 }; /* characters of a name below an axis */
+
 static const char *const colors[FG_SIDE_COLORS] = {
     FG_ODE, FG_SDE, FG_TARGET, "\"#cc79a7\"", "\"#b58900\"", "\"#56b4e9\"", "\"#8c510a\"", "\"#7f7f7f\""};
 
@@ -82,9 +84,9 @@ static bool aslant(const fg_side *s, const fg_side_places *places)
   size_t longest = 0;
   for (size_t k = 0; k < places->count; k++) {
     size_t length = strlen(s->of[places->run[k]].name);
-    if (length > longest) longest = length;
+    if (length > longest) longest = length < NAME_MOST ? length : NAME_MOST;
   }
-  return places->count * (longest < 20 ? longest + 1 : 21) > 50;
+  return places->count * (longest + 1) > 50;
 }
 
 /* Names of the runs below the axis, aslant where there is much to say. */
@@ -94,8 +96,10 @@ static void put_names(const fg_side *s, const fg_side_places *places, fg_page *s
   fg_page_print(script, "set xrange [-0.5:%zu.5]\nset xtics noenhanced %s(", places->count - 1,
                 slope ? "rotate by 35 right " : "");
   for (size_t k = 0; k < places->count; k++) {
+    /* names of a series differ at their ends */
     const char *name = s->of[places->run[k]].name;
-    fg_page_print(script, "%s\"%.20s%s\" %zu", k ? ", " : "", name, strlen(name) > 20 ? "~" : "", k);
+    size_t length = strlen(name), cut = length > NAME_MOST ? length - (NAME_MOST - 1) : 0;
+    fg_page_print(script, "%s\"%s%s\" %zu", k ? ", " : "", cut ? "~" : "", name + cut, k);
   }
   fg_page_put(script, ")\n");
   if (slope) fg_page_put(script, "set bmargin 6\nset lmargin 14\n");
