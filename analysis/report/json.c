@@ -108,6 +108,7 @@ static void put_figures(fg_tree root, const fg_page *page, const fg_plots *plots
     const char *points = strstr(at, readout), *from = points && points < end ? strchr(points, '>') : NULL;
     const char *to = from ? strstr(from, "</script>") : NULL;
     json_t *value = to ? json_loadb(from + 1, (size_t)(to - from - 1), 0, NULL) : NULL;
+    if (value) json_object_del(value, "m"); /* packed cells of a picture: `densities` has them as numbers */
     if (value) fg_put(one, "readout", value);
   }
 }
