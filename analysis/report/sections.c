@@ -17,7 +17,7 @@ fg_code fg_report_figure(const fg_report *r, const char *name, const char *title
 
 /* ---- density maps ----------------------------------------------------------------------- */
 
-void fg_report_bars(fg_page *page, double top, double gap_top)
+static void page_bars(fg_page *page, double top, double gap_top)
 {
   fg_page_put(page, "<div class=\"bars\">\n<div class=\"bar\">density of particles<i class=\"viridis\"></i>"
                     "<span class=\"scale\"><span>0</span><span>");
@@ -33,6 +33,11 @@ void fg_report_bars(fg_page *page, double top, double gap_top)
   fg_page_put(page, " more ODE</span><span>0</span><span>more SDE \xe2\x89\xa5 ");
   fg_page_number(page, gap_top, 2, NULL);
   fg_page_put(page, "</span></span></div>\n</div>\n");
+}
+
+void fg_report_bars(fg_page *page, double top, double gap_top)
+{
+  page_bars(page, top, gap_top);
 }
 
 static void page_outside(const fg_report *r)
@@ -80,7 +85,7 @@ static fg_code page_maps(const fg_report *r, fg_status *st)
     FG_TRY(fg_report_figure(r, names[k], titles[k], "", labels[k], "", st));
   }
   fg_page_put(r->page, "</div>\n");
-  fg_report_bars(r->page, r->plots->top, r->plots->gap.top);
+  page_bars(r->page, r->plots->top, r->plots->gap.top);
   return FG_OK;
 }
 
@@ -162,7 +167,7 @@ static fg_code page_frame(const fg_report *r, size_t k, fg_status *st)
                             "Histograms of both laws on the way", "", st));
   }
   fg_page_put(page, "</div>\n");
-  if (plane) fg_report_bars(page, frame->top, frame->gap_top);
+  if (plane) page_bars(page, frame->top, frame->gap_top);
   if (frame->outside_ode + frame->outside_sde > 0)
     fg_page_print(page, "<p class=\"note\">Outside the view: ODE %zu, SDE %zu.</p>\n", frame->outside_ode,
                   frame->outside_sde);
