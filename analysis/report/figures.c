@@ -2,14 +2,12 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "analysis/report/program.h"
 #include "analysis/report/readout.h"
 #include "analysis/report/svg.h"
 #include "base/file.h"
@@ -143,66 +141,93 @@ fg_code fg_figures_data(fg_figures *figures, const char *name, const void *bytes
 
 /* ---- running gnuplot -------------------------------------------------------------------- */
 
-extern char **environ;
-
-static int spawn_gnuplot(const char *script, const char *log, pid_t *child)
+/* One run of the script of that name in the folder. */
+static fg_code run_script(const fg_figures *figures, const char *name, const fg_page *text, fg_status *st)
 {
+  char script[640], log[640], complaint[FG_COMPLAINT];
+  int status;
+  snprintf(script, sizeof script, "%s/%s", figures->folder, name);
+  snprintf(log, sizeof log, "%s/gnuplot.log", figures->folder);
   /* -d: without the user's own start-up file, so that a page does not depend on it */
-  char *arguments[] = {(char *)"gnuplot", (char *)"-d", (char *)script, NULL};
-  posix_spawn_file_actions_t actions;
-  int error = posix_spawn_file_actions_init(&actions);
-  if (error) return error;
-  error = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  if (!error) error = posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-  if (!error) error = posix_spawn_file_actions_addopen(&actions, 2, log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  if (!error) error = posix_spawnp(child, "gnuplot", &actions, NULL, arguments, environ);
-  posix_spawn_file_actions_destroy(&actions);
-  return error;
-}
-
-/* What gnuplot said, on one line. */
-static void read_complaint(const char *log, char *text, size_t room)
-{
-  size_t size = 0;
-  FILE *stream = fopen(log, "rb");
-  if (stream) {
-    size = fread(text, 1, room - 1, stream);
-    fclose(stream);
-  }
-  text[size] = 0;
-  for (size_t i = 0; i < size; i++)
-    if ((unsigned char)text[i] < 0x20) text[i] = ' ';
+  const char *const words[] = {"gnuplot", "-d", script, NULL};
+  FG_TRY(fg_file_write(script, text->text, text->used, st));
+  FG_TRY(fg_program_run(words, log, 0, &status, complaint, st));
+  if (status == FG_PROGRAM_MISSING)
+    return FG_FAIL(st, FG_UNSUPPORTED,
+                   "gnuplot was not found on the PATH: the figures of a report need it; install "
+                   "the package gnuplot-nox, then run flowgap report on the run directory");
+  if (status) return FG_FAIL(st, FG_FAILED, "gnuplot stopped with status %d: %s", status, complaint);
+  return FG_OK;
 }
 
 fg_code fg_figures_run(fg_figures *figures, fg_status *st)
 {
-  char script[640], log[640], text[400], why[128];
-  pid_t child;
-  int state = 0;
   script_axes(figures);
   fg_page_put(&figures->script, "set output\n");
   FG_TRY(fg_readouts_check(&figures->readouts, st));
   FG_TRY(fg_page_check(&figures->script, st));
-  snprintf(script, sizeof script, "%s/figures.gp", figures->folder);
-  snprintf(log, sizeof log, "%s/gnuplot.log", figures->folder);
-  FG_TRY(fg_file_write(script, figures->script.text, figures->script.used, st));
-  int error = spawn_gnuplot(script, log, &child);
-  if (error == ENOENT)
-    return FG_FAIL(st, FG_UNSUPPORTED,
-                   "gnuplot was not found on the PATH: the figures of a report need it; install "
-                   "the package gnuplot-nox, then run flowgap report on the run directory");
-  if (error) return FG_FAIL(st, FG_FAILED, "gnuplot could not be started: %s", fg_file_why(error, why));
-  while (waitpid(child, &state, 0) < 0)
-    if (errno != EINTR) return FG_FAIL(st, FG_FAILED, "gnuplot was lost: %s", fg_file_why(errno, why));
-  read_complaint(log, text, sizeof text);
-  if (WIFEXITED(state) && WEXITSTATUS(state) == 127)
-    return FG_FAIL(st, FG_UNSUPPORTED,
-                   "gnuplot could not be run: install the package gnuplot-nox, then run flowgap "
-                   "report on the run directory");
-  if (!WIFEXITED(state) || WEXITSTATUS(state) != 0)
-    return FG_FAIL(st, FG_FAILED, "gnuplot stopped with status %d: %s",
-                   WIFEXITED(state) ? WEXITSTATUS(state) : -1, text);
-  return FG_OK;
+  return run_script(figures, "figures.gp", &figures->script, st);
+}
+
+/* ---- the same figures as pictures -------------------------------------------------------- */
+
+/* What is put for the words of the script that belong to SVG or stand for colours of the page. */
+static size_t picture_word(const char *at, fg_page *to)
+{
+  static const struct {
+    const char *from, *to;
+  } rows[] = {{FG_INK, "\"#1c2430\""},  {FG_RULE, "\"#dfe3e8\""}, {FG_MUTED, "\"#667080\""},
+              {"0x010101", "0x1c2430"}, {"0x030303", "0x667080"}, {".svg'", ".png'"},
+              {".axes'", ".picture'"}};
+  static const char terminal[] = "set terminal svg size ";
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    if (strncmp(at, rows[i].from, strlen(rows[i].from)) == 0) {
+      fg_page_put(to, rows[i].to);
+      return strlen(rows[i].from);
+    }
+  if (strncmp(at, terminal, sizeof terminal - 1) != 0) return 0;
+  char *end;
+  long width = strtol(at + sizeof terminal - 1, &end, 10), height = strtol(end + (*end == ','), &end, 10);
+  /* twice the size of the page, for screens of today */
+  fg_page_print(to, "set terminal pngcairo size %ld,%ld font 'sans,%g' linewidth 2 pointscale 2", 2 * width,
+                2 * height, 13 * 1.5);
+  return (size_t)(end - at) + strcspn(end, "\n");
+}
+
+fg_code fg_figures_pictures(fg_figures *figures, fg_status *st)
+{
+  fg_page script = {0};
+  const char *kept = figures->script.text;
+  for (const char *at = kept; at && *at;) {
+    /* only these begin a word that is replaced */
+    size_t skip = 0;
+    if (*at == '"' || *at == '0' || *at == '.' || *at == 's') {
+      fg_page_bytes(&script, kept, (size_t)(at - kept));
+      kept = at;
+      skip = picture_word(at, &script);
+    }
+    at += skip ? skip : 1;
+    if (skip) kept = at;
+  }
+  if (kept) fg_page_put(&script, kept);
+  fg_code rc = fg_page_check(&script, st);
+  if (rc == FG_OK && script.used) rc = run_script(figures, "pictures.gp", &script, st);
+  fg_page_clear(&script);
+  return rc;
+}
+
+fg_code fg_figures_picture(const fg_figures *figures, const char *name, const char *path, fg_status *st)
+{
+  char from[640];
+  unsigned char *bytes = NULL;
+  size_t size = 0;
+  snprintf(from, sizeof from, "%s/%s.png", figures->folder, name);
+  FG_TRY(fg_file_read(from, &bytes, &size, st));
+  fg_code rc =
+      size ? fg_file_write(path, bytes, size, st)
+           : FG_FAIL(st, FG_FAILED, "gnuplot left picture %s empty; is %s full?", name, figures->folder);
+  free(bytes);
+  return rc;
 }
 
 /* ---- taking the figures ----------------------------------------------------------------- */

@@ -66,4 +66,10 @@ FG_CHECKED fg_code fg_figures_run(fg_figures *figures, fg_status *st);
 FG_CHECKED fg_code fg_figures_svg(fg_figures *figures, const char *name, const char *label, fg_page *page,
                                   fg_status *st);
 
+/* After fg_figures_run: all figures once more, as PNG of twice the size in the colours of the light theme. */
+FG_CHECKED fg_code fg_figures_pictures(fg_figures *figures, fg_status *st);
+/* One of them, copied to `path`. */
+FG_CHECKED fg_code fg_figures_picture(const fg_figures *figures, const char *name, const char *path,
+                                      fg_status *st);
+
 #endif

@@ -2,10 +2,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/report/make.h"
 #include "analysis/report/sections.h"
 #include "analysis/report/style.h"
 #include "analysis/report/sweep.h"
-#include "base/file.h"
 #include "base/run_directory.h"
 #include "flowgap/analysis.h"
 
@@ -37,10 +37,8 @@ static fg_code write_residual(const fg_report *r, fg_status *st)
   return fg_report_measures(r, st);
 }
 
-static fg_code end_page(const fg_report *r, fg_status *st)
+fg_code fg_report_end(const fg_report *r, fg_status *st)
 {
-  fg_report_settings(r);
-  fg_report_provenance(r);
   fg_page_put(r->page, "<footer>Written by flowgap ");
   fg_page_text(r->page, fg_version());
   fg_page_put(r->page, ". A dash has its reason as a tooltip.</footer>\n");
@@ -48,42 +46,30 @@ static fg_code end_page(const fg_report *r, fg_status *st)
   return fg_page_check(r->page, st);
 }
 
-static fg_code save_page(const char *run_directory, const fg_page *page, fg_status *st)
+fg_code fg_report_make(const char *run_directory, fg_run *run, fg_page *page, fg_plots *plots, fg_status *st)
 {
-  char *path = fg_path_join(run_directory, "report.html");
-  if (!path) return FG_FAIL(st, FG_MEMORY, "no memory to write the report of %s", run_directory);
-  fg_code rc = fg_file_write(path, page->text, page->used, st);
-  free(path);
-  return rc;
+  fg_report report = {run, plots, page};
+  FG_TRY(fg_run_read(run_directory, run, st));
+  if (strcmp(fg_run_word(run->results, "verb", ""), "sweep") == 0) return fg_sweep_page(run, page, plots, st);
+  if (strcmp(fg_run_word(run->results, "verb", ""), "density") == 0) {
+    FG_TRY(fg_report_density(&report, run_directory, st));
+  } else {
+    FG_TRY(fg_plots_make(run, plots, st));
+    FG_TRY(run->train      ? fg_report_trained(&report, st)
+           : run->residual ? write_residual(&report, st)
+                           : write_comparison(&report, st));
+  }
+  fg_report_settings(&report);
+  fg_report_provenance(&report);
+  return fg_report_end(&report, st);
 }
 
 fg_code fg_report_write(const char *run_directory, fg_status *st)
 {
-  fg_run run;
-  fg_plots plots = {0};
-  fg_page page = {0};
-  fg_report report = {&run, &plots, &page};
-  fg_code rc;
-  FG_TRY(fg_run_read(run_directory, &run, st));
-  if (strcmp(fg_run_word(run.results, "verb", ""), "sweep") == 0) {
-    FG_GO(fg_sweep_page(&run, &page, st), done);
-    FG_GO(save_page(run_directory, &page, st), done);
-    goto done;
-  }
-  if (strcmp(fg_run_word(run.results, "verb", ""), "density") == 0) {
-    FG_GO(fg_report_density(&report, run_directory, st), done);
-  } else {
-    FG_GO(fg_plots_make(&run, &plots, st), done);
-    if (run.train)
-      FG_GO(fg_report_trained(&report, st), done);
-    else
-      FG_GO(run.residual ? write_residual(&report, st) : write_comparison(&report, st), done);
-  }
-  FG_GO(end_page(&report, st), done);
-  FG_GO(save_page(run_directory, &page, st), done);
-done:
-  fg_plots_clear(&plots);
-  fg_page_clear(&page);
-  fg_run_clear(&run);
+  char *path = fg_path_join(run_directory, "report.html");
+  if (!path) return FG_FAIL(st, FG_MEMORY, "no memory to write the report of %s", run_directory);
+  const fg_report_output output = {FG_REPORT_HTML, path};
+  fg_code rc = fg_report_save(&run_directory, 1, &output, 1, st);
+  free(path);
   return rc;
 }

@@ -35,6 +35,11 @@ static void page_bars(fg_page *page, double top, double gap_top)
   fg_page_put(page, "</span></span></div>\n</div>\n");
 }
 
+void fg_report_bars(fg_page *page, double top, double gap_top)
+{
+  page_bars(page, top, gap_top);
+}
+
 static void page_outside(const fg_report *r)
 {
   static const char *const names[] = {"ODE ", "SDE ", "target "};

@@ -51,6 +51,9 @@ void fg_report_moments(const fg_report *r);
 void fg_report_settings(const fg_report *r);
 void fg_report_provenance(const fg_report *r);
 
+/* report.c: the last line, the script and the end of the document. */
+FG_CHECKED fg_code fg_report_end(const fg_report *r, fg_status *st);
+
 /* density.c: the whole page of `flowgap density`, from densities.h5 as well. */
 FG_CHECKED fg_code fg_report_density(const fg_report *r, const char *run_directory, fg_status *st);
 
@@ -58,6 +61,8 @@ FG_CHECKED fg_code fg_report_density(const fg_report *r, const char *run_directo
 double fg_report_particles(const fg_run *run);
 /* "12 of 20 000 (0.06 %)" */
 void fg_report_share(fg_page *page, double part, double whole);
+/* The colours of density maps that end at `top` and of their differences. */
+void fg_report_bars(fg_page *page, double top, double gap_top);
 /* "90 % interval", or "interval" when the level is not recorded; `title`: with a capital. */
 void fg_report_level(fg_page *page, const fg_run *run, bool title);
 /* <figure> with a title (HTML of our own), a legend (same, may be ""), the figure and a caption. */

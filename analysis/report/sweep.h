@@ -33,6 +33,6 @@ double fg_sweep_trained_residual(const json_t *member, double *se);
 void fg_sweep_plots(fg_sweep_view *view, fg_page *script, fg_figures *figures);
 
 /* sweep_page.c */
-FG_CHECKED fg_code fg_sweep_page(const fg_run *run, fg_page *page, fg_status *st);
+FG_CHECKED fg_code fg_sweep_page(const fg_run *run, fg_page *page, fg_plots *plots, fg_status *st);
 
 #endif

@@ -352,17 +352,12 @@ static fg_code put_page(const fg_sheet *s, fg_status *st)
   return fg_page_check(s->page, st);
 }
 
-fg_code fg_sweep_page(const fg_run *run, fg_page *page, fg_status *st)
+fg_code fg_sweep_page(const fg_run *run, fg_page *page, fg_plots *plots, fg_status *st)
 {
-  fg_plots plots = {0};
   fg_sweep_view view = fg_sweep_look(run);
-  fg_sheet sheet = {run, &view, page, {run, &plots, page}};
-  fg_code rc;
-  FG_GO(fg_figures_create(&plots.figures, st), done);
-  fg_sweep_plots(&view, fg_figures_script(plots.figures), plots.figures);
-  if (view.distances || view.residual) FG_GO(fg_figures_run(plots.figures, st), done);
-  rc = put_page(&sheet, st);
-done:
-  fg_plots_clear(&plots);
-  return rc;
+  fg_sheet sheet = {run, &view, page, {run, plots, page}};
+  FG_TRY(fg_figures_create(&plots->figures, st));
+  fg_sweep_plots(&view, fg_figures_script(plots->figures), plots->figures);
+  if (view.distances || view.residual) FG_TRY(fg_figures_run(plots->figures, st));
+  return put_page(&sheet, st);
 }

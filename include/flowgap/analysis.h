@@ -36,6 +36,26 @@ FG_CHECKED FG_API fg_code fg_density_run(fg_engine *engine, const fg_settings *s
 /* Write run_directory/report.html from what lies beside it. */
 FG_CHECKED FG_API fg_code fg_report_write(const char *run_directory, fg_status *st);
 
+/* The same page, or that of several runs side by side, in any of these formats. pdf and png need a headless chromium on the
+ * PATH (FG_UNSUPPORTED without); the pictures of md go to a folder beside it, PATH without its ending and "_figures". */
+typedef enum fg_report_format {
+  FG_REPORT_HTML,
+  FG_REPORT_PDF,
+  FG_REPORT_PNG,
+  FG_REPORT_JSON,
+  FG_REPORT_MD,
+  FG_REPORT_FORMATS
+} fg_report_format;
+/* "html" "pdf" "png" "json" "md", which are the endings of their files too */
+FG_API const char *fg_report_format_name(fg_report_format format);
+
+typedef struct fg_report_output {
+  fg_report_format format;
+  const char *path;
+} fg_report_output;
+FG_CHECKED FG_API fg_code fg_report_save(const char *const *run_directories, size_t runs,
+                                         const fg_report_output *outputs, size_t count, fg_status *st);
+
 /* ---- a sweep ----------------------------------------------------------------------------- */
 
 /* One of the runs of a sweep, which differ in some settings. */

@@ -137,12 +137,22 @@ typedef struct fg_samples {
   double *log_density;
 } fg_samples;
 
-/* HDF5 (data set `x` or the only 2-D one; optional `weights` and `log_density` beside it), NPY (C order,
- * float32 or float64) or CSV (optional header; columns called `weight` and `log_density` hold just
- * these). The kind is told by content, not by name. Fails with FG_IO; a value that is not finite is named by row and column.
- * `dataset` chooses an HDF5 data set, NULL for the rule above. */
+/* HDF5 (data set `x` or the only 2-D one; optional `weights` and `log_density` beside it), NPZ (array `x` or the only
+ * one beside these two), NPY (real or whole numbers) or CSV (optional header; columns called `weight` or `weights` and
+ * `log_density` hold just these). The kind is told by content, not by name. Fails with FG_IO; a value that is not finite
+ * is named by row and column. `dataset` chooses an HDF5 data set or an NPZ array, NULL for the rule above. */
 FG_CHECKED FG_API fg_code fg_samples_read(const char *path, const char *dataset, fg_samples *samples,
                                           fg_status *st);
+/* What to take from the file; NULL: the rules above. */
+typedef struct fg_samples_choice {
+  const char *dataset;
+  const char *columns; /* coordinates: "x,y", by names of the header or numbers from 1, "2-4" for a range */
+  /* a column of CSV or NPY by name or number, a data set of HDF5, an array of NPZ, or else a file of its own with one
+   * number per row; "none": equal weights */
+  const char *weights;
+} fg_samples_choice;
+FG_CHECKED FG_API fg_code fg_samples_read_chosen(const char *path, const fg_samples_choice *choice,
+                                                 fg_samples *samples, fg_status *st);
 /* By the ending of the name: .h5, .npy or .csv. Written to a temporary name, synced, renamed. */
 FG_CHECKED FG_API fg_code fg_samples_write(const char *path, const fg_samples *samples, fg_status *st);
 FG_API void fg_samples_clear(fg_samples *samples);

@@ -233,6 +233,10 @@ typedef struct fg_estimate {
  * bandwidth. NULL: that one is not used. */
 FG_API const char *fg_estimate_detail(fg_estimator estimator, int which);
 
+/* The members of an estimate in results.json (docs/run-directory.md), as the text of one JSON object; free() it. */
+FG_CHECKED FG_API fg_code fg_estimate_json(fg_estimator estimator, const fg_estimate *estimate, char **text,
+                                           fg_status *st);
+
 /* x [n, d], y [m, d], weights or NULL. Rows must be independent draws. What the floor and the interval are is written
  * in docs/distances.md. engine NULL: the caller's own thread (not for sinkhorn, entropic, mmd, energy). */
 FG_CHECKED FG_API fg_code fg_estimate_w2(fg_engine *engine, const fg_estimate_settings *settings, size_t n,

@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <locale.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/file.h"
 
@@ -17,6 +19,10 @@ typedef struct reader {
   size_t room;        /* rows that fit in table->values */
   const char **field; /* of the line in hand, each ending in 0 */
   size_t fields, field_room;
+  size_t columns; /* of the file */
+  size_t *keep;   /* [table->columns]: those that enter the table */
+  fg_csv_pick *pick;
+  void *user;
   fg_status *st;
 } reader;
 
@@ -25,16 +31,6 @@ static char *strip(char *text)
   while (*text == ' ' || *text == '\t') ++text;
   size_t length = strlen(text);
   while (length && strchr(" \t\r\n", text[length - 1])) text[--length] = 0;
-  return text;
-}
-
-static char *unquote(char *text)
-{
-  size_t length = strlen(text);
-  if (length >= 2 && text[0] == '"' && text[length - 1] == '"') {
-    text[length - 1] = 0;
-    ++text;
-  }
   return text;
 }
 
@@ -59,15 +55,36 @@ static fg_code add_field(reader *r, const char *text)
   return FG_OK;
 }
 
+static bool is_blank(char c)
+{
+  return c == ' ' || c == '\t';
+}
+
+/* The quoted field that begins at the quote `at`: its quotes go, "" becomes ". Returns what follows it. */
+static char *take_quoted(char *at)
+{
+  char *to = at, *from = at + 1;
+  for (; *from && (*from != '"' || from[1] == '"'); ++from) {
+    from += *from == '"';
+    *to++ = *from;
+  }
+  char *rest = from + (*from == '"');
+  *to = 0;
+  return rest;
+}
+
 /* Cut the line at the separators, in place. */
 static fg_code split(reader *r, char *line)
 {
+  bool blanks = r->separator == ' ';
   r->fields = 0;
   for (char *at = line; at;) {
-    char *end = r->separator == ' ' ? strpbrk(at, " \t") : strchr(at, r->separator);
+    while (*at == ' ' || (*at == '\t' && r->separator != '\t')) ++at;
+    char *rest = *at == '"' ? take_quoted(at) : at;
+    char *end = blanks ? strpbrk(rest, " \t") : strchr(rest, r->separator);
     if (end) *end++ = 0;
-    while (end && r->separator == ' ' && (*end == ' ' || *end == '\t')) ++end;
-    FG_TRY(add_field(r, unquote(strip(at))));
+    while (end && blanks && is_blank(*end)) ++end;
+    FG_TRY(add_field(r, rest == at ? strip(at) : at));
     at = end;
   }
   return FG_OK;
@@ -88,26 +105,35 @@ static int begins_as_number(const char *text)
   return (*text >= '0' && *text <= '9') || is_number(text, &value);
 }
 
-/* The first line is a header when none of its fields begins as a number does. */
-static fg_code take_header(reader *r, int *taken)
+/* The columns to keep, and their names when the line in hand is a header. */
+static fg_code choose_columns(reader *r, bool header)
 {
-  *taken = 0;
-  for (size_t j = 0; j < r->fields; ++j)
-    if (begins_as_number(r->field[j])) return FG_OK;
-  *taken = 1;
-  r->table->names = calloc(r->fields, sizeof *r->table->names);
-  if (!r->table->names) return FG_FAIL(r->st, FG_MEMORY, "%s: no memory", r->path);
-  r->table->columns = r->fields; /* so that clear frees the names */
-  for (size_t j = 0; j < r->fields; ++j) {
-    if (!r->field[j][0])
+  fg_csv *t = r->table;
+  size_t kept = 0;
+  FG_TRY(r->pick(r->user, header ? (char *const *)r->field : NULL, r->columns, &r->keep, &kept, r->st));
+  t->columns = kept;
+  if (!header) return FG_OK;
+  t->names = calloc(kept ? kept : 1, sizeof *t->names);
+  if (!t->names) return FG_FAIL(r->st, FG_MEMORY, "%s: no memory", r->path);
+  for (size_t j = 0; j < kept; ++j) {
+    if (!r->field[r->keep[j]][0])
       return FG_FAIL(r->st, FG_IO,
                      "%s, line %zu: column %zu has no name; if it holds row numbers, write the file "
-                     "without them",
-                     r->path, r->line, j + 1);
-    r->table->names[j] = strdup(r->field[j]);
-    if (!r->table->names[j]) return FG_FAIL(r->st, FG_MEMORY, "%s: no memory", r->path);
+                     "without them, or choose columns",
+                     r->path, r->line, r->keep[j] + 1);
+    t->names[j] = strdup(r->field[r->keep[j]]);
+    if (!t->names[j]) return FG_FAIL(r->st, FG_MEMORY, "%s: no memory", r->path);
   }
   return FG_OK;
+}
+
+/* The first line is a header when none of its fields begins as a number does. */
+static fg_code take_first(reader *r, bool *header)
+{
+  *header = true;
+  for (size_t j = 0; j < r->fields; ++j) *header = *header && !begins_as_number(r->field[j]);
+  r->columns = r->fields;
+  return choose_columns(r, *header);
 }
 
 static fg_code grow(reader *r)
@@ -124,22 +150,33 @@ static fg_code grow(reader *r)
   return FG_OK;
 }
 
+/* What else to say of a field that is no number. */
+static const char *number_hint(const char *text)
+{
+  static const char *const missing[] = {"", "na", "n/a", "null", "none", "-", "?", ".", "missing"};
+  for (size_t k = 0; k < sizeof missing / sizeof *missing; ++k)
+    if (!strcasecmp(text, missing[k]))
+      return ": a missing value; no row is left out in silence, so remove or fill such rows first";
+  if (strspn(text, "0123456789+-eE,") == strlen(text)) return ": decimals need a point";
+  return "";
+}
+
 static fg_code take_row(reader *r)
 {
   fg_csv *t = r->table;
-  if (!t->columns) t->columns = r->fields;
-  if (r->fields != t->columns)
+  if (r->fields != r->columns)
     return FG_FAIL(r->st, FG_IO, "%s, line %zu: %zu values where the first line has %zu", r->path, r->line,
-                   r->fields, t->columns);
+                   r->fields, r->columns);
   if (t->rows == r->room) FG_TRY(grow(r));
   double *row = t->values + t->rows * t->columns;
   for (size_t j = 0; j < t->columns; ++j) {
-    if (!is_number(r->field[j], &row[j]))
-      return FG_FAIL(r->st, FG_IO, "%s, line %zu (row %zu), column %zu: \"%.60s\" is not a number", r->path,
-                     r->line, t->rows + 1, j + 1, r->field[j]);
+    const char *text = r->field[r->keep[j]];
+    if (!is_number(text, &row[j]))
+      return FG_FAIL(r->st, FG_IO, "%s, line %zu (row %zu), column %zu: \"%.60s\" is not a number%s", r->path,
+                     r->line, t->rows + 1, r->keep[j] + 1, text, number_hint(text));
     if (!isfinite(row[j]))
       return FG_FAIL(r->st, FG_IO, "%s, line %zu (row %zu), column %zu: the value %.60s is not finite",
-                     r->path, r->line, t->rows + 1, j + 1, r->field[j]);
+                     r->path, r->line, t->rows + 1, r->keep[j] + 1, text);
   }
   ++t->rows;
   return FG_OK;
@@ -152,10 +189,10 @@ static fg_code take_line(reader *r, char *line, size_t length)
   if (r->line == 1 && !strncmp(line, "\xef\xbb\xbf", 3)) line += 3; /* byte order mark */
   line = strip(line);
   if (!*line || *line == '#') return FG_OK;
-  int first = !r->table->columns, header = 0;
+  bool first = !r->columns, header = false;
   if (first) r->separator = find_separator(line);
   FG_TRY(split(r, line));
-  if (first) FG_TRY(take_header(r, &header));
+  if (first) FG_TRY(take_first(r, &header));
   return header ? FG_OK : take_row(r);
 }
 
@@ -174,7 +211,23 @@ static void usual_numbers(locale_t plain, locale_t previous)
   freelocale(plain);
 }
 
+static fg_code pick_all(void *user, char *const *names, size_t columns, size_t **keep, size_t *kept,
+                        fg_status *st)
+{
+  (void)names;
+  *keep = malloc(columns * sizeof **keep);
+  if (!*keep) return FG_FAIL(st, FG_MEMORY, "%s: no memory", (const char *)user);
+  for (size_t j = 0; j < columns; ++j) (*keep)[j] = j;
+  *kept = columns;
+  return FG_OK;
+}
+
 fg_code fg_csv_read(const char *path, fg_csv *table, fg_status *st)
+{
+  return fg_csv_read_some(path, pick_all, (void *)path, table, st);
+}
+
+fg_code fg_csv_read_some(const char *path, fg_csv_pick *pick, void *user, fg_csv *table, fg_status *st)
 {
   FILE *stream;
   size_t size, room = 0;
@@ -183,7 +236,7 @@ fg_code fg_csv_read(const char *path, fg_csv *table, fg_status *st)
   memset(table, 0, sizeof *table);
   FG_TRY(fg_file_open(path, &stream, &size, st));
   locale_t plain = plain_numbers(&previous);
-  reader r = {.path = path, .table = table, .st = st};
+  reader r = {.path = path, .table = table, .pick = pick, .user = user, .st = st};
   fg_code rc = FG_OK;
   ssize_t length;
   while (rc == FG_OK && (length = getline(&line, &room, stream)) >= 0) {
@@ -195,6 +248,7 @@ fg_code fg_csv_read(const char *path, fg_csv *table, fg_status *st)
   fclose(stream);
   free(line);
   free(r.field);
+  free(r.keep);
   if (rc != FG_OK) fg_csv_clear(table);
   return rc;
 }

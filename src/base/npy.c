@@ -1,5 +1,7 @@
 #include "base/npy.h"
 
+#include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +10,8 @@
 
 /* What the header says: {'descr': '<f8', 'fortran_order': False, 'shape': (3, 2), } */
 typedef struct header {
-  int bytes; /* of an entry: 4 or 8 */
+  char kind; /* 'f', 'i', 'u' or 'b' */
+  int bytes; /* of an entry: 1, 2, 4 or 8 */
   int big_endian;
   int fortran;
   size_t rows, columns;
@@ -32,21 +35,37 @@ static const char *find_key(const char *text, const char *key)
   return NULL;
 }
 
+/* "f8": a letter and a number of bytes. */
+static bool known_kind(const char *kind)
+{
+  static const char *const kinds[] = {"f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"};
+  for (size_t k = 0; k < sizeof kinds / sizeof *kinds; ++k)
+    if (!strcmp(kind, kinds[k])) return true;
+  return false;
+}
+
 static fg_code parse_descr(const char *path, const char *at, header *h, fg_status *st)
 {
   char quote = at ? *at : 0, type[16] = "";
   size_t length = 0;
+  if (quote == '[')
+    return FG_FAIL(st, FG_IO,
+                   "%s: it holds records with named fields; save an array of numbers, such as "
+                   "numpy.lib.recfunctions.structured_to_unstructured(array)",
+                   path);
   if (quote == '\'' || quote == '"')
     for (++at; at[length] && at[length] != quote && length + 1 < sizeof type; ++length)
       type[length] = at[length];
   const char *kind = strchr("<>=|", type[0]) && type[0] ? type + 1 : type;
+  if (!known_kind(kind))
+    return FG_FAIL(
+        st, FG_IO,
+        "%s: its entries are of type '%s', only real numbers are read (floats of 16, 32 or 64 bits, "
+        "whole numbers); convert with array.astype(float)",
+        path, type);
   h->big_endian = type[0] == '>';
-  h->bytes = !strcmp(kind, "f8") ? 8 : !strcmp(kind, "f4") ? 4 : 0;
-  if (!h->bytes)
-    return FG_FAIL(st, FG_IO,
-                   "%s: its entries are of type '%s', only float32 and float64 are read; "
-                   "convert with array.astype(float)",
-                   path, type);
+  h->kind = kind[0];
+  h->bytes = kind[1] - '0';
   return FG_OK;
 }
 
@@ -116,11 +135,22 @@ static fg_code read_header(const char *path, FILE *stream, size_t size, header *
   return rc;
 }
 
-static double decode(const unsigned char *at, const header *h)
+/* IEEE half: 1 sign, 5 exponent, 10 fraction bits. */
+static double decode_half(uint64_t bits)
 {
-  uint64_t bits = 0;
-  for (int k = 0; k < h->bytes; ++k) bits |= (uint64_t)at[k] << 8 * (h->big_endian ? h->bytes - 1 - k : k);
-  if (h->bytes == 8) {
+  int exponent = (int)(bits >> 10 & 31);
+  double fraction = (double)(bits & 1023), size = ldexp(fraction, -24);
+  if (exponent == 31)
+    size = fraction > 0 ? NAN : INFINITY;
+  else if (exponent)
+    size = ldexp(1024 + fraction, exponent - 25);
+  return bits >> 15 ? -size : size;
+}
+
+static double decode_float(uint64_t bits, int bytes)
+{
+  if (bytes == 2) return decode_half(bits);
+  if (bytes == 8) {
     double value;
     memcpy(&value, &bits, 8);
     return value;
@@ -129,6 +159,22 @@ static double decode(const unsigned char *at, const header *h)
   float single;
   memcpy(&single, &low, 4);
   return single;
+}
+
+/* false: a whole number that is no double. */
+static bool decode(const unsigned char *at, const header *h, double *value)
+{
+  uint64_t bits = 0;
+  for (int k = 0; k < h->bytes; ++k) bits |= (uint64_t)at[k] << 8 * (h->big_endian ? h->bytes - 1 - k : k);
+  if (h->kind == 'f') {
+    *value = decode_float(bits, h->bytes);
+    return true;
+  }
+  bool negative = h->kind == 'i' && bits >> (8 * h->bytes - 1);
+  uint64_t size = bits;
+  if (negative) size = h->bytes == 8 ? 0 - bits : (UINT64_C(1) << 8 * h->bytes) - bits;
+  *value = negative ? -(double)size : (double)size;
+  return size <= UINT64_C(1) << 53;
 }
 
 static fg_code read_values(const char *path, FILE *stream, const header *h, double *values, fg_status *st)
@@ -142,7 +188,12 @@ static fg_code read_values(const char *path, FILE *stream, const header *h, doub
     for (size_t k = 0; k < want; ++k, ++done) {
       /* Fortran order runs down the columns first */
       size_t at = h->fortran ? done % h->rows * h->columns + done / h->rows : done;
-      values[at] = decode(block + k * (size_t)h->bytes, h);
+      if (!decode(block + k * (size_t)h->bytes, h, &values[at]))
+        return FG_FAIL(
+            st, FG_IO,
+            "%s: the whole number at row %zu, column %zu is beyond 2^53 and would be rounded: convert "
+            "with array.astype(float) if that is meant",
+            path, at / h->columns + 1, at % h->columns + 1);
     }
   }
   return FG_OK;
@@ -169,17 +220,25 @@ static fg_code read_stream(const char *path, FILE *stream, size_t size, header *
   return rc;
 }
 
+fg_code fg_npy_read_stream(const char *path, FILE *stream, size_t size, size_t *rows, size_t *columns,
+                           double **values, fg_status *st)
+{
+  header h = {0};
+  *values = NULL;
+  fg_code rc = read_stream(path, stream, size, &h, values, st);
+  *rows = h.rows;
+  *columns = h.columns;
+  return rc;
+}
+
 fg_code fg_npy_read(const char *path, size_t *rows, size_t *columns, double **values, fg_status *st)
 {
   FILE *stream;
   size_t size;
-  header h = {0};
   *values = NULL;
   FG_TRY(fg_file_open(path, &stream, &size, st));
-  fg_code rc = read_stream(path, stream, size, &h, values, st);
+  fg_code rc = fg_npy_read_stream(path, stream, size, rows, columns, values, st);
   fclose(stream);
-  *rows = h.rows;
-  *columns = h.columns;
   return rc;
 }
 

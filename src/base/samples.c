@@ -6,150 +6,41 @@
 #include "base/file.h"
 #include "base/hdf5.h"
 #include "base/npy.h"
+#include "base/npz.h"
+#include "base/samples_impl.h"
 #include "flowgap/base.h"
-
-/* ---- HDF5 -------------------------------------------------------------------------------- */
-
-static bool two_dimensional(const fg_h5_entry *entry)
-{
-  return entry->rank == 2;
-}
-
-/* "ode/x [1000, 2], sde/x [1000, 2]": the arrays that could be meant. */
-static const char *candidates(const fg_h5_entry *entries, size_t count, char text[512])
-{
-  size_t used = 0;
-  text[0] = 0;
-  for (size_t k = 0; k < count && used < 440; ++k) {
-    const fg_h5_entry *e = &entries[k];
-    if (e->rank < 1 || e->rank > 2) continue;
-    int n = e->rank == 1
-                ? snprintf(text + used, 512 - used, "%s%.48s [%zu]", used ? ", " : "", e->name, e->shape[0])
-                : snprintf(text + used, 512 - used, "%s%.48s [%zu, %zu]", used ? ", " : "", e->name,
-                           e->shape[0], e->shape[1]);
-    used += n > 0 ? (size_t)n : 0;
-  }
-  if (!used) strcpy(text, "none with one or two dimensions");
-  return text;
-}
-
-/* The name to read: as asked, else "x", else the only array with two dimensions. */
-static fg_code choose(fg_h5 *file, const char *path, const char *asked, const fg_h5_entry *entries,
-                      size_t count, const char **name, fg_status *st)
-{
-  char text[512];
-  size_t found = 0;
-  if (asked && *asked) {
-    *name = asked;
-    if (fg_h5_has(file, asked)) return FG_OK;
-    return FG_FAIL(st, FG_IO, "%s: there is no data set %.60s; it holds: %s", path, asked,
-                   candidates(entries, count, text));
-  }
-  *name = "x";
-  if (fg_h5_has(file, *name)) return FG_OK;
-  for (size_t k = 0; k < count; ++k) {
-    if (!two_dimensional(&entries[k])) continue;
-    *name = entries[k].name;
-    ++found;
-  }
-  if (found == 1) return FG_OK;
-  return FG_FAIL(st, FG_IO, "%s: %s; name the one to read (FILE:NAME, or target.dataset), it holds: %s", path,
-                 found ? "no data set x, and several with two dimensions"
-                       : "no data set x, nor one with two dimensions",
-                 candidates(entries, count, text));
-}
-
-/* One number for each row, from the data set `beside` in the group of the array; NULL if there is none. */
-static fg_code h5_column(fg_h5 *file, const char *path, const char *name, const char *beside, size_t n,
-                         double **values, fg_status *st)
-{
-  const char *slash = strrchr(name, '/');
-  size_t folder = slash ? (size_t)(slash - name) + 1 : 0, shape[FG_H5_RANK_MAX];
-  int rank;
-  char *column = malloc(folder + strlen(beside) + 1);
-  if (!column) return FG_FAIL(st, FG_MEMORY, "%s: no memory", path);
-  memcpy(column, name, folder);
-  strcpy(column + folder, beside);
-  fg_code rc = FG_OK;
-  if (fg_h5_has(file, column) && strcmp(column, name) != 0) {
-    rc = fg_h5_read_real(file, column, &rank, shape, values, st);
-    if (rc == FG_OK && (rank != 1 || shape[0] != n))
-      rc = FG_FAIL(st, FG_IO,
-                   "%s: data set %s has rank %d and %zu entries, it should have one for each "
-                   "of the %zu rows of %s",
-                   path, column, rank, shape[0], n, name);
-  }
-  free(column);
-  return rc;
-}
-
-static fg_code read_set(fg_h5 *file, const char *path, const char *name, fg_samples *s, fg_status *st)
-{
-  int rank;
-  size_t shape[FG_H5_RANK_MAX];
-  FG_TRY(fg_h5_shape(file, name, &rank, shape, st));
-  if (rank < 1 || rank > 2)
-    return FG_FAIL(st, FG_IO, "%s: data set %s has %d dimensions, samples have two: [n, d]", path, name,
-                   rank);
-  FG_TRY(fg_h5_read_real(file, name, &rank, shape, &s->x, st));
-  s->n = shape[0];
-  s->d = shape[1];
-  FG_TRY(h5_column(file, path, name, "weights", s->n, &s->weights, st));
-  return h5_column(file, path, name, "log_density", s->n, &s->log_density, st);
-}
-
-static fg_code read_h5(const char *path, const char *dataset, fg_samples *s, fg_status *st)
-{
-  fg_h5 *file;
-  fg_h5_entry *entries = NULL;
-  size_t count = 0;
-  const char *name;
-  FG_TRY(fg_h5_open(path, &file, st));
-  fg_code rc = FG_OK;
-  FG_GO(fg_h5_list(file, &entries, &count, st), out);
-  FG_GO(choose(file, path, dataset, entries, count, &name, st), out);
-  FG_GO(read_set(file, path, name, s, st), out);
-out:
-  fg_h5_list_free(&entries, count);
-  fg_h5_close(&file);
-  return rc;
-}
-
-/* ---- CSV --------------------------------------------------------------------------------- */
-
-static fg_code read_csv(const char *path, fg_samples *s, fg_status *st)
-{
-  fg_csv table;
-  FG_TRY(fg_csv_read(path, &table, st));
-  size_t w = fg_csv_column(&table, "weight"), l = fg_csv_column(&table, "log_density"),
-         columns = table.columns;
-  s->n = table.rows;
-  s->d = columns - (w < columns) - (l < columns);
-  s->x = table.values;
-  table.values = NULL;
-  if (w < columns && s->n) s->weights = malloc(s->n * sizeof(double));
-  if (l < columns && s->n) s->log_density = malloc(s->n * sizeof(double));
-  fg_code rc = FG_OK;
-  if (s->n && ((w < columns && !s->weights) || (l < columns && !s->log_density)))
-    rc = FG_FAIL(st, FG_MEMORY, "%s: no memory", path);
-  /* Close the gaps that these columns leave; writes never overtake reads. */
-  for (size_t i = 0, to = 0; rc == FG_OK && s->d < columns && i < s->n; ++i)
-    for (size_t j = 0; j < columns; ++j) {
-      double value = s->x[i * columns + j];
-      if (j == w)
-        s->weights[i] = value;
-      else if (j == l)
-        s->log_density[i] = value;
-      else
-        s->x[to++] = value;
-    }
-  fg_csv_clear(&table);
-  return rc;
-}
 
 /* ---- any kind ---------------------------------------------------------------------------- */
 
-static fg_code read_any(const char *path, const char *dataset, fg_samples *s, fg_status *st)
+/* Files that people have and this program does not read: what to do with them. */
+static const struct {
+  const char *magic;
+  size_t length;
+  const char *what;
+} foreign[] = {
+    {"PAR1", 4,
+     "a Parquet file: convert it with  python3 -c \"import pandas; "
+     "pandas.read_parquet('IN.parquet').to_csv('OUT.csv', index=False)\""},
+    {"ARROW1", 6,
+     "an Arrow (Feather) file: convert it with  python3 -c \"import pandas; "
+     "pandas.read_feather('IN.feather').to_csv('OUT.csv', index=False)\""},
+    {"MATLAB 5", 8,
+     "a MATLAB file: convert it with  python3 -c \"import numpy, scipy.io; "
+     "numpy.save('OUT.npy', scipy.io.loadmat('IN.mat')['NAME'])\""},
+    {"MATLAB 7", 8,
+     "a MATLAB file, whose arrays lie the other way round: in MATLAB, writematrix(NAME, 'OUT.csv')"},
+    {"\x1f\x8b", 2, "packed by gzip: unpack it first (gunzip)"},
+    {"BZh", 3, "packed by bzip2: unpack it first (bunzip2)"},
+    {"\xfd"
+     "7zXZ",
+     5, "packed by xz: unpack it first (unxz)"},
+    {"\x28\xb5\x2f\xfd", 4, "packed by zstd: unpack it first (unzstd)"},
+    {"\x80\x02", 2, "a Python pickle: save arrays with numpy.save('OUT.npy', array)"},
+    {"\x80\x04", 2, "a Python pickle: save arrays with numpy.save('OUT.npy', array)"},
+    {"\x80\x05", 2, "a Python pickle: save arrays with numpy.save('OUT.npy', array)"},
+};
+
+static fg_code read_any(const char *path, const fg_samples_choice *choice, fg_samples *s, fg_status *st)
 {
   FILE *stream;
   size_t size;
@@ -158,22 +49,22 @@ static fg_code read_any(const char *path, const char *dataset, fg_samples *s, fg
   size_t got = fread(magic, 1, sizeof magic, stream);
   fclose(stream);
   if (!got) return FG_FAIL(st, FG_IO, "%s: the file is empty", path);
-  if (fg_h5_signature(magic, got)) return read_h5(path, dataset, s, st);
-  if (dataset && *dataset)
-    return FG_FAIL(st, FG_USAGE, "%s: data set %.60s was asked for, but this is not an HDF5 file", path,
-                   dataset);
-  if (got >= 6 && !memcmp(magic, "\x93NUMPY", 6)) return fg_npy_read(path, &s->n, &s->d, &s->x, st);
-  return read_csv(path, s, st);
+  if (fg_h5_signature(magic, got)) return fg_samples_h5(path, choice, s, st);
+  if (fg_npz_signature(magic, got)) return fg_samples_npz(path, choice, s, st);
+  for (size_t k = 0; k < sizeof foreign / sizeof *foreign; ++k)
+    if (got >= foreign[k].length && !memcmp(magic, foreign[k].magic, foreign[k].length))
+      return FG_FAIL(st, FG_IO, "%s: %s; HDF5, NPY, NPZ and CSV are read", path, foreign[k].what);
+  if (choice->dataset && *choice->dataset)
+    return FG_FAIL(st, FG_USAGE, "%s: data set %.60s was asked for, but this is not an HDF5 file, nor NPZ",
+                   path, choice->dataset);
+  if (got >= 6 && !memcmp(magic, "\x93NUMPY", 6)) return fg_samples_npy(path, choice, s, st);
+  return fg_samples_csv(path, choice, s, st);
 }
 
 static fg_code check(const char *path, const fg_samples *s, fg_status *st)
 {
   if (!s->n || !s->d)
     return FG_FAIL(st, FG_IO, "%s: it holds no samples (%zu rows, %zu columns)", path, s->n, s->d);
-  for (size_t k = 0; k < s->n * s->d; ++k)
-    if (!isfinite(s->x[k]))
-      return FG_FAIL(st, FG_IO, "%s: the value at row %zu, column %zu is not finite (%g)", path, k / s->d + 1,
-                     k % s->d + 1, s->x[k]);
   double sum = 0;
   for (size_t i = 0; s->weights && i < s->n; ++i) {
     if (!isfinite(s->weights[i]) || s->weights[i] < 0)
@@ -192,8 +83,14 @@ static fg_code check(const char *path, const fg_samples *s, fg_status *st)
 
 fg_code fg_samples_read(const char *path, const char *dataset, fg_samples *samples, fg_status *st)
 {
+  return fg_samples_read_chosen(path, &(fg_samples_choice){.dataset = dataset}, samples, st);
+}
+
+fg_code fg_samples_read_chosen(const char *path, const fg_samples_choice *choice, fg_samples *samples,
+                               fg_status *st)
+{
   memset(samples, 0, sizeof *samples);
-  fg_code rc = read_any(path, dataset, samples, st);
+  fg_code rc = read_any(path, choice, samples, st);
   if (rc == FG_OK) rc = check(path, samples, st);
   if (rc != FG_OK) fg_samples_clear(samples);
   return rc;

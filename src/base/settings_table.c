@@ -95,7 +95,7 @@ static const fg_setting fg_table[] = {
     ARRAY("target.ring_weights", TINY, BIG, "", "Weights of rings, [k]; empty: equal."),
     REAL("target.ring_sd", "auto", TINY, BIG, "", "Standard deviation of the radius of rings."),
     PATH("target.file",
-         "File of samples (HDF5, NPY or CSV), of data for logistic_regression (CSV), or the plugin "
+         "File of samples (HDF5, NPY, NPZ or CSV), of data for logistic_regression (CSV), or the plugin "
          "that `flowgap target build` made."),
     TEXT("target.dataset", "Data set inside an HDF5 sample file; empty: `x`, or the only one of rank 2."),
     REAL("target.prior_sd", "1", 1e-6, 1e6, "",

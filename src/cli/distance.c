@@ -1,139 +1,141 @@
 /* flowgap distance A B */
-#include <jansson.h>
-#include <math.h>
+#include "cli/distance.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cli/session.h"
+#include "cli/results.h"
 
-/* FILE, or FILE:NAME for a data set of an HDF5 file. A file whose own name holds the colon wins. */
-static fg_code read_side(const char *word, fg_samples *samples, fg_status *st)
+/* FILE, or FILE:NAME for a data set or array. A file whose own name holds the colon wins. */
+static fg_code read_side(fg_side *side, const char *columns, fg_status *st)
 {
   struct stat about;
-  const char *colon = strrchr(word, ':');
-  char path[4096];
-  if (stat(word, &about) == 0 || !colon || (size_t)(colon - word) >= sizeof path)
-    return fg_samples_read(word, NULL, samples, st);
-  snprintf(path, sizeof path, "%.*s", (int)(colon - word), word);
-  return fg_samples_read(path, colon + 1, samples, st);
-}
-
-/* Which estimators: those asked for; without asking, those that the dimension allows. */
-static fg_code choose(fg_session *session, size_t d, bool wanted[FG_ESTIMATORS], fg_status *st)
-{
-  const char *list = session->args->value[FG_OPTION_ESTIMATOR];
-  const char *const *words;
-  size_t count;
-  if (list) {
-    char assignment[300];
-    snprintf(assignment, sizeof assignment, "compare.estimators=%.200s", list);
-    FG_TRY(fg_settings_assign(session->settings, assignment, st));
+  const char *colon = strrchr(side->word, ':');
+  char path[FG_PATH_ROOM];
+  fg_samples_choice choice = {.columns = columns, .weights = side->weights};
+  snprintf(path, sizeof path, "%s", side->word);
+  if (stat(side->word, &about) != 0 && colon && (size_t)(colon - side->word) < sizeof path) {
+    path[colon - side->word] = 0;
+    choice.dataset = colon + 1;
   }
-  FG_TRY(fg_settings_words(session->settings, "compare.estimators", &words, &count, st));
-  for (int e = 0; e < FG_ESTIMATORS; e++) {
-    wanted[e] = false;
-    for (size_t i = 0; i < count; i++)
-      if (strcmp(words[i], fg_estimator_name((fg_estimator)e)) == 0) wanted[e] = true;
+  FG_TRY(fg_samples_read_chosen(path, &choice, &side->samples, st));
+  double sum = 0, squares = 0;
+  const double *w = side->samples.weights;
+  side->effective = (double)side->samples.n;
+  for (size_t i = 0; w && i < side->samples.n; i++) {
+    sum += w[i];
+    squares += w[i] * w[i];
   }
-  if (!wanted[FG_W2_GRID] || d == 2) return FG_OK;
-  if (list) return FG_FAIL(st, FG_USAGE, "the grid estimator needs two columns, the files have %zu", d);
-  wanted[FG_W2_GRID] = false;
+  if (w && squares > 0) side->effective = sum * sum / squares;
   return FG_OK;
 }
 
-/* ---- output ------------------------------------------------------------------------------- */
-
-static json_t *real_or_null(double value)
+/* --weights W, or W,V for A and B apart. */
+static fg_code split_weights(const fg_args *args, char room[FG_PATH_ROOM], fg_side side[2], fg_status *st)
 {
-  return isfinite(value) ? json_real(value) : json_null();
-}
-
-static void put_json(json_t *root, fg_estimator estimator, const fg_estimate *e)
-{
-  json_t *one = json_pack(
-      "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:o}", "value", real_or_null(e->value),
-      "squared", real_or_null(e->squared), "floor", real_or_null(e->floor), "ci_low", real_or_null(e->ci_low),
-      "ci_high", real_or_null(e->ci_high), "p_value", real_or_null(e->p_value), "primal",
-      real_or_null(e->primal), "dual", real_or_null(e->dual), "used_x", (json_int_t)e->used_x, "used_y",
-      (json_int_t)e->used_y, "outside_x", (json_int_t)e->outside_x, "outside_y", (json_int_t)e->outside_y,
-      "seconds", real_or_null(e->seconds));
-  for (int k = 0; k < 2; k++)
-    if (fg_estimate_detail(estimator, k))
-      json_object_set_new(one, fg_estimate_detail(estimator, k), real_or_null(e->detail[k]));
-  json_object_set_new(root, fg_estimator_name(estimator), one);
-}
-
-static void put_line(fg_estimator estimator, const fg_estimate *e)
-{
-  char interval[80], p[32];
-  if (isfinite(e->ci_low))
-    snprintf(interval, sizeof interval, "%.4g to %.4g", e->ci_low, e->ci_high);
-  else
-    snprintf(interval, sizeof interval, "-");
-  snprintf(p, sizeof p, isfinite(e->p_value) ? "%.4g" : "-", e->p_value);
-  printf("%-10s %-12.6g %-12.4g %-24s %-7s %zu, %zu\n", fg_estimator_name(estimator), e->value, e->floor,
-         interval, p, e->used_x, e->used_y);
-  if (estimator == FG_W2_SLICED && isfinite(e->detail[1]))
-    printf("%-10s %-12.6g along the best of its directions, a lower bound of W2\n", "", e->detail[1]);
-  if (e->outside_x || e->outside_y)
-    printf("%-10s %zu and %zu rows lie outside the grid and are left out: see compare.grid.half_width\n", "",
-           e->outside_x, e->outside_y);
-}
-
-static fg_code estimate_all(fg_session *session, const fg_samples *a, const fg_samples *b, fg_status *st)
-{
-  bool wanted[FG_ESTIMATORS], json = session->args->value[FG_OPTION_JSON] != NULL;
-  FG_TRY(choose(session, a->d, wanted, st));
-  json_t *root = json_object();
-  fg_code rc = root ? FG_OK : FG_FAIL(st, FG_MEMORY, "no memory for JSON");
-  bool header = false;
-  for (int k = 0; rc == FG_OK && k < FG_ESTIMATORS; k++) {
-    fg_estimate_settings settings;
-    fg_estimate estimate;
-    if (!wanted[k]) continue;
-    FG_GO(fg_estimate_from_settings(session->settings, (fg_estimator)k, &settings, st), done);
-    FG_GO(fg_estimate_w2(session->engine, &settings, a->n, b->n, a->d, a->x, a->weights, b->x, b->weights,
-                         &session->progress, &estimate, st),
-          done);
-    fg_terminal_close(&session->terminal);
-    if (json) {
-      put_json(root, (fg_estimator)k, &estimate);
-      continue;
-    }
-    if (!header)
-      printf("%-10s %-12s %-12s %-24s %-7s %s\n", "W2", "value", "floor", "interval", "p", "rows used");
-    header = true;
-    put_line((fg_estimator)k, &estimate);
+  const char *word = args->value[FG_OPTION_WEIGHTS];
+  if (!word) return FG_OK;
+  if (strlen(word) >= FG_PATH_ROOM) return FG_FAIL(st, FG_USAGE, "--weights is %zu bytes long", strlen(word));
+  strcpy(room, word);
+  char *comma = strchr(room, ',');
+  side[0].weights = side[1].weights = room;
+  if (comma) {
+    *comma = 0;
+    side[1].weights = comma + 1;
   }
-  if (json) {
-    json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
-    putchar('\n');
+  if (!*side[0].weights || !*side[1].weights)
+    return FG_FAIL(st, FG_USAGE, "--weights is \"%.60s\": give W, or W,V for A and B apart", word);
+  return FG_OK;
+}
+
+/* Which estimators: those asked for; without asking, those that the dimension allows. */
+static fg_code choose(fg_distance *d, fg_status *st)
+{
+  fg_settings *settings = d->session->settings;
+  const char *list = d->session->args->value[FG_OPTION_ESTIMATOR];
+  const char *const *words;
+  size_t count, columns = d->side[0].samples.d;
+  bool all = list && strcmp(list, "all") == 0;
+  if (list && !all) {
+    char assignment[300];
+    snprintf(assignment, sizeof assignment, "compare.estimators=%.200s", list);
+    FG_TRY(fg_settings_assign(settings, assignment, st));
   }
-done:
+  FG_TRY(fg_settings_words(settings, "compare.estimators", &words, &count, st));
+  for (int e = 0; e < FG_ESTIMATORS; e++) {
+    d->wanted[e] = all;
+    for (size_t i = 0; i < count; i++)
+      if (strcmp(words[i], fg_estimator_name((fg_estimator)e)) == 0) d->wanted[e] = true;
+  }
+  if (!d->wanted[FG_W2_GRID] || columns == 2) return FG_OK;
+  if (list && !all)
+    return FG_FAIL(st, FG_USAGE, "the grid estimator needs two columns, the files have %zu", columns);
+  d->wanted[FG_W2_GRID] = false;
+  fg_distance_warn(d, "grid is left out: it needs two columns, these files have %zu", columns);
+  return FG_OK;
+}
+
+static fg_code estimate_all(fg_distance *d, fg_status *st)
+{
+  const fg_samples *a = &d->side[0].samples, *b = &d->side[1].samples;
+  for (int e = 0; e < FG_ESTIMATORS; e++) {
+    if (!d->wanted[e]) continue;
+    FG_TRY(fg_estimate_from_settings(d->session->settings, (fg_estimator)e, &d->settings[e], st));
+    FG_TRY(fg_estimate_w2(d->session->engine, &d->settings[e], a->n, b->n, a->d, a->x, a->weights, b->x,
+                          b->weights, &d->session->progress, &d->estimate[e], st));
+  }
+  return FG_OK;
+}
+
+static fg_code show(fg_distance *d, fg_status *st)
+{
+  const fg_args *args = d->session->args;
+  const char *out = args->value[FG_OPTION_OUT];
+  fg_code rc = FG_OK;
+  if (!args->value[FG_OPTION_JSON]) fg_distance_table(d);
+  if (!args->value[FG_OPTION_JSON] && !out) return FG_OK;
+  json_t *root = fg_distance_json(d);
+  char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) : NULL;
   json_decref(root);
+  if (!text) return FG_FAIL(st, FG_MEMORY, "no memory for JSON");
+  if (args->value[FG_OPTION_JSON]) puts(text);
+  if (out) rc = fg_text_save(out, text, st);
+  free(text);
   return rc;
+}
+
+static fg_code run(fg_distance *d, const fg_args *args, fg_status *st)
+{
+  char weights[FG_PATH_ROOM];
+  double started = fg_terminal_seconds();
+  FG_TRY(split_weights(args, weights, d->side, st));
+  for (int k = 0; k < 2; k++) {
+    d->side[k].word = args->argument[k];
+    FG_TRY(read_side(&d->side[k], args->value[FG_OPTION_COLUMNS], st));
+  }
+  if (d->side[0].samples.d != d->side[1].samples.d)
+    return FG_FAIL(st, FG_USAGE, "%s has %zu columns, %s has %zu: both must have the same; --columns chooses",
+                   args->argument[0], d->side[0].samples.d, args->argument[1], d->side[1].samples.d);
+  FG_TRY(choose(d, st));
+  FG_TRY(estimate_all(d, st));
+  d->seconds = fg_terminal_seconds() - started;
+  fg_terminal_close(&d->session->terminal);
+  fg_distance_judge(d);
+  return show(d, st);
 }
 
 fg_code fg_run_distance(const fg_args *args, fg_status *st)
 {
   fg_session session;
-  fg_samples a = {0}, b = {0};
+  fg_distance distance = {.session = &session};
   fg_code rc;
   FG_GO(fg_session_open(&session, args, NULL, st), done);
   FG_GO(fg_session_engine(&session, st), done);
-  FG_GO(read_side(args->argument[0], &a, st), done);
-  FG_GO(read_side(args->argument[1], &b, st), done);
-  if (a.d != b.d) {
-    rc = FG_FAIL(st, FG_USAGE, "%s has %zu columns, %s has %zu: both must have the same", args->argument[0],
-                 a.d, args->argument[1], b.d);
-    goto done;
-  }
-  rc = estimate_all(&session, &a, &b, st);
+  rc = run(&distance, args, st);
 done:
-  fg_samples_clear(&a);
-  fg_samples_clear(&b);
+  for (int k = 0; k < 2; k++) fg_samples_clear(&distance.side[k].samples);
   fg_session_close(&session);
   return rc;
 }

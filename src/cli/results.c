@@ -1,7 +1,9 @@
 #include "cli/results.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/session.h"
 
@@ -41,6 +43,22 @@ void fg_results_warnings(const json_t *root)
   for (size_t i = 0; i < json_array_size(warnings); i++)
     if (json_is_string(json_array_get(warnings, i)))
       printf("  warning: %s\n", json_string_value(json_array_get(warnings, i)));
+}
+
+fg_code fg_text_save(const char *path, const char *text, fg_status *st)
+{
+  FILE *out = fopen(path, "w");
+  if (!out) return FG_FAIL(st, FG_IO, "cannot write %s: %s", path, strerror(errno));
+  bool good = fputs(text, out) >= 0 && fputc('\n', out) != EOF && fflush(out) == 0;
+  int why = errno;
+  if (fclose(out) != 0 && good) {
+    good = false;
+    why = errno;
+  }
+  if (good) return FG_OK;
+  struct stat about;
+  if (stat(path, &about) == 0 && S_ISREG(about.st_mode)) remove(path);
+  return FG_FAIL(st, FG_IO, "cannot write %s: %s", path, strerror(why));
 }
 
 fg_code fg_run_page(const fg_args *args, const char *suffix, fg_page_job *job,

@@ -17,6 +17,9 @@ FG_CHECKED fg_code fg_results_show(const fg_args *args, const char *run,
 /* Its list `warnings`. */
 void fg_results_warnings(const json_t *root);
 
+/* A text into a file; what could not be written whole is removed. */
+FG_CHECKED fg_code fg_text_save(const char *path, const char *text, fg_status *st);
+
 /* A verb that runs a model and writes a page: settings and engine, `job`, the summary. `suffix` is appended to the default
  * folder (NULL: none). */
 typedef fg_code fg_page_job(fg_engine *engine, const fg_settings *settings, const char *run_directory,

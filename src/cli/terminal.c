@@ -22,7 +22,7 @@ int fg_terminal_signal(void)
   return fg_stop_signal;
 }
 
-static double now(void)
+double fg_terminal_seconds(void)
 {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
@@ -85,7 +85,7 @@ static void draw(fg_terminal *terminal, double done, double total, double elapse
 static void on_report(void *user, const char *stage, double done, double total)
 {
   fg_terminal *terminal = user;
-  double time = now();
+  double time = fg_terminal_seconds();
   if (strcmp(terminal->stage, stage) != 0 || done < terminal->done) { /* a new stage, or the same anew */
     snprintf(terminal->stage, sizeof terminal->stage, "%s", stage);
     terminal->started = time;

@@ -25,5 +25,7 @@ void fg_terminal_close(fg_terminal *terminal);
 fg_progress fg_terminal_progress(fg_terminal *terminal);
 /* The signal that asked to stop, 0 if none. */
 int fg_terminal_signal(void);
+/* Since some moment that stays the same while the program runs. */
+double fg_terminal_seconds(void);
 
 #endif

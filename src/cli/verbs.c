@@ -95,15 +95,34 @@ static const fg_verb verbs[] = {
      "\n"
      "Example: flowgap residual perturbed:gmm9 --set residual.points=2000 --out runs/residual\n",
      1, 1, fg_run_residual},
-    {"distance", "A B [options]", "W2 estimates between two sample files",
-     "A and B are HDF5, NPY or CSV files of particles; FILE:NAME chooses a data set of an\n"
-     "HDF5 file. Each estimate comes with its noise floor, confidence interval and\n"
-     "p-value; the settings compare.* choose grid, points, replicates and permutations.\n"
+    {"distance", "A B [options]", "distances between two sample files, with floor, interval and p-value",
+     "A and B are files of particles, one per row: HDF5 (FILE:NAME chooses a data set), NPZ\n"
+     "(FILE:NAME an array), NPY or CSV. Each estimate comes with its noise floor, confidence\n"
+     "interval and p-value; the settings compare.* choose grid, points, replicates and\n"
+     "permutations. --estimator all takes all that the dimension allows.\n"
+     "\n"
+     "Columns called weight and log_density are no coordinates; --columns x,y or 1,3-5\n"
+     "chooses the coordinates of both files, by names of the header or numbers from 1.\n"
+     "--weights W names the weights of the rows: a column of CSV or NPY, a data set of HDF5,\n"
+     "an array of NPZ, or another file with one number per row; W,V does so for A and B\n"
+     "apart, and none stands for equal weights.\n"
+     "\n"
+     "--json prints all figures as JSON, --out FILE.json writes them too.\n"
      "\n"
      "Example: flowgap distance runs/exact-gmm9/samples.h5:ode b.csv --estimator exact,gaussian\n",
      2, 2, fg_run_distance},
-    {"report", "RUN [options]", "write report.html of a run directory again",
-     "Writes RUN/report.html from results.json, config.yaml and samples.h5 in RUN.\n", 1, 1, fg_run_report},
+    {"report", "RUN... [options]", "the page of a run again, in other formats, or several runs side by side",
+     "Writes RUN/report.html from results.json, config.yaml and samples.h5 in RUN. Of several\n"
+     "runs it writes one page, report.html or the --out file, that lays them side by side:\n"
+     "headline figures, what differs in their settings, figures on common axes.\n"
+     "\n"
+     "--format takes one or more of html, pdf, png, json and md, separated by commas: pdf and\n"
+     "png print the page with chromium, which has to be installed; json holds the figures of\n"
+     "results.json and those that the page derives; md is a summary with tables and pictures\n"
+     "beside it. --out names the file without the ending, or, for one format, with it.\n"
+     "\n"
+     "Example: flowgap report runs/first runs/second --format html,pdf --out both\n",
+     1, FG_ARGUMENTS, fg_run_report},
     {"target", "build FILE.c [options]", "build a density of your own into a plugin",
      "Compiles FILE.c, which holds the functions of flowgap/plugin.h, with $CC or cc into\n"
      "FILE.so or the --out file, and checks it: its functions are there, and, if the file\n"
@@ -123,9 +142,9 @@ static const fg_verb verbs[] = {
 static const fg_option options[FG_OPTIONS] = {
     [FG_OPTION_SET] = {"set", "KEY=VALUE", "-report target info help",
                        "override a setting; may be repeated, the last one wins"},
-    [FG_OPTION_OUT] = {"out", "PATH", "-distance report info help",
+    [FG_OPTION_OUT] = {"out", "PATH", "-info help",
                        "run directory (compare, density, residual, train, sweep) or file (sample, evaluate, "
-                       "export, target) "
+                       "export, target, distance, report) "
                        "to write"},
     [FG_OPTION_THREADS] = {"threads", "N", "-report target info help",
                            "worker threads; default: all cores. Never changes results"},
@@ -144,8 +163,13 @@ static const fg_option options[FG_OPTIONS] = {
     [FG_OPTION_NOISE_TIME] = {"noise-time", "T", "sample",
                               "stop at this noising time (for the SDE: a time of its grid)"},
     [FG_OPTION_ESTIMATOR] = {"estimator", "LIST", "distance",
-                             "exact, grid, sinkhorn, sliced, max_sliced, gaussian, entropic, mmd, energy; "
-                             "default: compare.estimators"},
+                             "exact, grid, sinkhorn, sliced, max_sliced, gaussian, entropic, mmd, energy, "
+                             "or all; default: compare.estimators"},
+    [FG_OPTION_COLUMNS] = {"columns", "LIST", "distance",
+                           "coordinates: names or numbers of columns, as x,y or 1,3-5"},
+    [FG_OPTION_WEIGHTS] = {"weights", "W[,V]", "distance",
+                           "weights of the rows: a column, data set, array or file; none: equal weights"},
+    [FG_OPTION_FORMAT] = {"format", "LIST", "report", "html, pdf, png, json, md; default html"},
     [FG_OPTION_RESUME] = {"resume", NULL, "train", "go on from the checkpoint of the run directory"},
     [FG_OPTION_SEEDS] = {"seeds", "N", "train", "train with N seeds"},
     [FG_OPTION_SET_GRID] = {"set-grid", "KEY=V1,V2,..", "sweep",

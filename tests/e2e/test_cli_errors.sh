@@ -28,8 +28,8 @@ long=$(printf '%4096s' '' | tr ' ' a)
 expect 2 '--out is 4096 bytes long' compare exact:gmm9 --out "$long"
 expect 2 'process.beta_max changes nothing while process.kind is ou: leave it out (it belongs to: vp)' \
   compare exact:gmm9 --set process.beta_max=3
-expect 2 'report has no option --out' report run --out elsewhere
-expect 2 'distance has no option --out' distance a.csv b.csv --out elsewhere
+expect 2 'info has no option --out' info --out elsewhere
+expect 2 'distance has no option --format' distance a.csv b.csv --format pdf
 expect 2 'info has no option --threads' --threads 2 info
 expect 2 '--count is written after the verb' --count 2 sample exact:gmm9
 

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import struct
+import zipfile
 
 import numpy
 
@@ -39,6 +40,18 @@ def network(widths):
 def npy(array, version):
     file = io.BytesIO()
     numpy.lib.format.write_array(file, array, version=version)
+    return file.getvalue()
+
+
+def npz(arrays, method):
+    """What numpy.savez and savez_compressed write, without the time of day."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        for name, array in arrays.items():
+            info = zipfile.ZipInfo(name + ".npy")
+            info.compress_type = method
+            with archive.open(info, "w", force_zip64=True) as member:
+                numpy.lib.format.write_array(member, array)
     return file.getvalue()
 
 
@@ -89,6 +102,11 @@ def main():
     put("csv/header.csv", b"x1,x2,weight\n1,-2.5,0.25\n3e-3,4,0.75\n")
     put("csv/blanks.csv", b"# by savetxt\n 1.0e+00  -2.5\n3.0e-03\t4\n")
     put("csv/semicolons.csv", b"\xef\xbb\xbf\"x\";\"log_density\"\r\n1;-2.5\r\n\r\n3e-3; 4 \r\n")
+    put("npy/whole.npy", npy(numpy.arange(-3, 5, dtype=">i4").reshape(4, 2), (1, 0)))
+    put("npy/half.npy", npy(x.astype("<f2"), (1, 0)))
+    put("npz/stored.npz", npz({"x": x, "weights": numpy.arange(1.0, 5.0)}, zipfile.ZIP_STORED))
+    put("npz/packed.npz", npz({"points": numpy.asfortranarray(x), "log_density": x[:, 0]}, zipfile.ZIP_DEFLATED))
+    put("csv/quotes.csv", b'name,"x, first",y\n"a ""b""",1,2\nc,3,4\n')
     hdf5 = Hdf5()
     at = os.path.join(FOLDER, "h5")
     hdf5.write(os.path.join(at, "plain.h5"), {"x": x, "weights": numpy.ones(4)})

@@ -67,6 +67,17 @@ static fg_code read_samples(const char *path, fg_status *st)
   return rc;
 }
 
+/* Some columns and weights, which most changed files no longer have. */
+static fg_code read_chosen(const char *path, fg_status *st)
+{
+  fg_samples s;
+  fg_code rc =
+      fg_samples_read_chosen(path, &(fg_samples_choice){.columns = "2-3, 1", .weights = "2"}, &s, st);
+  if (rc == FG_OK) assert_true(s.n && s.d == 3 && s.weights);
+  if (rc == FG_OK) fg_samples_clear(&s);
+  return rc;
+}
+
 static fg_code read_tensors(const char *path, fg_status *st)
 {
   fg_tensors tensors;
@@ -211,10 +222,17 @@ static void test_npy(void **state)
   fuzz_folder(read_samples, CORPUS "/npy", 600);
 }
 
+static void test_npz(void **state)
+{
+  (void)state;
+  fuzz_folder(read_samples, CORPUS "/npz", 600);
+}
+
 static void test_csv(void **state)
 {
   (void)state;
   fuzz_folder(read_samples, CORPUS "/csv", 600);
+  fuzz_folder(read_chosen, CORPUS "/csv", 300);
 }
 
 static void test_h5(void **state)
@@ -262,8 +280,8 @@ static int close_all(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_safetensors), cmocka_unit_test(test_npy),      cmocka_unit_test(test_csv),
-      cmocka_unit_test(test_h5),          cmocka_unit_test(test_networks),
+      cmocka_unit_test(test_safetensors), cmocka_unit_test(test_npy), cmocka_unit_test(test_npz),
+      cmocka_unit_test(test_csv),         cmocka_unit_test(test_h5),  cmocka_unit_test(test_networks),
   };
   return cmocka_run_group_tests(tests, open_all, close_all);
 }

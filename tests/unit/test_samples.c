@@ -98,8 +98,10 @@ static void test_npy_failures(void **state)
   expect_failure(npy("1.npy", 1, h, x, 47), FG_IO, "promises 3 x 2 entries of 8 bytes, the file holds 47");
   expect_failure(npy("2.npy", 1, h, x, 0), FG_IO, "the file holds 0 bytes");
   expect_failure(npy("3.npy", 4, h, x, 48), FG_IO, "format version 4 is not known");
-  expect_failure(npy("4.npy", 1, "{'descr': '<i8', 'fortran_order': False, 'shape': (3, 2), }", x, 48), FG_IO,
-                 "entries are of type '<i8', only float32 and float64");
+  expect_failure(npy("4.npy", 1, "{'descr': '<c8', 'fortran_order': False, 'shape': (3, 2), }", x, 48), FG_IO,
+                 "entries are of type '<c8', only real numbers");
+  expect_failure(npy("c.npy", 1, "{'descr': [('x', '<f8')], 'fortran_order': False, 'shape': (6,), }", x, 48),
+                 FG_IO, "records with named fields");
   expect_failure(npy("5.npy", 1, "{'descr': '<f8', 'fortran_order': False, 'shape': (3, 2, 1), }", x, 48),
                  FG_IO, "one or two dimensions");
   expect_failure(npy("6.npy", 1, "{'descr': '<f8', 'fortran_order': False, 'shape': (), }", x, 8), FG_IO,
@@ -251,7 +253,7 @@ static void test_h5_failures(void **state)
   assert_int_equal(truncate(path, 20), 0);
   expect_failure(path, FG_IO, "not an HDF5 file, cut off or damaged");
   assert_int_equal(fg_samples_read(scratch_text("j.csv", "1\n"), "x", &s, &st), FG_USAGE);
-  assert_non_null(strstr(st.message, "not an HDF5 file"));
+  assert_non_null(strstr(st.message, "not an HDF5 file, nor NPZ"));
 }
 
 /* ---- writing ------------------------------------------------------------------------------- */
