@@ -190,7 +190,8 @@ static void ode(const fg_field *f, const fg_ode_request *r, int jvp, void *scrat
 
 static double gradient_norm(const fg_field *f, void *gradient)
 {
-  return fg_gradient_norm(f, gradient);
+  double part[FG_LANES];
+  return fg_gradient_norm(f, gradient, part);
 }
 
 const fg_cpu_table FG_TABLE = {FG_TEXT(FG_ISA),

@@ -10,9 +10,10 @@
 #include "engine.h"
 
 enum {
-  FG_CUDA_TILE = 64,    /* particles of a block */
-  FG_CUDA_MOST = 256,   /* threads of a block at most */
-  FG_CUDA_BLOCKS = 1024 /* blocks of a launch at most: a stop is noticed between launches */
+  FG_CUDA_TILE = 64,          /* particles of a block */
+  FG_CUDA_MOST = 256,         /* threads of a block at most */
+  FG_CUDA_BLOCKS = 1024,      /* blocks of a launch at most: a stop is noticed between launches */
+  FG_SCRATCH_MOST = 256 << 20 /* bytes of working space, of which every block takes its share */
 };
 
 /* What cuda/kernels.cu offers, in one precision. Fields and requests hold device pointers, those to
@@ -40,6 +41,10 @@ fg_code fg_cuda_finish(const char *kernel, size_t blocks, size_t n, fg_status *s
 /* Device memory of the calling thread's stream; *memory is NULL after a failure, and for 0 bytes. */
 fg_code fg_cuda_take(size_t bytes, void **memory, fg_status *st);
 void fg_cuda_give(void *memory);
+/* How many blocks run at once for `tiles` of them: at least 1, else as the scratch allows. */
+unsigned fg_cuda_blocks_at_once(size_t tiles, size_t each);
+/* Scratch of a block in whole lines of 256 bytes. */
+size_t fg_cuda_share(size_t bytes);
 
 /* cuda/vector.cu */
 fg_code fg_cuda_vec_map(fg_engine *e, fg_vec_map op, size_t n, double a, fg_buf x, double b, fg_buf y,
@@ -56,5 +61,15 @@ fg_code fg_cuda_simulate(fg_engine *e, fg_threads *threads, const fg_field *fiel
                          const fg_simulate_request *request, fg_status *st);
 fg_code fg_cuda_ode_rhs(fg_engine *e, const fg_field *field, const fg_ode_request *request, fg_status *st);
 fg_code fg_cuda_ode_jvp(fg_engine *e, const fg_field *field, const fg_ode_request *request, fg_status *st);
+
+/* cuda/train.cu, cuda/points.cu */
+fg_code fg_cuda_paths(fg_engine *e, fg_threads *threads, const fg_field *field,
+                      const fg_paths_request *request, fg_status *st);
+fg_code fg_cuda_objective(fg_engine *e, fg_threads *threads, const fg_field *field,
+                          fg_objective_request *request, fg_status *st);
+fg_code fg_cuda_optimise(fg_engine *e, fg_threads *threads, const fg_field *field,
+                         fg_optimise_request *request, fg_status *st);
+fg_code fg_cuda_points(fg_engine *e, fg_threads *threads, const fg_field *field, fg_points_request *request,
+                       fg_status *st);
 
 #endif
