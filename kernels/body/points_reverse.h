@@ -9,11 +9,10 @@ TILE_FN int fg_points_mend(fg_points_walk *w, double *value)
   const int p = w->p, d = w->d;
   int good = -1, lost = 0;
   for (int i = 0; i < w->count && good < 0; i++) good = fg_path_is_kept(value[i]) ? i : -1;
+  for (int i = 0; i < w->count; i++) lost += !fg_path_is_kept(value[i]);
   TILE_SYNC(); /* all have looked before any writes */
   if (good < 0) return -1;
-  for (int i = 0; i < w->count; i++) lost += !fg_path_is_kept(value[i]);
   if (!lost) return 0;
-  TILE_SYNC();
   TILE_EACH(i, p)
   {
     if (i < w->count && fg_path_is_kept(value[i])) continue;
