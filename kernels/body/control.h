@@ -90,7 +90,8 @@ FG_HD size_t fg_control_carve(fg_control *c, const fg_field *f, int p, int diver
 TILE_FN void fg_control_begin(fg_control *c, const fg_field *f, int p, fg_real *scratch)
 {
   fg_control_carve(c, f, p, 0, scratch);
-  fg_density_row(&f->guide.density, c->density_row);
+  TILE_EACH(once, 1) fg_density_row(&f->guide.density, c->density_row);
+  TILE_SYNC();
 }
 
 FG_HD size_t fg_control_scratch(const fg_field *f, int p)
@@ -185,7 +186,7 @@ TILE_FN void fg_control_reverse_score(fg_control *c, const fg_real *__restrict__
     TILE_EACH(i, p) sum[i] += psi[at + i] * g * fg_clip(s[at + i], clip);
   }
   TILE_SYNC();
-  *tau += tile_sum(p, sum);
+  tile_add_sum(p, sum, tau);
   if (!dx) return;
   TILE_EACH(i, vector) chi[i] = factor * psi[i] * fg_clip_slope(s[i], clip);
   TILE_SYNC();
@@ -205,7 +206,7 @@ TILE_FN void fg_control_reverse_layers(fg_control *c, const fg_real *psi, fg_rea
   const int p = c->p, d = c->d, last = at->layers - 1;
   const fg_network_layer *out = &at->layer[last], *first = &at->layer[0];
   tile_outer(p, out->in_pad, d, psi, 1, p, c->h[last - 1], to->core + out->rows);
-  for (int j = 0; j < d; j++) to->core[out->bias + j] += tile_sum(p, psi + (size_t)j * p);
+  for (int j = 0; j < d; j++) tile_add_sum(p, psi + (size_t)j * p, to->core + out->bias + j);
   tile_matmul(p, out->in_pad, d, psi, 1, p, c->run.packed + out->backward, 0, 0, c->gate[last - 1], c->down);
   if (more) fg_tile_add(p * out->in_pad, more[last - 1], c->down);
   for (int l = last - 1; l > 0; l--) {

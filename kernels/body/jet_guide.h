@@ -76,8 +76,8 @@ TILE_FN void fg_jet_guide_look(fg_jet_guide *u, const fg_jet *j, const fg_genera
         const fg_real b = g->gamma ? g->gamma[i] : g->probe[(size_t)(n * d + m) * p + i];
         u->squares[i] += b * b;
       }
+  TILE_EACH(once, 1) fg_density_row(&j->field->guide.density, u->density_row);
   TILE_SYNC();
-  fg_density_row(&j->field->guide.density, u->density_row);
   fg_density_tile(&j->field->guide.density, u->density_row, p, FG_PHI | FG_SCORE, j->x, 0, u->value, u->slope,
                   0, u->work);
   TILE_EACH(i, p)

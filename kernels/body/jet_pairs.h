@@ -132,7 +132,7 @@ TILE_FN void fg_pairs_reverse(fg_jet *j, const fg_real *seeds, const fg_jet_grad
     tile_matmul(p, last->in_pad, d, psi, 1, p, j->run.packed + last->backward, 0, 0, 0,
                 j->up + (size_t)c * top);
   }
-  for (int k = 0; k < d; k++) to->core[last->bias + k] += tile_sum(p, seeds + (size_t)k * p);
+  for (int k = 0; k < d; k++) tile_add_sum(p, seeds + (size_t)k * p, to->core + last->bias + k);
   for (int l = at->layers - 2; l >= 0; l--) {
     fg_pairs_straighten(j, l);
     if (l > 0) fg_jet_descend(j, l, to);

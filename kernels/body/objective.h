@@ -43,16 +43,18 @@ FG_HD fg_gradient fg_objective_at(const fg_control *c, fg_real *block, size_t k)
 
 /* The core of a block as a packed gradient: the last layer goes from its rows, which tile_outer fills in panels, to its
  * forward panels; what is no part of the core becomes 0. */
-FG_HD void fg_objective_take_core(const fg_field *f, const fg_real *block, fg_real *packed)
+TILE_FN void fg_objective_take_core(const fg_field *f, const fg_real *block, fg_real *packed)
 {
   fg_network_layout at;
   fg_network_layout_of(f, &at);
   const fg_network_layer *last = &at.layer[at.layers - 1];
-  for (size_t i = 0; i < at.size; i++) packed[i] = i < at.core ? block[i] : 0;
-  for (int j = 0; j < last->in; j++)
-    for (int k = 0; k < last->out; k++)
-      packed[last->forward + fg_panel_place(last->in, last->out_pad, j, k)] =
-          block[last->rows + fg_panel_place(last->out, last->in_pad, k, j)];
+  const int core = (int)at.core, size = (int)at.size;
+  TILE_EACH(i, size) packed[i] = i < core ? block[i] : 0;
+  TILE_SYNC();
+  for (int k = 0; k < last->out; k++) TILE_EACH(j, last->in)
+  packed[last->forward + fg_panel_place(last->in, last->out_pad, j, k)] =
+      block[last->rows + fg_panel_place(last->out, last->in_pad, k, j)];
+  TILE_SYNC();
 }
 
 FG_HD int fg_objective_is_kl(const fg_objective_request *r)
@@ -95,7 +97,10 @@ TILE_FN void fg_objective_borrow(const fg_path_walk *w, const fg_real *__restric
   const int p = w->p;
   for (int j = 0; j < w->d; j++) {
     const fg_real place = x[j * p + from];
-    TILE_EACH(i, p) x[j * p + i] = c[i] != 0 ? x[j * p + i] : place;
+    TILE_EACH(i, p)
+    {
+      if (c[i] == 0) x[j * p + i] = place;
+    }
   }
   TILE_SYNC();
 }

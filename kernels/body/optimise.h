@@ -66,26 +66,30 @@ FG_HD size_t fg_trained_place(const fg_trained *b, int row, int column)
 }
 
 /* What a gradient holds at padding would leave it nonzero. */
-FG_HD void fg_trained_clear_padding(const fg_trained *b, fg_real *x)
+TILE_FN void fg_trained_clear_padding(const fg_trained *b, fg_real *x)
 {
-  for (int row = 0; row < b->rows; row++)
-    for (int column = b->used; column < b->columns; column++) x[fg_trained_place(b, row, column)] = 0;
+  TILE_EACH(row, b->rows)
+  for (int column = b->used; column < b->columns; column++) x[fg_trained_place(b, row, column)] = 0;
+  TILE_SYNC();
 }
 
-/* Sum of squares, FG_LANES partial sums in a fixed order. */
-FG_HD double fg_sum_of_squares(size_t n, const fg_real *x)
+/* Sum of squares, FG_LANES partial sums in a fixed order; part [FG_LANES] is room. */
+TILE_FN double fg_sum_of_squares(size_t n, const fg_real *x, double *part)
 {
-  double part[FG_LANES] = {0}, sum = 0;
   const size_t whole = n / FG_LANES * FG_LANES;
+  double sum = 0;
+  TILE_EACH(i, FG_LANES) part[i] = 0;
   for (size_t at = 0; at < whole; at += FG_LANES)
-    for (size_t i = 0; i < FG_LANES; i++) part[i] += (double)x[at + i] * (double)x[at + i];
-  for (size_t i = whole; i < n; i++) part[i - whole] += (double)x[i] * (double)x[i];
+    TILE_EACH(i, FG_LANES) part[i] += (double)x[at + (size_t)i] * (double)x[at + (size_t)i];
+  TILE_EACH(i, (int)(n - whole)) part[i] += (double)x[whole + (size_t)i] * (double)x[whole + (size_t)i];
+  TILE_SYNC();
   for (int i = 0; i < FG_LANES; i++) sum += part[i];
+  TILE_SYNC(); /* all have read before the next sum writes */
   return sum;
 }
 
-/* The l2 norm of a gradient over what is trained; its padding becomes 0. */
-FG_HD double fg_gradient_norm(const fg_field *f, fg_real *gradient)
+/* The l2 norm of a gradient over what is trained; its padding becomes 0. part [FG_LANES] is room. */
+TILE_FN double fg_gradient_norm(const fg_field *f, fg_real *gradient, double *part)
 {
   fg_network_layout at;
   fg_trained list[FG_TRAINED_MOST];
@@ -95,18 +99,18 @@ FG_HD double fg_gradient_norm(const fg_field *f, fg_real *gradient)
   for (int k = 0; k < count; k++) {
     const size_t size = (size_t)list[k].rows * list[k].columns;
     fg_trained_clear_padding(&list[k], gradient);
-    sum += fg_sum_of_squares(size, gradient + list[k].from);
+    sum += fg_sum_of_squares(size, gradient + list[k].from, part);
   }
   return sqrt(sum);
 }
 
 /* Copy the forward panels to where the kernels want the same numbers in another order. */
-FG_HD void fg_network_refresh(const fg_network_layout *at, fg_real *packed)
+TILE_FN void fg_network_refresh(const fg_network_layout *at, fg_real *packed)
 {
   for (int l = 0; l < at->layers; l++) {
     const fg_network_layer *layer = &at->layer[l];
-    for (int j = 0; j < layer->in; j++)
-      for (int k = 0; k < layer->out; k++) {
+    for (int j = 0; j < layer->in; j++) TILE_EACH(k, layer->out)
+      {
         const fg_real w = packed[layer->forward + fg_panel_place(layer->in, layer->out_pad, j, k)];
         if (l > 0) packed[layer->backward + fg_panel_place(layer->out, layer->in_pad, k, j)] = w;
         if (l == 0)
@@ -115,12 +119,13 @@ FG_HD void fg_network_refresh(const fg_network_layout *at, fg_real *packed)
           packed[layer->rows + (size_t)k * layer->in_pad + j] = w;
       }
   }
+  TILE_SYNC();
 }
 
 /* Adam as PyTorch has it (torch.optim.Adam with weight_decay; scale is that of clip_grad_norm_). Bias
  * corrections in double. */
-FG_HD void fg_adam(const fg_optimise_request *r, double scale, size_t n, const fg_real *gradient, fg_real *w,
-                   fg_real *m, fg_real *v, fg_real *average)
+TILE_FN void fg_adam(const fg_optimise_request *r, double scale, int n, const fg_real *gradient, fg_real *w,
+                     fg_real *m, fg_real *v, fg_real *average)
 {
   const double k = (double)r->number;
   const fg_real c = (fg_real)scale, decay = (fg_real)r->decay, epsilon = (fg_real)r->epsilon;
@@ -128,15 +133,16 @@ FG_HD void fg_adam(const fg_optimise_request *r, double scale, size_t n, const f
   const fg_real a1 = (fg_real)(1 - r->beta1), a2 = (fg_real)(1 - r->beta2);
   const fg_real rate = (fg_real)(r->rate / (1 - pow(r->beta1, k)));
   const fg_real root = (fg_real)(1 / sqrt(1 - pow(r->beta2, k)));
-  for (size_t i = 0; i < n; i++) {
+  TILE_EACH(i, n)
+  {
     const fg_real g = c * gradient[i] + decay * w[i];
     m[i] = b1 * m[i] + a1 * g;
     v[i] = b2 * v[i] + a2 * g * g;
     w[i] -= rate * m[i] / (FG_MATH(sqrt)(v[i]) * root + epsilon);
   }
-  if (!average) return;
   const fg_real keep = (fg_real)r->ema, take = (fg_real)(1 - r->ema);
-  for (size_t i = 0; i < n; i++) average[i] = keep * average[i] + take * w[i];
+  TILE_EACH(i, average ? n : 0) average[i] = keep * average[i] + take * w[i];
+  TILE_SYNC();
 }
 
 /* PyTorch's factor: 1e-6 guards a norm of 0. */
@@ -147,7 +153,7 @@ FG_HD double fg_clip_scale(double norm, double most)
 }
 
 /* Requests hold addresses. The norm comes from fg_gradient_norm and is finite. */
-FG_HD void fg_optimise(const fg_field *f, const fg_optimise_request *r)
+TILE_FN void fg_optimise(const fg_field *f, const fg_optimise_request *r)
 {
   fg_network_layout at;
   fg_trained list[FG_TRAINED_MOST];
@@ -158,7 +164,8 @@ FG_HD void fg_optimise(const fg_field *f, const fg_optimise_request *r)
           *v = (fg_real *)r->second.device, *average = (fg_real *)r->average.device;
   const double scale = fg_clip_scale(r->norm, r->max_norm);
   for (int k = 0; k < count; k++) {
-    const size_t from = list[k].from, size = (size_t)list[k].rows * list[k].columns;
+    const size_t from = list[k].from;
+    const int size = list[k].rows * list[k].columns;
     fg_adam(r, scale, size, gradient + from, w + from, m + from, v + from,
             average ? average + from : average);
   }

@@ -93,8 +93,11 @@ TILE_FN void fg_path_begin(fg_path_walk *w, const fg_field *f, const fg_paths_re
   w->p = p;
   w->d = f->d;
   fg_path_carve(w, f, r, p, scratch);
-  if (f->guided) fg_density_row(&f->guide.density, w->control.density_row);
-  fg_density_row(&r->target, w->target_row);
+  TILE_EACH(once, 1)
+  {
+    if (f->guided) fg_density_row(&f->guide.density, w->control.density_row);
+    fg_density_row(&r->target, w->target_row);
+  }
   fg_tile_load((const double *)r->x.device + first * (size_t)f->d, count, f->d, p, w->x);
   TILE_EACH(i, p)
   {

@@ -9,11 +9,10 @@ TILE_FN int fg_points_mend(fg_points_walk *w, double *value)
   const int p = w->p, d = w->d;
   int good = -1, lost = 0;
   for (int i = 0; i < w->count && good < 0; i++) good = fg_path_is_kept(value[i]) ? i : -1;
+  for (int i = 0; i < w->count; i++) lost += !fg_path_is_kept(value[i]);
   TILE_SYNC(); /* all have looked before any writes */
   if (good < 0) return -1;
-  for (int i = 0; i < w->count; i++) lost += !fg_path_is_kept(value[i]);
   if (!lost) return 0;
-  TILE_SYNC();
   TILE_EACH(i, p)
   {
     if (i < w->count && fg_path_is_kept(value[i])) continue;
@@ -94,8 +93,8 @@ TILE_FN void fg_points_reverse_residual(fg_points_walk *w, const fg_jet_gradient
     sum_t[i] = fg_points_weight(w, i) * w->guide.value[i];
   }
   TILE_SYNC();
-  tau[0] = tile_sum(p, sum);
-  tau[FG_PAD] = tile_sum(p, sum_t);
+  tile_add_sum(p, sum, tau);
+  tile_add_sum(p, sum_t, tau + FG_PAD);
 }
 
 /* d loss / d s = weight (s - goal): along it as a direction through a potential, as an adjoint of the outputs else. */
@@ -118,7 +117,7 @@ TILE_FN void fg_points_reverse_denoise(fg_points_walk *w, const fg_jet_gradient 
     return;
   }
   tile_outer(p, last->in_pad, d, c, 1, p, w->jet.h[at->layers - 2], to->core + last->rows);
-  for (int k = 0; k < d; k++) to->core[last->bias + k] += tile_sum(p, c + (size_t)k * p);
+  for (int k = 0; k < d; k++) tile_add_sum(p, c + (size_t)k * p, to->core + last->bias + k);
   tile_matmul(p, last->in_pad, d, c, 1, p, w->jet.run.packed + last->backward, 0, 0, 0, w->jet.up);
   fg_jet_reverse_values(&w->jet, to);
 }
@@ -190,22 +189,24 @@ TILE_FN void fg_points_tile(const fg_field *f, const fg_points_request *r, const
 
 /* A block as a packed gradient: first and last layer from their rows (the first one adds to its panels), the weights of
  * time where it is an input; what else there is becomes 0. */
-FG_HD void fg_points_take_core(const fg_field *f, const fg_real *block, fg_real *packed)
+TILE_FN void fg_points_take_core(const fg_field *f, const fg_real *block, fg_real *packed)
 {
   fg_network_layout at;
   fg_objective_take_core(f, block, packed);
   fg_network_layout_of(f, &at);
   const fg_network_layer *first = &at.layer[0];
   const int n = first->out_pad;
-  for (int j = 0; j < first->in; j++)
-    for (int k = 0; k < first->out; k++) {
+  for (int j = 0; j < first->in; j++) TILE_EACH(k, first->out)
+    {
       packed[first->forward + fg_panel_place(first->in, n, j, k)] += block[first->rows + (size_t)j * n + k];
       packed[first->rows + (size_t)j * n + k] = 0;
     }
+  TILE_SYNC();
   if (!fg_points_direct(f)) return;
   const fg_real sign = f->as.network.time_reversed ? (fg_real)-1 : (fg_real)1;
-  for (int k = 0; k < n; k++)
-    packed[at.time_weight + k] = block[at.core + (size_t)k] + sign * block[at.core + (size_t)(n + k)];
+  TILE_EACH(k, n)
+  packed[at.time_weight + k] = block[at.core + (size_t)k] + sign * block[at.core + (size_t)(n + k)];
+  TILE_SYNC();
 }
 
 #endif

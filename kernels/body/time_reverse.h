@@ -89,50 +89,56 @@ FG_HD void fg_time_walk_carve(const fg_time_net *net, fg_real *room, fg_time_wal
 }
 
 /* y [n] = start + x W, W [in, n] row by row; start NULL: 0. */
-FG_HD void fg_time_map(int in, int n, const fg_real *w, const fg_real *start, const fg_real *x, fg_real *y)
+TILE_FN void fg_time_map(int in, int n, const fg_real *w, const fg_real *start, const fg_real *x, fg_real *y)
 {
-  for (int k = 0; k < n; k++) y[k] = start ? start[k] : 0;
-  for (int j = 0; j < in; j++)
-    for (int k = 0; k < n; k++) y[k] += w[(size_t)j * n + k] * x[j];
+  TILE_EACH(k, n) y[k] = start ? start[k] : 0;
+  for (int j = 0; j < in; j++) TILE_EACH(k, n) y[k] += w[(size_t)j * n + k] * x[j];
+  TILE_SYNC();
 }
 
-FG_HD void fg_time_net_forward(const fg_time_net *net, const fg_real *packed, const fg_time_seed *seed,
-                               fg_time_walk *w)
+TILE_FN void fg_time_net_forward(const fg_time_net *net, const fg_real *packed, const fg_time_seed *seed,
+                                 fg_time_walk *w)
 {
-  for (int j = 0; j < net->in[0]; j++) {
+  TILE_EACH(j, net->in[0])
+  {
     double wave, wave_r;
     fg_wave(packed + net->frequency, packed + net->phase, net->count, seed->r, j, &wave, &wave_r);
     w->h[0][j] = (fg_real)wave;
     w->h_t[0][j] = (fg_real)(seed->direction * wave_r);
   }
+  TILE_SYNC();
   for (int l = 0; l + 1 < net->maps; l++) {
     const int n = net->out[l];
     fg_real *a = w->next;
     fg_time_map(net->in[l], n, packed + net->weight[l], packed + net->bias[l], w->h[l], a);
     if (seed->gradient_t) fg_time_map(net->in[l], n, packed + net->weight[l], NULL, w->h_t[l], w->a_t[l + 1]);
-    for (int k = 0; k < net->in[l + 1]; k++) {
+    TILE_EACH(k, net->in[l + 1])
+    {
       fg_gelu(a[k], &w->h[l + 1][k], &w->slope[l + 1][k], &w->bend[l + 1][k]);
       if (seed->gradient_t) w->h_t[l + 1][k] = w->slope[l + 1][k] * w->a_t[l + 1][k];
     }
+    TILE_SYNC();
   }
 }
 
 /* Adjoints of the inputs of map l, and its share of the gradient: those of its outputs are in down and down_t. */
-FG_HD void fg_time_map_reverse(const fg_time_net *net, const fg_real *packed, int l, int timed,
-                               const fg_time_walk *w, fg_real *to)
+TILE_FN void fg_time_map_reverse(const fg_time_net *net, const fg_real *packed, int l, int timed,
+                                 const fg_time_walk *w, fg_real *to)
 {
   const int n = net->out[l];
-  for (int k = 0; k < n; k++) to[net->bias[l] + k] += w->down[k];
+  TILE_EACH(k, n) to[net->bias[l] + k] += w->down[k];
   for (int j = 0; j < net->in[l]; j++) {
-    const fg_real x = w->h[l][j], *row = packed + net->weight[l] + (size_t)j * n;
-    fg_real *t = to + net->weight[l] + (size_t)j * n, sum = 0, sum_t = 0;
-    for (int k = 0; k < n; k++) t[k] += w->down[k] * x;
+    const fg_real x = w->h[l][j], x_t = timed ? w->h_t[l][j] : 0;
+    fg_real *t = to + net->weight[l] + (size_t)j * n;
+    TILE_EACH(k, n) t[k] += w->down[k] * x;
+    if (timed) TILE_EACH(k, n) t[k] += w->down_t[k] * x_t;
+  }
+  TILE_EACH(j, net->in[l])
+  {
+    const fg_real *row = packed + net->weight[l] + (size_t)j * n;
+    fg_real sum = 0, sum_t = 0;
     for (int k = 0; k < n; k++) sum += w->down[k] * row[k];
-    if (timed) {
-      const fg_real x_t = w->h_t[l][j];
-      for (int k = 0; k < n; k++) t[k] += w->down_t[k] * x_t;
-      for (int k = 0; k < n; k++) sum_t += w->down_t[k] * row[k];
-    }
+    for (int k = 0; k < n && timed; k++) sum_t += w->down_t[k] * row[k];
     if (l > 0) { /* through the activation */
       const fg_real slope = w->slope[l][j];
       w->next[j] = sum * slope + (timed ? w->bend[l][j] * w->a_t[l][j] * sum_t : 0);
@@ -142,28 +148,33 @@ FG_HD void fg_time_map_reverse(const fg_time_net *net, const fg_real *packed, in
       w->next_t[j] = sum_t;
     }
   }
-  for (int j = net->in[l]; l > 0 && j < net->out[l - 1]; j++) w->next[j] = w->next_t[j] = 0; /* padding */
+  TILE_EACH(j, l > 0 ? net->out[l - 1] - net->in[l] : 0) /* padding */
+  w->next[net->in[l] + j] = w->next_t[net->in[l] + j] = 0;
+  TILE_SYNC();
 }
 
 /* Added to `to`, which is laid out as the packed weights. */
-FG_HD void fg_time_net_reverse(const fg_time_net *net, const fg_real *packed, const fg_time_seed *seed,
-                               fg_real *to, fg_real *room)
+TILE_FN void fg_time_net_reverse(const fg_time_net *net, const fg_real *packed, const fg_time_seed *seed,
+                                 fg_real *to, fg_real *room)
 {
   const int timed = seed->gradient_t != NULL, last = net->maps - 1;
   fg_time_walk w;
   fg_real *swap;
   fg_time_walk_carve(net, room, &w);
   fg_time_net_forward(net, packed, seed, &w);
-  for (int k = 0; k < net->out[last]; k++) {
+  TILE_EACH(k, net->out[last])
+  {
     w.down[k] = seed->gradient[k];
     w.down_t[k] = timed ? seed->gradient_t[k] : 0;
   }
+  TILE_SYNC();
   for (int l = last; l >= 0; l--) {
     fg_time_map_reverse(net, packed, l, timed, &w, to);
     swap = w.down, w.down = w.next, w.next = swap;
     swap = w.down_t, w.down_t = w.next_t, w.next_t = swap;
   }
-  for (int j = 0; j < net->count; j++) { /* sin' = cos, cos' = -sin; that of h_t is -frequency h */
+  TILE_EACH(j, net->count) /* sin' = cos, cos' = -sin; that of h_t is -frequency h */
+  {
     const fg_real s = w.h[0][j], c = w.h[0][net->count + j];
     to[net->phase + j] += w.down[j] * c - w.down[net->count + j] * s;
     if (!timed) continue;
@@ -171,6 +182,7 @@ FG_HD void fg_time_net_reverse(const fg_time_net *net, const fg_real *packed, co
     const fg_real rate = (fg_real)(-seed->direction * ((double)f[j] + (double)f[net->count + j]));
     to[net->phase + j] += rate * (w.down_t[j] * s + w.down_t[net->count + j] * c);
   }
+  TILE_SYNC();
 }
 
 FG_HD size_t fg_time_reverse_room(const fg_field *f)
@@ -190,9 +202,26 @@ FG_HD size_t fg_time_reverse_room(const fg_field *f)
   return embedding > factor ? embedding : factor;
 }
 
+/* What feature j, a sine or cosine, gives to its phase. The derivative of a sine in its phase is its cosine, of a cosine
+ * minus its sine; of the slope in time -frequency times the wave itself. */
+FG_HD fg_real fg_time_phase(const fg_field *f, const fg_network_layout *at, const fg_real *packed,
+                            const fg_time_seed *seed, int j)
+{
+  const int n = at->layer[0].out_pad, count = f->as.network.frequencies, i = j < count ? j : j - count;
+  const double frequency = (double)packed[at->frequency + i] + (double)packed[at->frequency + count + i];
+  const fg_real *w = packed + at->time_weight + (size_t)j * n;
+  fg_real sum = 0, sum_t = 0;
+  double value, other, rate;
+  for (int k = 0; k < n; k++) sum += seed->gradient[k] * w[k];
+  for (int k = 0; k < n && seed->gradient_t; k++) sum_t += seed->gradient_t[k] * w[k];
+  fg_network_wave(f, at, packed, seed->r, j, &value, &rate);
+  fg_network_wave(f, at, packed, seed->r, j < count ? j + count : i, &other, &rate);
+  return sum * (fg_real)(j < count ? other : -other) - sum_t * (fg_real)(seed->direction * frequency * value);
+}
+
 /* Sines and cosines, or t itself, beside x: weights [features, out_0]. */
-FG_HD void fg_time_reverse_features(const fg_field *f, const fg_network_layout *at, const fg_real *packed,
-                                    const fg_time_seed *seed, fg_real *to)
+TILE_FN void fg_time_reverse_features(const fg_field *f, const fg_network_layout *at, const fg_real *packed,
+                                      const fg_time_seed *seed, fg_real *to)
 {
   const fg_field_network *net = &f->as.network;
   const int n = at->layer[0].out_pad, count = net->frequencies, timed = seed->gradient_t != NULL;
@@ -200,21 +229,15 @@ FG_HD void fg_time_reverse_features(const fg_field *f, const fg_network_layout *
     double value = seed->r, slope = 1;
     if (net->time == FG_TIME_FOURIER) fg_network_wave(f, at, packed, seed->r, j, &value, &slope);
     const fg_real x = (fg_real)value, x_t = (fg_real)(seed->direction * slope);
-    const fg_real *w = packed + at->time_weight + (size_t)j * n;
-    fg_real *t = to + at->time_weight + (size_t)j * n, sum = 0, sum_t = 0;
-    for (int k = 0; k < n; k++) t[k] += seed->gradient[k] * x + (timed ? seed->gradient_t[k] * x_t : 0);
-    if (net->time != FG_TIME_FOURIER) continue;
-    for (int k = 0; k < n; k++) sum += seed->gradient[k] * w[k];
-    for (int k = 0; k < n && timed; k++) sum_t += seed->gradient_t[k] * w[k];
-    /* the derivative of a sine in its phase is its cosine, of a cosine minus its sine; of the slope in time
-     * -frequency times the wave itself */
-    const int i = j < count ? j : j - count;
-    const double frequency = (double)packed[at->frequency + i] + (double)packed[at->frequency + count + i];
-    double other, rate;
-    fg_network_wave(f, at, packed, seed->r, j < count ? j + count : j - count, &other, &rate);
-    to[at->phase + i] +=
-        sum * (fg_real)(j < count ? other : -other) - sum_t * (fg_real)(seed->direction * frequency * value);
+    fg_real *t = to + at->time_weight + (size_t)j * n;
+    TILE_EACH(k, n) t[k] += seed->gradient[k] * x + (timed ? seed->gradient_t[k] * x_t : 0);
   }
+  TILE_EACH(i, net->time == FG_TIME_FOURIER ? count : 0)
+  {
+    to[at->phase + i] += fg_time_phase(f, at, packed, seed, i);
+    to[at->phase + i] += fg_time_phase(f, at, packed, seed, i + count);
+  }
+  TILE_SYNC();
 }
 
 /* The gradient with respect to one row: of a_0 and the time factor, and of their derivatives in t (NULL: none). */
@@ -224,8 +247,8 @@ typedef struct fg_row_gradient {
 } fg_row_gradient;
 
 /* Added to `to`, which is laid out as the packed weights. */
-FG_HD void fg_time_reverse(const fg_field *f, const fg_coeff *c, const fg_row_gradient *from, fg_real *to,
-                           fg_real *room)
+TILE_FN void fg_time_reverse(const fg_field *f, const fg_coeff *c, const fg_row_gradient *from, fg_real *to,
+                             fg_real *room)
 {
   const fg_field_network *net = &f->as.network;
   const fg_real *packed = fg_network_weights(f);
@@ -237,7 +260,8 @@ FG_HD void fg_time_reverse(const fg_field *f, const fg_coeff *c, const fg_row_gr
   seed.direction = net->time_reversed ? -1 : 1;
   seed.gradient = from->row;
   seed.gradient_t = from->row_t;
-  for (int k = 0; k < at.layer[0].out_pad; k++) to[at.layer[0].bias + k] += from->row[k];
+  TILE_EACH(k, at.layer[0].out_pad) to[at.layer[0].bias + k] += from->row[k];
+  TILE_SYNC();
   if (net->time == FG_TIME_EMBEDDED) {
     fg_time_net_embedding(f, &at, &maps);
     fg_time_net_reverse(&maps, packed, &seed, to, room);

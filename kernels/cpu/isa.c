@@ -202,7 +202,8 @@ static void ode(const fg_field *f, const fg_ode_request *r, int jvp, void *scrat
 
 static double gradient_norm(const fg_field *f, void *gradient)
 {
-  return fg_gradient_norm(f, gradient);
+  double part[FG_LANES];
+  return fg_gradient_norm(f, gradient, part);
 }
 
 static size_t softmin_columns_bytes(const fg_softmin_request *r)

@@ -328,14 +328,14 @@ TILE_FN void tile_column_sum(int p, int n, const fg_real *b, fg_real *out)
   }
 }
 
-/* Sum of x [p], in a fixed order. */
-TILE_FN fg_real tile_sum(int p, const fg_real *x)
+/* *out += sum of x [p], in a fixed order. */
+TILE_FN void tile_add_sum(int p, const fg_real *x, fg_real *out)
 {
   fg_wide sum = {0};
   fg_real total = 0;
   for (int i = 0; i < p; i += FG_WIDE) sum += fg_wide_load(x + i);
   for (int q = 0; q < FG_WIDE; q++) total += sum[q];
-  return total;
+  *out += total;
 }
 
 #include "cpu/matmul_activation.h"

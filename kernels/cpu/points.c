@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cpu/cpu_impl.h"
+#include "requests.h"
 
 enum { FG_POINT_TILE = 32, FG_POINT_BLOCKS = 32, FG_POINT_CHUNKS = 8, FG_POINT_SUM = 16384 };
 
@@ -65,62 +66,6 @@ static void fg_points_time_task(void *argument, size_t task, int worker)
   job->table->points_time(&job->field, job->request.coeff, job->shares, groups * task / job->chunks,
                           groups * (task + 1) / job->chunks, chunk,
                           job->scratch + (size_t)worker * job->each);
-}
-
-/* Losses in the order of the points; the standard error from the means of the groups. */
-static void fg_points_mean(fg_points_job *job, fg_points_request *out)
-{
-  const fg_points_request *r = &job->request;
-  double sum = 0, kept = 0, groups = 0, mean = 0, squares = 0;
-  out->lost = 0;
-  out->lost_first = r->n;
-  for (size_t at = 0; at < r->n; at += r->group) {
-    double part = 0, in = 0;
-    for (size_t i = at; i < at + r->group; i++) {
-      if (isfinite(job->loss[i])) {
-        part += job->loss[i];
-        in++;
-      } else if (out->lost++ == 0) {
-        out->lost_first = i;
-      }
-    }
-    sum += part;
-    kept += in;
-    if (in == 0) continue;
-    groups++;
-    const double off = part / in - mean;
-    mean += off / groups;
-    squares += off * (part / in - mean);
-  }
-  out->loss = kept > 0 ? sum / kept : NAN;
-  out->loss_se = groups > 1 ? sqrt(squares / (groups - 1) / groups) : NAN;
-}
-
-static fg_code fg_points_check(const fg_field *f, const fg_points_request *r, fg_status *st)
-{
-  const bool potential = f->kind == FG_FIELD_NETWORK && f->as.network.form == FG_POTENTIAL;
-  if (f->kind != FG_FIELD_NETWORK || f->as.network.layers < 2)
-    return FG_FAIL(st, FG_UNSUPPORTED, "losses at points are those of a network with a hidden layer");
-  if (r->n < 1 || r->group < 1 || r->group > FG_GROUP_MAX || r->n % r->group)
-    return FG_FAIL(st, FG_USAGE, "%zu points in groups of %zu: give groups of 1 to %d that divide the points",
-                   r->n, r->group, FG_GROUP_MAX);
-  if (r->probes < 0 || r->probes > 4096)
-    return FG_FAIL(st, FG_USAGE, "%d probes: give 0 (exact) to 4096", r->probes);
-  if (r->kind == FG_LOSS_CENTRED && r->group < 2)
-    return FG_FAIL(st, FG_USAGE, "the centred residual needs groups of at least 2 points at one time");
-  if ((r->kind == FG_LOSS_RESIDUAL || r->kind == FG_LOSS_CENTRED) && !potential)
-    return FG_FAIL(st, FG_UNSUPPORTED,
-                   "the log residual is that of a potential: this network gives a vector "
-                   "(its residual is the score form)");
-  if (r->kind == FG_LOSS_SCORE_RESIDUAL &&
-      (potential || f->guided || f->as.network.output == FG_OUTPUT_CONTROL))
-    return FG_FAIL(st, FG_UNSUPPORTED,
-                   "the score residual is offered for vector networks that give the score or the noise");
-  if (r->kind == FG_LOSS_DENOISING &&
-      (f->guided || (!potential && f->as.network.output == FG_OUTPUT_CONTROL)))
-    return FG_FAIL(st, FG_UNSUPPORTED,
-                   "denoising is offered for networks that give the score, the noise or a potential");
-  return FG_OK;
 }
 
 /* Sizes, and scratch for everything: held [6]. */
@@ -201,7 +146,7 @@ fg_code fg_cpu_points(fg_engine *e, fg_threads *threads, const fg_field *field, 
     rc = FG_FAIL(st, FG_INTERRUPTED, "the losses at points were stopped");
     goto done;
   }
-  fg_points_mean(&job, request);
+  fg_points_mean(job.loss, request);
   if (job.block) fg_points_gather(threads, &job, request->lost);
 done:
   for (int i = 0; i < 5; i++) fg_scratch_give(cpu, &held[i]);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "cpu/cpu_impl.h"
-#include "formula/objective.h"
+#include "requests.h"
 
 enum { FG_BLOCKS = 32, FG_TIME_CHUNKS = 8, FG_SUM_BYTES = 16384, FG_PARTS = 2 };
 
@@ -217,30 +217,13 @@ static void fg_train_end(fg_cpu *cpu, fg_train_job *job)
   pthread_mutex_destroy(&job->lock);
 }
 
-static fg_code fg_train_check(const fg_field *field, const fg_paths_request *r, fg_status *st)
-{
-  const fg_field *v = r->noising;
-  if (field->guided && (field->kind != FG_FIELD_NETWORK || field->as.network.layers < 2))
-    return FG_FAIL(st, FG_UNSUPPORTED, "the control of a sampler is a network with a hidden layer");
-  if (v && (v->kind != FG_FIELD_NETWORK || !v->guided || v->as.network.layers < 2 || v->d != field->d ||
-            v->as.network.form == FG_POTENTIAL || v->guide.density.kind != FG_DENSITY_NONE))
-    return FG_FAIL(st, FG_UNSUPPORTED,
-                   "the control of a noising process is a network of the vector form with a hidden layer, "
-                   "without score information");
-  if (r->tile < 1 || r->tile > 65536)
-    return FG_FAIL(st, FG_USAGE, "tile is %zu paths: give 1 to 65536", r->tile);
-  if (r->n < 1 || r->steps < 1 || r->steps > INT32_MAX)
-    return FG_FAIL(st, FG_USAGE, "%zu paths of %zu steps: give at least one of each", r->n, r->steps);
-  return FG_OK;
-}
-
 fg_code fg_cpu_paths(fg_engine *e, fg_threads *threads, const fg_field *field,
                      const fg_paths_request *request, fg_status *st)
 {
   fg_cpu *cpu = e->state;
   fg_train_job job = {.table = cpu->table[request->precision], .keep_end = 1, .request = {.paths = *request}};
   fg_code rc = FG_OK;
-  FG_TRY(fg_train_check(field, request, st));
+  FG_TRY(fg_paths_check(field, request, st));
   pthread_mutex_init(&job.lock, NULL);
   FG_GO(fg_train_begin(e, threads, field, &job, st), done);
   fg_threads_run(threads, job.tiles, fg_paths_task, &job);
@@ -284,22 +267,6 @@ static fg_batch_value fg_objective_mean(fg_threads *threads, fg_train_job *job)
   value = fg_batch_mean(r->paths.n, r->paths.rnd[r->form].device, job->number);
   job->scale = value.kept ? 1 / (double)value.kept : 0;
   return value;
-}
-
-static int fg_objective_by_mean(const fg_objective_request *r)
-{
-  return r->objective == FG_OBJECTIVE_KL || r->objective == FG_OBJECTIVE_KL_ITO;
-}
-
-static fg_code fg_objective_check(const fg_field *field, const fg_objective_request *r, fg_status *st)
-{
-  FG_TRY(fg_train_check(field, &r->paths, st));
-  if (!field->guided)
-    return FG_FAIL(st, FG_UNSUPPORTED, "only the control of a sampler can be trained: this model has none");
-  if (r->objective == FG_OBJECTIVE_LOG_VARIANCE_TRAJECTORY && (r->group < 2 || r->paths.n % r->group))
-    return FG_FAIL(st, FG_USAGE, "%zu paths in groups of %zu: give groups of at least 2 that divide them",
-                   r->paths.n, r->group);
-  return FG_OK;
 }
 
 /* Where gradients are added up. */

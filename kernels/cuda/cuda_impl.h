@@ -10,9 +10,10 @@
 #include "engine.h"
 
 enum {
-  FG_CUDA_TILE = 64,    /* particles of a block */
-  FG_CUDA_MOST = 256,   /* threads of a block at most */
-  FG_CUDA_BLOCKS = 1024 /* blocks of a launch at most: a stop is noticed between launches */
+  FG_CUDA_TILE = 64,          /* particles of a block */
+  FG_CUDA_MOST = 256,         /* threads of a block at most */
+  FG_CUDA_BLOCKS = 1024,      /* blocks of a launch at most: a stop is noticed between launches */
+  FG_SCRATCH_MOST = 256 << 20 /* bytes of working space, of which every block takes its share */
 };
 
 /* What cuda/kernels.cu offers, in one precision. Fields and requests hold device pointers, those to
@@ -47,9 +48,9 @@ extern const fg_cuda_table fg_cuda_table_double, fg_cuda_table_single;
 
 const fg_cuda_table *fg_cuda_table_of(fg_precision precision);
 /* How many blocks run at once for `tiles` of them: at least 1, else as their scratch allows. */
-unsigned fg_blocks_at_once(size_t tiles, size_t each);
+unsigned fg_cuda_blocks_at_once(size_t tiles, size_t each);
 /* Scratch of a block in whole lines of 256 bytes. */
-size_t fg_share(size_t bytes);
+size_t fg_cuda_share(size_t bytes);
 
 /* Turn the status of a CUDA call into ours: "cudaMemcpyAsync of 800 bytes failed: ... (700)". */
 fg_code fg_cuda_check(cudaError_t rc, const char *call, size_t bytes, fg_status *st);
@@ -80,5 +81,14 @@ fg_code fg_cuda_pair_sums(fg_engine *e, fg_threads *threads, const fg_pair_sums_
                           fg_status *st);
 /* cuda/softmin.cu */
 fg_code fg_cuda_softmin(fg_engine *e, fg_threads *threads, const fg_softmin_request *request, fg_status *st);
+/* cuda/train.cu, cuda/points.cu */
+fg_code fg_cuda_paths(fg_engine *e, fg_threads *threads, const fg_field *field,
+                      const fg_paths_request *request, fg_status *st);
+fg_code fg_cuda_objective(fg_engine *e, fg_threads *threads, const fg_field *field,
+                          fg_objective_request *request, fg_status *st);
+fg_code fg_cuda_optimise(fg_engine *e, fg_threads *threads, const fg_field *field,
+                         fg_optimise_request *request, fg_status *st);
+fg_code fg_cuda_points(fg_engine *e, fg_threads *threads, const fg_field *field, fg_points_request *request,
+                       fg_status *st);
 
 #endif

@@ -132,10 +132,10 @@ static const fg_engine_ops fg_cuda_ops = {fg_cuda_alloc,
                                           fg_cuda_vec_map,
                                           fg_cuda_vec_reduce,
                                           fg_cuda_vec_particle_norm,
-                                          NULL, /* samplers are trained by the CPU engine */
-                                          NULL,
-                                          NULL,
-                                          NULL,
+                                          fg_cuda_paths,
+                                          fg_cuda_objective,
+                                          fg_cuda_optimise,
+                                          fg_cuda_points,
                                           fg_cuda_pair_sums,
                                           fg_cuda_softmin};
 

@@ -7,8 +7,8 @@
 static fg_code fg_pairs_tiles(const fg_cuda_table *table, const fg_pair_sums_request *r, size_t tiles,
                               double *part, const fg_progress *progress, fg_status *st)
 {
-  const size_t each = fg_share(table->pairs_scratch(r));
-  const unsigned at_once = fg_blocks_at_once(tiles, each);
+  const size_t each = fg_cuda_share(table->pairs_scratch(r));
+  const unsigned at_once = fg_cuda_blocks_at_once(tiles, each);
   void *scratch = NULL;
   fg_code rc = FG_OK;
   FG_TRY(fg_cuda_take(at_once * each, &scratch, st));

@@ -106,4 +106,47 @@ TILE_FN void tile_row_dot(int p, int k, const fg_real *a, const fg_real *b, int 
   TILE_SYNC();
 }
 
+/* out [k, n] in panels += sum over p rows of a (a[i * row_step + j * column_step], j < k) times b [p, n]. */
+TILE_FN void tile_outer(int p, int n, int k, const fg_real *a, int row_step, int column_step,
+                        const fg_real *b, fg_real *out)
+{
+  enum { ROWS = 4 };
+  TILE_EACH(e, (k + ROWS - 1) / ROWS * n)
+  {
+    const int j = e / n * ROWS, c = e % n, rows = k - j < ROWS ? k - j : ROWS;
+    const fg_real *x = a + (size_t)j * column_step;
+    fg_real sum[ROWS] = {0};
+    for (int i = 0; i < p; i++, x += row_step) {
+      const fg_real y = b[(size_t)i * n + c];
+      for (int r = 0; r < ROWS; r++) sum[r] += r < rows ? x[(size_t)r * column_step] * y : 0;
+    }
+    for (int r = 0; r < rows; r++) out[fg_panel_place(k, n, j + r, c)] += sum[r];
+  }
+  TILE_SYNC();
+}
+
+/* out [n] += sum over p rows of b [p, n]. */
+TILE_FN void tile_column_sum(int p, int n, const fg_real *b, fg_real *out)
+{
+  TILE_EACH(c, n)
+  {
+    fg_real sum = out[c];
+    for (int i = 0; i < p; i++) sum += b[(size_t)i * n + c];
+    out[c] = sum;
+  }
+  TILE_SYNC();
+}
+
+/* *out += sum of x [p], in a fixed order. */
+TILE_FN void tile_add_sum(int p, const fg_real *x, fg_real *out)
+{
+  TILE_EACH(once, 1)
+  {
+    fg_real sum = 0;
+    for (int i = 0; i < p; i++) sum += x[i];
+    *out += sum;
+  }
+  TILE_SYNC();
+}
+
 #endif

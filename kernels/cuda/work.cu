@@ -1,14 +1,12 @@
 /* Evaluate, simulate and the ODE's right-hand side: coefficients go to the device, tiles to blocks. */
 #include "cuda/cuda_impl.h"
 
-enum { FG_SCRATCH_MOST = 256 << 20 }; /* bytes of working space, of which every block takes its share */
-
 const fg_cuda_table *fg_cuda_table_of(fg_precision precision)
 {
   return precision == FG_SINGLE ? &fg_cuda_table_single : &fg_cuda_table_double;
 }
 
-unsigned fg_blocks_at_once(size_t tiles, size_t each)
+unsigned fg_cuda_blocks_at_once(size_t tiles, size_t each)
 {
   size_t fit = FG_SCRATCH_MOST / each;
   if (fit < 1) fit = 1;
@@ -21,7 +19,7 @@ static size_t fg_tiles(size_t n)
   return (n + FG_CUDA_TILE - 1) / FG_CUDA_TILE;
 }
 
-size_t fg_share(size_t bytes)
+size_t fg_cuda_share(size_t bytes)
 {
   return (bytes + 255) / 256 * 256;
 }
@@ -43,8 +41,8 @@ fg_code fg_cuda_evaluate(fg_engine *e, fg_threads *threads, const fg_field *fiel
   const fg_cuda_table *table = fg_cuda_table_of(request->precision);
   fg_evaluate_request r = *request;
   if (r.n == 0) return FG_OK;
-  const size_t tiles = fg_tiles(r.n), each = fg_share(table->evaluate_scratch(field, &r));
-  const unsigned at_once = fg_blocks_at_once(tiles, each);
+  const size_t tiles = fg_tiles(r.n), each = fg_cuda_share(table->evaluate_scratch(field, &r));
+  const unsigned at_once = fg_cuda_blocks_at_once(tiles, each);
   void *coeff = NULL, *scratch = NULL;
   fg_code rc;
   FG_GO(fg_cuda_copy(r.coeff, (r.shared_time ? 1 : r.n) * sizeof *r.coeff, &coeff, st), done);
@@ -66,8 +64,8 @@ static fg_code fg_simulate_tiles(const fg_cuda_table *table, const fg_field *fie
                                  const fg_simulate_request *r, const fg_progress *progress, const void *rows,
                                  fg_status *st)
 {
-  const size_t tiles = fg_tiles(r->n), each = fg_share(table->simulate_scratch(field, r));
-  const unsigned at_once = fg_blocks_at_once(tiles, each);
+  const size_t tiles = fg_tiles(r->n), each = fg_cuda_share(table->simulate_scratch(field, r));
+  const unsigned at_once = fg_cuda_blocks_at_once(tiles, each);
   void *scratch = NULL;
   fg_code rc = FG_OK;
   FG_TRY(fg_cuda_take(at_once * each, &scratch, st));
@@ -121,8 +119,8 @@ static fg_code fg_cuda_ode(const fg_field *field, const fg_ode_request *r, int j
 {
   const fg_cuda_table *table = fg_cuda_table_of(r->precision);
   if (r->n == 0) return FG_OK;
-  const size_t each = fg_share(table->ode_scratch(field, r, jvp));
-  const unsigned blocks = fg_blocks_at_once(fg_tiles(r->n), each);
+  const size_t each = fg_cuda_share(table->ode_scratch(field, r, jvp));
+  const unsigned blocks = fg_cuda_blocks_at_once(fg_tiles(r->n), each);
   void *scratch = NULL;
   FG_TRY(fg_cuda_take(blocks * each, &scratch, st));
   table->ode(field, r, jvp, blocks, scratch, each);

@@ -3,6 +3,7 @@
 #ifndef FG_TESTS_OBJECTIVE_CASE_H
 #define FG_TESTS_OBJECTIVE_CASE_H
 
+#include "support/engine_by_name.h"
 #include "support/engine_cases.h"
 
 #include "flowgap/flowgap.h"
@@ -267,7 +268,7 @@ static inline objective_answer objective_run(const char *engine, int threads, co
   objective_network w;
   objective_paths paths;
   objective_answer a = {.n = p->n};
-  MUST(fg_engine_open(engine, threads, &e, ST));
+  MUST(engine_by_name(engine, threads, &e, ST));
   objective_network_open(&w, shape, p);
   objective_paths_open(shape, &paths);
   fg_field f = objective_field(shape, &w, paths.horizon);

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "flowgap/flowgap.h"
+#include "support/engine_by_name.h"
 
 static fg_status sampler_status;
 
@@ -32,7 +33,8 @@ typedef struct sampler_case {
 } sampler_case;
 
 /* PIS: pinned at T = 2 with diff 1, from a point; else vp from N(0, 1). Takes over the target. */
-static inline void sampler_open(sampler_case *c, fg_train_method method, fg_target *target, int threads)
+static inline void sampler_open_on(const char *engine, sampler_case *c, fg_train_method method,
+                                   fg_target *target, int threads)
 {
   fg_process_settings p;
   fg_prior_settings prior = {method == FG_TRAIN_PIS ? FG_PRIOR_POINT : FG_PRIOR_GAUSSIAN, 1, 0};
@@ -40,7 +42,7 @@ static inline void sampler_open(sampler_case *c, fg_train_method method, fg_targ
   c->target = target;
   fg_process_defaults(method == FG_TRAIN_PIS ? FG_PROCESS_PINNED : FG_PROCESS_VP, &p);
   if (method == FG_TRAIN_PIS) p.horizon = 2;
-  SAMPLER_OK(fg_engine_open("cpu", threads, &c->engine, &sampler_status));
+  SAMPLER_OK(engine_by_name(engine, threads, &c->engine, &sampler_status));
   SAMPLER_OK(fg_process_create(&p, &c->process, &sampler_status));
   SAMPLER_OK(
       fg_prior_create(&prior, fg_target_dimension(target), c->process, target, &c->prior, &sampler_status));
@@ -56,6 +58,11 @@ static inline void sampler_open(sampler_case *c, fg_train_method method, fg_targ
   s->stages[0] = (fg_train_stage){0, 20};
   s->evaluate_paths = 4000;
   s->evaluate_steps = 20;
+}
+
+static inline void sampler_open(sampler_case *c, fg_train_method method, fg_target *target, int threads)
+{
+  sampler_open_on("cpu", c, method, target, threads);
 }
 
 static inline void sampler_start(sampler_case *c, int steps)

@@ -1,0 +1,84 @@
+/* What the kernels of training (cuda/train_kernels.cu) offer to their host code, in one precision. Fields and requests
+ * hold device pointers, those to coefficients, steps and the noising field too. Launches do not wait. */
+#ifndef FG_CUDA_TRAIN_CUH
+#define FG_CUDA_TRAIN_CUH
+
+#include "cuda/cuda_impl.h"
+
+/* How a launch goes through tiles: block b of it has the `tiles` tiles from number (first + b) tiles on. */
+typedef struct fg_cuda_walk {
+  size_t first, tiles;
+  const void *rows; /* of all nodes, those of a noising control after them; points: of all tiles, or NULL */
+  void *scratch;
+  size_t each;    /* bytes of scratch of a block */
+  void *block[2]; /* sums of gradients, one array for each block; the noising control's */
+  size_t block_bytes[2];
+} fg_cuda_walk;
+
+typedef struct fg_points_out {
+  size_t tile; /* points of a tile */
+  double *value, *loss;
+  void *shares; /* of the tiles */
+  int gradient; /* asked for */
+} fg_points_out;
+
+typedef struct fg_cuda_train_table {
+  size_t (*row_bytes)(const fg_field *f);
+  void (*rows)(const fg_field *f, size_t n, const fg_coeff *coeff, void *rows);
+  size_t (*paths_scratch)(const fg_field *f, const fg_paths_request *r);
+  void (*paths)(const fg_field *f, const fg_paths_request *r, const fg_cuda_walk *walk, unsigned blocks,
+                int keep_end);
+  size_t (*objective_bytes)(const fg_field *f, size_t nodes);
+  size_t (*objective_scratch)(const fg_field *f, const fg_objective_request *r);
+  void (*objective)(const fg_field *f, const fg_objective_request *r, const fg_cuda_walk *walk,
+                    unsigned blocks, double *number);
+  /* out = scale times the sum of `count` arrays that lie `bytes` apart, of which `used` count */
+  void (*sum)(size_t count, size_t bytes, const void *arrays, double scale, size_t used, void *out);
+  void (*core)(const fg_field *f, int points, const void *block, void *packed);
+  size_t (*packed_bytes)(const fg_field *f);
+  size_t (*time_scratch)(const fg_field *f);
+  void (*time_reverse)(const fg_field *f, const fg_coeff *coeff, const void *table, const void *from,
+                       size_t nodes, unsigned chunk_count, size_t bytes, void *chunks, size_t each,
+                       void *scratch);
+  size_t (*points_share_bytes)(const fg_field *f);
+  size_t (*points_scratch)(const fg_field *f, const fg_points_request *r, size_t tile);
+  void (*points)(const fg_field *f, const fg_points_request *r, const fg_cuda_walk *walk, unsigned blocks,
+                 const fg_points_out *out);
+  void (*norm)(const fg_field *f, void *gradient, double *norm);
+  void (*optimise)(const fg_field *f, const fg_optimise_request *r);
+} fg_cuda_train_table;
+
+extern const fg_cuda_train_table fg_cuda_train_double, fg_cuda_train_single;
+
+const fg_cuda_train_table *fg_cuda_train_of(fg_precision precision);
+
+/* Device memory of one request, all given back at once. */
+enum { FG_CUDA_PIECES = 24 };
+typedef struct fg_cuda_pieces {
+  void *piece[FG_CUDA_PIECES];
+  int count;
+} fg_cuda_pieces;
+/* Of `bytes`, a copy of `host` unless that is NULL. */
+fg_code fg_cuda_piece(fg_cuda_pieces *all, size_t bytes, const void *host, void **piece, fg_status *st);
+fg_code fg_cuda_piece_zero(fg_cuda_pieces *all, size_t bytes, void **piece, fg_status *st);
+void fg_cuda_pieces_give(fg_cuda_pieces *all);
+fg_code fg_cuda_fetch(void *host, const void *device, size_t bytes, fg_status *st);
+
+/* From `count` summed arrays of a part to its packed gradient (cuda/train.cu). */
+typedef struct fg_cuda_gather {
+  const fg_field *field;
+  const fg_coeff *coeff; /* device */
+  const void *table;     /* rows of the nodes; NULL: points */
+  const void *shares;    /* points: of the groups; else NULL */
+  size_t nodes;          /* or groups; 0: nothing depends on rows */
+  size_t count, bytes;
+  const void *blocks;
+  double scale;
+  void *gradient; /* device */
+  size_t gradient_bytes;
+  int accumulate;
+} fg_cuda_gather;
+fg_code fg_cuda_gather_run(const fg_cuda_train_table *table, const fg_cuda_gather *g, fg_cuda_pieces *pieces,
+                           fg_status *st);
+
+#endif
