@@ -1,19 +1,13 @@
-/* Primal network simplex on a bipartite graph: rows, columns and a root that artificial arcs join to both.
- *
- * Every arc leads from a row to a column, from a row to the root, or from the root to a column, so in the tree the arc of a
- * row leads up and that of a column down. Potentials pi (u of a row, -v of a column, 0 of the root) leave reduced
- * costs c - pi_i + pi_j that are 0 on the tree. Arcs have no upper bound: one outside the tree carries nothing, and the
- * candidate list needs no state. A tree is strongly feasible when its arcs without flow lead up (they belong to rows);
- * the last blocking arc of the cycle leaves, which keeps it so, and pivots never cycle (Cunningham 1976). */
+/* Primal network simplex on a bipartite graph, for candidates that join as it goes: the tree and its pivots are tree.c's.
+ * Arcs have no upper bound: one outside the tree carries nothing, and the candidate list needs no state. */
 #include "analysis/transport/network.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FG_NONE UINT32_MAX
-/* Potentials beyond this could overflow in the next pivot. */
-#define FG_PI_LIMIT ((int64_t)1 << 61)
+#include "analysis/transport/tree.h"
+
 #define FG_PENALTY_MOST ((int64_t)1 << 56)
 
 enum {
@@ -22,32 +16,15 @@ enum {
   FG_PIVOTS_A_LOOK = 2048 /* pivots between two looks at progress */
 };
 
-/* Apart from the links below a node: raising potentials follows those, which is most of the work, and alone they fit
- * nearer caches (n = 30,000 with weights: an eighth less time; side by side with the potentials, a sixth more, because
- * the search for entering arcs then reads twice as much). */
-typedef struct fg_branch {
-  int64_t flow; /* on the arc to the parent */
-  uint32_t parent, size /* nodes of the subtree */;
-} fg_branch;
-
-typedef struct fg_links {
-  uint32_t child, next;
-} fg_links;
-
 struct fg_basis {
-  size_t n, nodes; /* rows; rows and columns. The root is node `nodes`. */
+  size_t n, nodes; /* rows; rows and columns */
   const int64_t *mass_x, *mass_y;
-  int64_t *pi;        /* [nodes + 1] */
-  fg_branch *tree;    /* [nodes + 1] */
-  fg_links *links;    /* [nodes + 1] */
-  uint32_t *previous; /* [nodes + 1] */
-  uint32_t *stack;    /* [nodes + 1] */
+  fg_tree tree;
   int64_t *u, *v;     /* what callers see */
   fg_arc *arcs;       /* sorted by row, each pair once */
   size_t arc_count, arc_room, place, block;
   int64_t penalty;
-  double total;   /* mass */
-  uint64_t reach; /* bits of all potentials seen */
+  double total; /* mass */
   size_t pivots;
 };
 
@@ -62,14 +39,10 @@ fg_code fg_basis_create(size_t n, size_t m, const int64_t *mass_x, const int64_t
     net->mass_x = mass_x;
     net->mass_y = mass_y;
     for (size_t i = 0; i < n; i++) net->total += (double)mass_x[i];
-    net->pi = calloc(n + m + 1, sizeof *net->pi);
-    net->tree = calloc(n + m + 1, sizeof *net->tree);
-    net->links = malloc((n + m + 1) * sizeof *net->links);
-    net->previous = malloc((n + m + 1) * sizeof *net->previous);
-    net->stack = malloc((n + m + 1) * sizeof *net->stack);
     net->u = malloc(n * sizeof *net->u);
     net->v = malloc(m * sizeof *net->v);
-    if (net->pi && net->tree && net->links && net->previous && net->stack && net->u && net->v) {
+    fg_code rc = fg_tree_create(n, m, &net->tree, st);
+    if (rc == FG_OK && net->u && net->v) {
       *network = net;
       return FG_OK;
     }
@@ -82,11 +55,7 @@ void fg_basis_destroy(fg_basis **network)
 {
   fg_basis *net = *network;
   if (!net) return;
-  free(net->pi);
-  free(net->tree);
-  free(net->links);
-  free(net->previous);
-  free(net->stack);
+  fg_tree_clear(&net->tree);
   free(net->u);
   free(net->v);
   free(net->arcs);
@@ -141,7 +110,7 @@ fg_code fg_basis_add(fg_basis *net, size_t count, const fg_arc *arcs, fg_status 
 
 static int64_t fg_basis_reduced(const fg_basis *net, const fg_arc *arc)
 {
-  return arc->cost - net->pi[arc->i] + net->pi[net->n + arc->j];
+  return arc->cost - fg_tree_potential(&net->tree, arc->i) + fg_tree_potential(&net->tree, net->n + arc->j);
 }
 
 /* Arcs of the tree stay: their reduced cost is 0. */
@@ -152,67 +121,6 @@ void fg_basis_prune(fg_basis *net, int64_t above)
     if (fg_basis_reduced(net, net->arcs + a) <= above) net->arcs[kept++] = net->arcs[a];
   net->arc_count = kept;
   net->place = 0;
-}
-
-/* ---- the tree ------------------------------------------------------------------------ */
-
-static void fg_basis_attach(fg_basis *net, uint32_t k, uint32_t parent)
-{
-  uint32_t first = net->links[parent].child;
-  net->tree[k].parent = parent;
-  net->previous[k] = FG_NONE;
-  net->links[k].next = first;
-  if (first != FG_NONE) net->previous[first] = k;
-  net->links[parent].child = k;
-}
-
-static void fg_basis_detach(fg_basis *net, uint32_t k)
-{
-  uint32_t next = net->links[k].next, previous = net->previous[k];
-  if (previous != FG_NONE)
-    net->links[previous].next = next;
-  else
-    net->links[net->tree[k].parent].child = next;
-  if (next != FG_NONE) net->previous[next] = previous;
-}
-
-/* Raise the potentials of the subtree of `top`, but for that of `except` in it. */
-static void fg_basis_shift(fg_basis *net, uint32_t top, uint32_t except, int64_t by)
-{
-  const fg_links *links = net->links;
-  int64_t *pi = net->pi;
-  uint32_t *stack = net->stack;
-  uint64_t reach = 0;
-  size_t depth = 0;
-  stack[depth++] = top;
-  while (depth > 0) {
-    uint32_t k = stack[--depth];
-    pi[k] += by;
-    reach |= (uint64_t)(pi[k] < 0 ? ~pi[k] : pi[k]);
-    for (uint32_t c = links[k].child; c != FG_NONE; c = links[c].next)
-      if (c != except) stack[depth++] = c;
-  }
-  net->reach |= reach;
-}
-
-/* Hang the subtree of `out` under `under` by its node `in`: the path from `in` up to `out` turns round. */
-static void fg_basis_turn(fg_basis *net, uint32_t in, uint32_t out, uint32_t under, int64_t flow)
-{
-  fg_branch *tree = net->tree;
-  uint32_t whole = tree[out].size, below = 0;
-  for (uint32_t k = in, parent = under;;) {
-    uint32_t up = tree[k].parent, size = tree[k].size;
-    int64_t carried = tree[k].flow;
-    fg_basis_detach(net, k);
-    fg_basis_attach(net, k, parent);
-    tree[k].flow = flow;
-    tree[k].size = whole - below;
-    if (k == out) return;
-    below = size;
-    flow = carried;
-    parent = k;
-    k = up;
-  }
 }
 
 /* ---- first basis --------------------------------------------------------------------- */
@@ -306,29 +214,30 @@ static void fg_forest_index(const fg_basis *net, fg_forest *forest)
  * sizes from the leaves up. */
 static void fg_basis_plant(fg_basis *net, const fg_forest *forest, uint32_t top, int64_t left)
 {
-  uint32_t *queue = net->stack, n = (uint32_t)net->n;
-  fg_branch *tree = net->tree;
+  uint32_t *queue = net->tree.stack, n = (uint32_t)net->n;
+  fg_branch *branch = net->tree.branch;
+  int64_t *pi = net->tree.pi;
   size_t head = 0, tail = 0;
-  tree[top].flow = left;
-  tree[top].parent = (uint32_t)net->nodes;
-  net->pi[top] += top < n ? net->penalty : -net->penalty;
+  branch[top].flow = left;
+  branch[top].parent = (uint32_t)net->nodes;
+  pi[top] += top < n ? net->penalty : -net->penalty;
   queue[tail++] = top;
   while (head < tail) {
     uint32_t k = queue[head++];
     for (size_t a = forest->start[k]; a < forest->start[k + 1]; a++) {
       const fg_arc *arc = net->arcs + forest->arc[forest->edge[a]];
       uint32_t other = k < n ? n + arc->j : arc->i;
-      if (other == tree[k].parent) continue;
-      tree[other].parent = k;
-      tree[other].flow = forest->flow[forest->edge[a]];
-      net->pi[other] = k < n ? net->pi[k] - arc->cost : net->pi[k] + arc->cost;
+      if (other == branch[k].parent) continue;
+      branch[other].parent = k;
+      branch[other].flow = forest->flow[forest->edge[a]];
+      pi[other] = k < n ? pi[k] - arc->cost : pi[k] + arc->cost;
       queue[tail++] = other;
     }
   }
   while (tail > 0) {
     uint32_t k = queue[--tail];
-    fg_basis_attach(net, k, tree[k].parent);
-    tree[tree[k].parent].size += tree[k].size;
+    fg_tree_attach(&net->tree, k, branch[k].parent);
+    branch[branch[k].parent].size += branch[k].size;
   }
 }
 
@@ -346,24 +255,23 @@ static int64_t fg_basis_first_penalty(const fg_basis *net)
 fg_code fg_basis_start(fg_basis *net, const int64_t *u, const int64_t *v, fg_status *st)
 {
   fg_forest forest;
-  fg_branch *tree = net->tree;
+  fg_tree *tree = &net->tree;
   size_t n = net->n, nodes = net->nodes;
   int64_t *left = malloc(nodes * sizeof *left);
   if (!left) return FG_FAIL(st, FG_MEMORY, "no memory for the first plan of %zu points", nodes);
   fg_code rc = fg_forest_create(nodes, &forest, st);
   if (rc != FG_OK) goto done;
-  for (size_t i = 0; i < n; i++) net->pi[i] = u[i];
-  for (size_t j = n; j < nodes; j++) net->pi[j] = -v[j - n];
-  net->pi[nodes] = 0;
+  fg_tree_bare(tree);
+  for (size_t i = 0; i < n; i++) tree->pi[i] = u[i];
+  for (size_t j = n; j < nodes; j++) tree->pi[j] = -v[j - n];
   FG_GO(fg_basis_greedy(net, left, forest.arc, forest.flow, &forest.count, st), clear);
   fg_forest_index(net, &forest);
   net->penalty = fg_basis_first_penalty(net);
-  memset(net->links, 0xff, (nodes + 1) * sizeof *net->links);
-  for (size_t k = 0; k <= nodes; k++) tree[k] = (fg_branch){0, FG_NONE, 1};
   for (size_t k = 0; k < nodes; k++)
     if (left[k] > 0) fg_basis_plant(net, &forest, (uint32_t)k, left[k]);
   for (size_t i = 0; i < n; i++)
-    if (tree[i].parent == FG_NONE) fg_basis_plant(net, &forest, (uint32_t)i, 0);
+    if (tree->branch[i].parent == FG_NONE) fg_basis_plant(net, &forest, (uint32_t)i, 0);
+  fg_tree_settle(tree);
 clear:
   fg_forest_clear(&forest);
 done:
@@ -374,19 +282,9 @@ done:
 bool fg_basis_penalise(fg_basis *net)
 {
   if (net->penalty > FG_PENALTY_MOST) return false;
-  int64_t by = 3 * net->penalty;
-  for (uint32_t c = net->links[net->nodes].child; c != FG_NONE; c = net->links[c].next)
-    fg_basis_shift(net, c, FG_NONE, c < net->n ? by : -by);
-  net->penalty += by;
+  fg_tree_penalise(&net->tree, 3 * net->penalty);
+  net->penalty *= 4;
   return true;
-}
-
-static int64_t fg_basis_artificial(const fg_basis *net)
-{
-  int64_t sum = 0;
-  for (uint32_t c = net->links[net->nodes].child; c != FG_NONE; c = net->links[c].next)
-    if (c < net->n) sum += net->tree[c].flow;
-  return sum;
 }
 
 /* ---- pivots -------------------------------------------------------------------------- */
@@ -394,7 +292,8 @@ static int64_t fg_basis_artificial(const fg_basis *net)
 /* The most negative of the next block that has any; blocks go round the list. */
 static const fg_arc *fg_basis_enter(fg_basis *net, int64_t *reduced)
 {
-  const int64_t *u = net->pi, *v = net->pi + net->n;
+  const int64_t *u = net->tree.pi, *v = u + net->n, *shift = net->tree.shift;
+  const uint32_t *part_u = net->tree.part, *part_v = part_u + net->n;
   const fg_arc *arcs = net->arcs, *best = NULL;
   size_t count = net->arc_count, at = net->place;
   int64_t least = 0;
@@ -402,7 +301,8 @@ static const fg_arc *fg_basis_enter(fg_basis *net, int64_t *reduced)
     size_t end = at + net->block < count ? at + net->block : count;
     seen += end - at;
     for (; at < end; at++) {
-      int64_t c = arcs[at].cost - u[arcs[at].i] + v[arcs[at].j];
+      uint32_t i = arcs[at].i, j = arcs[at].j;
+      int64_t c = arcs[at].cost - u[i] + v[j] - shift[part_u[i]] + shift[part_v[j]];
       if (c < least) {
         least = c;
         best = arcs + at;
@@ -415,88 +315,24 @@ static const fg_arc *fg_basis_enter(fg_basis *net, int64_t *reduced)
   return best;
 }
 
-/* Ends of the paths from row i and column j up to where they meet, and the blocking arc of the cycle (named by its lower
- * node) that comes last on the way down to i, across to j and up. Below i arcs of rows lose flow, below j those of columns. */
-typedef struct fg_cycle {
-  uint32_t join, out;
-  bool below_i;
-  int64_t amount;
-} fg_cycle;
-
-static fg_cycle fg_basis_cycle(const fg_basis *net, uint32_t i, uint32_t j)
-{
-  const fg_branch *tree = net->tree;
-  uint32_t n = (uint32_t)net->n, out_i = FG_NONE, out_j = FG_NONE, p = i, q = j;
-  int64_t least_i = INT64_MAX, least_j = INT64_MAX;
-  while (p != q) {
-    if (tree[p].size < tree[q].size) {
-      if (p < n && tree[p].flow < least_i) {
-        least_i = tree[p].flow;
-        out_i = p;
-      }
-      p = tree[p].parent;
-    } else {
-      if (q >= n && tree[q].flow <= least_j) {
-        least_j = tree[q].flow;
-        out_j = q;
-      }
-      q = tree[q].parent;
-    }
-  }
-  bool below_i = least_i < least_j;
-  return (fg_cycle){p, below_i ? out_i : out_j, below_i, below_i ? least_i : least_j};
-}
-
-/* Returns how many potentials moved. */
-static size_t fg_basis_pivot(fg_basis *net, const fg_arc *arc, int64_t reduced)
-{
-  fg_branch *tree = net->tree;
-  uint32_t n = (uint32_t)net->n, i = arc->i, j = n + arc->j;
-  fg_cycle cycle = fg_basis_cycle(net, i, j);
-  if (cycle.amount > 0) {
-    for (uint32_t k = i; k != cycle.join; k = tree[k].parent)
-      tree[k].flow += k < n ? -cycle.amount : cycle.amount;
-    for (uint32_t k = j; k != cycle.join; k = tree[k].parent)
-      tree[k].flow += k < n ? cycle.amount : -cycle.amount;
-  }
-  uint32_t in = cycle.below_i ? i : j, under = cycle.below_i ? j : i, whole = tree[cycle.out].size;
-  for (uint32_t k = tree[cycle.out].parent; k != cycle.join; k = tree[k].parent) tree[k].size -= whole;
-  for (uint32_t k = under; k != cycle.join; k = tree[k].parent) tree[k].size += whole;
-  fg_basis_turn(net, in, cycle.out, under, cycle.amount);
-  /* Potentials count up to a constant: of the two parts the smaller one moves. */
-  int64_t by = cycle.below_i ? reduced : -reduced;
-  net->pivots++;
-  if (whole <= net->nodes / 2) {
-    fg_basis_shift(net, in, FG_NONE, by);
-    return whole;
-  }
-  fg_basis_shift(net, (uint32_t)net->nodes, in, -by);
-  return net->nodes + 1 - whole;
-}
-
 fg_code fg_basis_solve(fg_basis *net, const fg_progress *progress, int64_t *artificial, fg_status *st)
 {
   size_t least = (size_t)sqrt((double)net->arc_count);
   if (least < FG_BLOCK_LEAST) least = FG_BLOCK_LEAST;
-  double moved = 0; /* potentials per pivot, a running mean */
   const fg_arc *arc;
   int64_t reduced;
   net->block = least;
   while ((arc = fg_basis_enter(net, &reduced))) {
-    moved += 0.02 * ((double)fg_basis_pivot(net, arc, reduced) - moved);
-    net->block = least + (size_t)moved / FG_SHIFT_SHARE;
-    if (net->reach >= (uint64_t)FG_PI_LIMIT)
-      return FG_FAIL(st, FG_NUMERICS, "potentials of the transport of %zu nodes grew beyond 2^61",
-                     net->nodes);
-    if (net->pivots % FG_PIVOTS_A_LOOK != 0) continue;
-    *artificial = fg_basis_artificial(net);
+    FG_TRY(fg_tree_pivot(&net->tree, arc->i, (uint32_t)net->n + arc->j, reduced, st));
+    if (++net->pivots % FG_PIVOTS_A_LOOK != 0) continue;
+    *artificial = fg_tree_artificial(&net->tree);
     fg_progress_report(progress, "transport", net->total - (double)*artificial, net->total);
     if (fg_progress_cancelled(progress)) {
       return FG_FAIL(st, FG_INTERRUPTED, "the transport was stopped after %zu pivots", net->pivots);
     }
   }
-  fg_basis_shift(net, (uint32_t)net->nodes, FG_NONE, -net->pi[net->nodes]);
-  *artificial = fg_basis_artificial(net);
+  fg_tree_settle(&net->tree);
+  *artificial = fg_tree_artificial(&net->tree);
   fg_progress_report(progress, "transport", net->total - (double)*artificial, net->total);
   return FG_OK;
 }
@@ -510,13 +346,13 @@ size_t fg_basis_pivots(const fg_basis *net)
 
 const int64_t *fg_basis_u(fg_basis *net)
 {
-  memcpy(net->u, net->pi, net->n * sizeof *net->u);
+  for (size_t i = 0; i < net->n; i++) net->u[i] = fg_tree_potential(&net->tree, i);
   return net->u;
 }
 
 const int64_t *fg_basis_v(fg_basis *net)
 {
-  for (size_t j = 0; j < net->nodes - net->n; j++) net->v[j] = -net->pi[net->n + j];
+  for (size_t j = 0; j < net->nodes - net->n; j++) net->v[j] = -fg_tree_potential(&net->tree, net->n + j);
   return net->v;
 }
 
@@ -525,9 +361,9 @@ size_t fg_basis_plan(const fg_basis *net, fg_shipment *plan)
   size_t count = 0;
   uint32_t n = (uint32_t)net->n, root = (uint32_t)net->nodes;
   for (uint32_t k = 0; k < root; k++) {
-    uint32_t parent = net->tree[k].parent;
-    if (parent == root || net->tree[k].flow == 0) continue;
-    plan[count++] = (fg_shipment){k < n ? k : parent, (k < n ? parent : k) - n, net->tree[k].flow};
+    const fg_branch *branch = net->tree.branch + k;
+    if (branch->parent == root || branch->flow == 0) continue;
+    plan[count++] = (fg_shipment){k < n ? k : branch->parent, (k < n ? branch->parent : k) - n, branch->flow};
   }
   return count;
 }
