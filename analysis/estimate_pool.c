@@ -294,7 +294,7 @@ static fg_code fg_distance_grid(const fg_pool *pool, fg_scratch *scratch, fg_fin
     else if (scratch->label[i] == 'b')
       scratch->b[bin[i]] += w;
   }
-  return fg_w2_grid(grid, scratch->a, scratch->b, result, st);
+  return fg_w2_grid(NULL, grid, scratch->a, scratch->b, NULL, result, st);
 }
 
 /* Mean [d] and covariance [d, d] of the rows with this label, in two passes: the covariance is then positive

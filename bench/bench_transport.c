@@ -115,7 +115,6 @@ static int fill(problem *p)
   return 1;
 }
 
-/* Exact and sliced take the threads; the grid has one. */
 static int solve(problem *p, fg_threads *threads)
 {
   double seconds[32];
@@ -126,7 +125,7 @@ static int solve(problem *p, fg_threads *threads)
     fg_code rc;
     if (is_grid(p)) {
       fg_w2_grid_settings grid = {p->size, 3.5};
-      rc = fg_w2_grid(&grid, p->data, p->data + p->count / 2, &w2, &st);
+      rc = fg_w2_grid(threads, &grid, p->data, p->data + p->count / 2, NULL, &w2, &st);
     } else if (is(p, "sliced")) {
       fg_w2_sliced_settings settings = {DIRECTIONS, 0, rest};
       fg_w2_slices slices;
@@ -224,8 +223,8 @@ int main(int argc, char **argv)
   if (fg_threads_create(argc > 1 ? atoi(argv[1]) : 1, &threads, &st) != FG_OK)
     return fprintf(stderr, "%s\n", st.message), 1;
   uname(&machine);
-  printf("transport on %s %s, %s, version %s; medians, %d threads (grid: 1)\n", machine.sysname,
-         machine.machine, __VERSION__, fg_version(), fg_threads_count(threads));
+  printf("transport on %s %s, %s, version %s; medians, %d threads\n", machine.sysname, machine.machine,
+         __VERSION__, fg_version(), fg_threads_count(threads));
   if (!mkdtemp(folder)) return perror(folder), 1;
   int ok = 1;
   for (size_t k = 0; ok && k < count; k++) {

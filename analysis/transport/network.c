@@ -11,8 +11,7 @@
 #define FG_PENALTY_MOST ((int64_t)1 << 56)
 
 enum {
-  FG_BLOCK_LEAST = 64,    /* candidates looked at for one pivot: the root of their number, at least this, */
-  FG_SHIFT_SHARE = 2,     /* and one for so many potentials that the last pivots moved */
+  FG_BLOCK_LEAST = 64,    /* candidates looked at for one pivot: the root of their number, at least this */
   FG_PIVOTS_A_LOOK = 2048 /* pivots between two looks at progress */
 };
 
@@ -20,8 +19,8 @@ struct fg_basis {
   size_t n, nodes; /* rows; rows and columns */
   const int64_t *mass_x, *mass_y;
   fg_tree tree;
-  int64_t *u, *v;     /* what callers see */
-  fg_arc *arcs;       /* sorted by row, each pair once */
+  int64_t *u, *v; /* what callers see */
+  fg_arc *arcs;   /* sorted by row, each pair once */
   size_t arc_count, arc_room, place, block;
   int64_t penalty;
   double total; /* mass */

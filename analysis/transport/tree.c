@@ -138,7 +138,8 @@ void fg_tree_settle(fg_tree *tree)
   order[count++] = (uint32_t)tree->nodes;
   for (size_t head = 0; head < count; head++) {
     below[order[head]] = 1;
-    for (uint32_t c = tree->links[order[head]].child; c != FG_NONE; c = tree->links[c].next) order[count++] = c;
+    for (uint32_t c = tree->links[order[head]].child; c != FG_NONE; c = tree->links[c].next)
+      order[count++] = c;
   }
   while (--count > 0) {
     uint32_t k = order[count];

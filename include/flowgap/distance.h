@@ -44,8 +44,10 @@ typedef struct fg_w2_grid_settings {
 FG_CHECKED FG_API fg_code fg_histogram2(const fg_w2_grid_settings *grid, size_t n, const double *x,
                                         const double *w, double *mass /* [bins, bins]: [ix, iy] */,
                                         size_t *outside, fg_status *st);
-FG_CHECKED FG_API fg_code fg_w2_grid(const fg_w2_grid_settings *grid, const double *p, const double *q,
-                                     fg_w2 *result, fg_status *st);
+/* Threads and progress as for fg_w2_exact; stopped, it leaves NaN for all values. */
+FG_CHECKED FG_API fg_code fg_w2_grid(fg_threads *threads, const fg_w2_grid_settings *grid, const double *p,
+                                     const double *q, const fg_progress *progress, fg_w2 *result,
+                                     fg_status *st);
 
 /* Bures distance of the fitted Gaussians: a lower bound of W2 of the laws. */
 FG_CHECKED FG_API fg_code fg_w2_gaussian(size_t n, size_t m, size_t d, const double *x, const double *wx,

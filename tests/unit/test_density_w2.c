@@ -45,7 +45,7 @@ static void test_shift(void **state)
   open_laws(&l, 2);
   gaussian(here, 0.8, 0, 0.5, 1, l.sde);
   gaussian(there, 0.8, 0, 0.5, 3, l.ode); /* scales do not matter */
-  CASE_OK(fg_density_w2(&l, 32, &case_status));
+  CASE_OK(fg_density_w2(&l, 32, NULL, NULL, &case_status));
   /* constant in cells against smooth: h^2 times curvature, below 3 % here */
   assert_true(fabs(l.w2_low - 0.04) < 1.2e-3 && fabs(l.w2_high - 0.04) < 1.2e-3);
   assert_int_equal(l.w2_cells, 32);
@@ -66,7 +66,7 @@ static void test_tilted(void **state)
   gaussian(there, 0.7, -0.3, 0.8, 1, l.ode);
   l.sde[5] = -1e-14; /* a solver's error in the tails counts as 0 */
   CASE_OK(fg_w2_gaussian_moments(2, here, first, there, second, &squared, &case_status));
-  CASE_OK(fg_density_w2(&l, 48, &case_status));
+  CASE_OK(fg_density_w2(&l, 48, NULL, NULL, &case_status));
   double truth = sqrt(squared);
   assert_true(l.w2_low < truth && truth < l.w2_high);
   assert_true(l.w2_low > 0.8 * truth && l.w2_high < 1.3 * truth);
@@ -82,7 +82,7 @@ static void test_line(void **state)
   for (size_t i = 0; i < CELLS; i++) l.sde[i] = l.ode[i] = 0;
   l.sde[10] = 2;                /* uniform over one cell */
   l.ode[10] = 1, l.ode[11] = 1; /* and over it and the next */
-  CASE_OK(fg_density_w2(&l, 48, &case_status));
+  CASE_OK(fg_density_w2(&l, 48, NULL, NULL, &case_status));
   double h = 2 * half_width / CELLS; /* the quantile functions are h u and 2 h u: h^2 / 3 */
   assert_true(fabs(l.w2_value - h / sqrt(3.0)) < 1e-14 && l.w2_low == l.w2_value && l.w2_high == l.w2_value);
   assert_int_equal(l.w2_cells, 0);

@@ -163,7 +163,7 @@ static void value_is_the_distance(void **unused)
     e = run(NULL, &s, N, N, p->x, wx, p->y, wy);
     assert_int_equal(fg_histogram2(&s.grid, N, p->x, wx, a, &out_x, &st), FG_OK);
     assert_int_equal(fg_histogram2(&s.grid, N, p->y, wy, b, &out_y, &st), FG_OK);
-    assert_int_equal(fg_w2_grid(&s.grid, a, b, &w2, &st), FG_OK);
+    assert_int_equal(fg_w2_grid(NULL, &s.grid, a, b, NULL, &w2, &st), FG_OK);
     assert_true(fabs(e.squared - w2.squared) <= 1e-10);
     assert_true(out_x > 10 && e.outside_x == out_x && e.outside_y == out_y);
     assert_int_equal(e.used_x, N - out_x);

@@ -250,7 +250,7 @@ static void grid_is_exact_between_bins(void **unused)
       at[2 * k + 1] = (double)(k % BINS) - 2.5;
     }
     fg_w2 w2;
-    if (fg_w2_grid(&grid, p, q, &w2, &st) != FG_OK) fail_msg("%s", st.message);
+    if (fg_w2_grid(NULL, &grid, p, q, NULL, &w2, &st) != FG_OK) fail_msg("%s", st.message);
     NEAR(w2.squared, exact(CELLS, CELLS, 2, at, p, at, q), 1e-12);
     assert_true(w2.primal == w2.dual); /* whole numbers: no rounding at all */
   }
@@ -259,10 +259,10 @@ static void grid_is_exact_between_bins(void **unused)
   p[0] = 3;
   q[CELLS - 1] = 0.1;
   fg_w2 w2;
-  assert_int_equal(fg_w2_grid(&grid, p, q, &w2, &st), FG_OK);
+  assert_int_equal(fg_w2_grid(NULL, &grid, p, q, NULL, &w2, &st), FG_OK);
   NEAR(w2.squared, 50, 1e-13);
   grid.half_width = 2.5e100;
-  assert_int_equal(fg_w2_grid(&grid, p, q, &w2, &st), FG_OK);
+  assert_int_equal(fg_w2_grid(NULL, &grid, p, q, NULL, &w2, &st), FG_OK);
   NEAR(w2.value / 1e100, sqrt(50), 1e-14);
 }
 
@@ -285,13 +285,13 @@ static void refused(void **unused)
   assert_int_equal(fg_w2_exact(NULL, 1, 1, 2, huge, NULL, huge + 2, NULL, NULL, &w2, &st), FG_NUMERICS);
   double mass[4] = {0, 0, 0, 0}, one[4] = {1, 0, 0, 0}, minus[4] = {1, -1, 0, 0};
   fg_w2_grid_settings grid = {2, 1}, flat = {2, 0}, single = {1, 1};
-  assert_int_equal(fg_w2_grid(&grid, mass, one, &w2, &st), FG_USAGE);
+  assert_int_equal(fg_w2_grid(NULL, &grid, mass, one, NULL, &w2, &st), FG_USAGE);
   assert_non_null(strstr(st.message, "outside"));
-  assert_int_equal(fg_w2_grid(&grid, one, minus, &w2, &st), FG_USAGE);
-  assert_int_equal(fg_w2_grid(&flat, one, one, &w2, &st), FG_USAGE);
-  assert_int_equal(fg_w2_grid(&single, one, one, &w2, &st), FG_USAGE);
+  assert_int_equal(fg_w2_grid(NULL, &grid, one, minus, NULL, &w2, &st), FG_USAGE);
+  assert_int_equal(fg_w2_grid(NULL, &flat, one, one, NULL, &w2, &st), FG_USAGE);
+  assert_int_equal(fg_w2_grid(NULL, &single, one, one, NULL, &w2, &st), FG_USAGE);
   minus[1] = NAN;
-  assert_int_equal(fg_w2_grid(&grid, one, minus, &w2, &st), FG_NUMERICS);
+  assert_int_equal(fg_w2_grid(NULL, &grid, one, minus, NULL, &w2, &st), FG_NUMERICS);
 }
 
 /* 20,000 rows at four corners of a square, in every order: 2 of 10 must go to the corner next door. */

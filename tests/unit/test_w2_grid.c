@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <math.h>
+#include <signal.h>
 #include <cmocka.h>
 
 #include "flowgap/distance.h"
@@ -17,7 +18,7 @@ static fg_w2 grid_w2(size_t bins, double half_width, const double *p, const doub
   const fg_w2_grid_settings grid = {bins, half_width};
   fg_w2 w2;
   fg_status st;
-  if (fg_w2_grid(&grid, p, q, &w2, &st) != FG_OK) fail_msg("%s", st.message);
+  if (fg_w2_grid(NULL, &grid, p, q, NULL, &w2, &st) != FG_OK) fail_msg("%s", st.message);
   assert_true(w2.primal == w2.dual); /* whole numbers: no rounding at all */
   return w2;
 }
@@ -106,9 +107,46 @@ static void tiny_masses(void **unused)
   near(w2.squared, 5 + 4e-9, 1e-15);
 }
 
+static void count_reports(void *user, const char *stage, double done, double total)
+{
+  sig_atomic_t *reports = user;
+  assert_non_null(stage);
+  assert_true(done >= 0 && done <= total);
+  ++*reports;
+}
+
+/* The same bits on any number of threads; stopped, no value. */
+static void threads_and_progress(void **unused)
+{
+  (void)unused;
+  enum { BINS = 40 };
+  const fg_w2_grid_settings grid = {BINS, 1};
+  double p[BINS * BINS], q[BINS * BINS];
+  sig_atomic_t reports = 0;
+  volatile sig_atomic_t cancel = 0;
+  fg_progress progress = {count_reports, &reports, &cancel};
+  fg_threads *threads;
+  fg_status st;
+  fg_w2 w2;
+  for (size_t k = 0; k < BINS * BINS; k++) {
+    p[k] = fg_uniform(fg_philox(9, 2, k, 0, 0).w[0]);
+    q[k] = fg_uniform(fg_philox(9, 3, k, 0, 0).w[0]);
+  }
+  double want = grid_w2(BINS, 1, p, q).squared;
+  assert_int_equal(fg_threads_create(3, &threads, &st), FG_OK);
+  assert_int_equal(fg_w2_grid(threads, &grid, p, q, &progress, &w2, &st), FG_OK);
+  assert_true(w2.squared == want && reports > 1);
+  cancel = 1;
+  assert_int_equal(fg_w2_grid(threads, &grid, p, q, &progress, &w2, &st), FG_INTERRUPTED);
+  assert_true(isnan(w2.squared) && isnan(w2.value) && isnan(w2.primal) && isnan(w2.dual));
+  assert_int_equal(w2.n, BINS * BINS);
+  fg_threads_destroy(&threads);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {cmocka_unit_test(shifted), cmocka_unit_test(products),
-                                     cmocka_unit_test(one_bin), cmocka_unit_test(tiny_masses)};
+                                     cmocka_unit_test(one_bin), cmocka_unit_test(tiny_masses),
+                                     cmocka_unit_test(threads_and_progress)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
