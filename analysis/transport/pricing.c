@@ -14,7 +14,11 @@
 #include "analysis/transport/search.h"
 #include "analysis/transport/transport.h"
 
+/* Pairs that may be searched after a stop in many dimensions. */
+#define FG_MOMENTS 4e9
+
 enum {
+  FG_FLAT = 3,         /* dimensions in which a search over all pairs takes little */
   FG_SIDE_SMALL = 128, /* a side is not made coarser below this */
   FG_NEAR_FLAT = 15,   /* candidates per row and per column in up to 3 dimensions */
   FG_NEAR = 12,        /* and in more (40: twice the pivots, n = 30,000, d = 10) */
@@ -22,18 +26,32 @@ enum {
   FG_ROUNDS = 400
 };
 
+/* The last level solved: its cells of y and their duals. */
+typedef struct fg_ground {
+  fg_cells y;
+  int64_t *v;
+} fg_ground;
+
 typedef struct fg_level {
   fg_threads *threads;
   const fg_progress *progress;
   const fg_cells *x, *y;
   size_t d;
   fg_search_cost cost;
+  fg_ground *ground; /* borrowed */
   fg_search *search;
   fg_basis *basis;
   int64_t *u, *v; /* [n], [m] */
   fg_arc *arcs;   /* [(n + m) FG_NEAR_FLAT], the most asked for */
   double bound;   /* of the optimal cost from below, in shares of the total mass and units of |x - y|^2 */
 } fg_level;
+
+static void fg_ground_clear(fg_ground *ground)
+{
+  fg_cells_clear(&ground->y);
+  free(ground->v);
+  ground->v = NULL;
+}
 
 static void fg_level_clear(fg_level *level)
 {
@@ -94,14 +112,15 @@ static double fg_level_dual(const fg_level *level, const int64_t *u, const int64
 
 /* ---- one level ----------------------------------------------------------------------- */
 
-/* Duals from the coarse problem: u_i = min_J c(x_i, y_J) - v_J over its cells, then v_j = min_i c_ij - u_i over all
+/* Duals from the ground: u_i = min_J c(x_i, y_J) - v_J over its cells, then v_j = min_i c_ij - u_i over all
  * rows, so that no pair violates. */
-static fg_code fg_level_inherit(fg_level *level, const fg_level *coarse, fg_status *st)
+static fg_code fg_level_inherit(fg_level *level, fg_status *st)
 {
   fg_search *across = NULL;
   fg_code rc = FG_OK;
-  FG_GO(fg_search_create(level->threads, coarse->y, level->x, level->d, level->cost, &across, st), done);
-  FG_GO(fg_search_transform(across, coarse->v, level->u, level->progress, st), done);
+  FG_GO(fg_search_create(level->threads, &level->ground->y, level->x, level->d, level->cost, &across, st),
+        done);
+  FG_GO(fg_search_transform(across, level->ground->v, level->u, level->progress, st), done);
 done:
   fg_search_destroy(&across);
   return rc;
@@ -132,7 +151,7 @@ static fg_code fg_level_first(fg_level *level, fg_status *st)
   size_t count;
   FG_TRY(fg_search_transform(level->search, level->u, level->v, level->progress, st));
   level->bound = fg_level_dual(level, level->u, level->v, 0);
-  FG_TRY(fg_search_nearest(level->search, level->u, level->v, level->d <= 3 ? FG_NEAR_FLAT : FG_NEAR,
+  FG_TRY(fg_search_nearest(level->search, level->u, level->v, level->d <= FG_FLAT ? FG_NEAR_FLAT : FG_NEAR,
                            level->arcs, &count, level->progress, st));
   FG_TRY(fg_basis_add(level->basis, count, level->arcs, st));
   FG_TRY(fg_basis_add(level->basis, fg_level_staircase(level), level->arcs, st));
@@ -177,10 +196,15 @@ static fg_code fg_level_run(const fg_level *like, const fg_cells *x, const fg_ce
     FG_GO(fg_cells_coarsen(x, like->d, x->n > small ? FG_CELL : 1, &coarse_x, st), done);
     FG_GO(fg_cells_coarsen(y, like->d, y->n > small ? FG_CELL : 1, &coarse_y, st), done);
     FG_GO(fg_level_run(like, &coarse_x, &coarse_y, &coarse, st), done);
+    fg_ground_clear(like->ground);
+    *like->ground = (fg_ground){coarse_y, coarse.v};
+    coarse_y = (fg_cells){0};
+    coarse.v = NULL;
+    fg_level_clear(&coarse);
+    fg_cells_clear(&coarse_x);
   }
   FG_GO(fg_level_create(like, x, y, level, st), done);
-  if (coarse.u) FG_GO(fg_level_inherit(level, &coarse, st), done);
-  fg_level_clear(&coarse);
+  if (like->ground->v) FG_GO(fg_level_inherit(level, st), done);
   FG_GO(fg_level_rounds(level, st), done);
 done:
   fg_level_clear(&coarse);
@@ -242,50 +266,47 @@ done:
   return rc;
 }
 
-/* What the plan leaves on both sides, shipped in the order of the cells: a plan of all mass, if no good one. */
-static size_t fg_plan_complete(const fg_cells *x, const fg_cells *y, fg_shipment *plan, size_t count,
-                               int64_t *left_x, int64_t *left_y)
-{
-  memcpy(left_x, x->mass, x->n * sizeof *left_x);
-  memcpy(left_y, y->mass, y->n * sizeof *left_y);
-  for (size_t a = 0; a < count; a++) {
-    left_x[plan[a].from] -= plan[a].amount;
-    left_y[plan[a].to] -= plan[a].amount;
-  }
-  for (size_t i = 0, j = 0; i < x->n && j < y->n;) {
-    int64_t amount = left_x[i] < left_y[j] ? left_x[i] : left_y[j];
-    if (amount > 0) plan[count++] = (fg_shipment){(uint32_t)i, (uint32_t)j, amount};
-    left_x[i] -= amount;
-    left_y[j] -= amount;
-    if (left_x[i] == 0)
-      i++;
-    else
-      j++;
-  }
-  return count;
-}
-
-/* Cost of the plan at hand: optimal after fg_level_rounds, else completed. */
+/* Cost of the plan at hand, optimal after fg_level_rounds; of one that was stopped, completed, or where that is less of a
+ * plan without it: shipping along the cheapest pairs may leave what is far apart. */
 static fg_code fg_level_primal(const fg_level *level, const fg_cells *x, const fg_cells *y, double total,
                                size_t d, fg_bracket *found, fg_status *st)
 {
   fg_shipment *plan = malloc(2 * (x->n + y->n) * sizeof *plan);
-  int64_t *left_x = malloc(x->n * sizeof *left_x), *left_y = malloc(y->n * sizeof *left_y);
+  if (!plan) return FG_FAIL(st, FG_MEMORY, "no memory for a plan of %zu + %zu points", x->n, y->n);
+  size_t count = level->basis ? fg_basis_plan(level->basis, plan) : 0;
+  size_t shipped = count;
   fg_code rc = FG_OK;
-  if (!plan || !left_x || !left_y) {
-    rc = FG_FAIL(st, FG_MEMORY, "no memory for a plan of %zu + %zu points", x->n, y->n);
-  } else {
-    size_t count = level->basis ? fg_basis_plan(level->basis, plan) : 0;
-    double cost = 0;
-    count = fg_plan_complete(x, y, plan, count, left_x, left_y);
+  do {
+    FG_GO(fg_plan_complete(x, y, d, plan, &count, st), done);
+    bool whole = count == shipped || shipped == 0;
     found->longest = 0;
-    cost = fg_plan_cost(x, y, d, total, plan, count, &found->longest);
-    found->primal = fmin(found->primal, cost);
-  }
+    found->primal = fmin(found->primal, fg_plan_cost(x, y, d, total, plan, count, &found->longest));
+    if (whole) break;
+    count = shipped = 0;
+  } while (true);
+done:
   free(plan);
-  free(left_x);
-  free(left_y);
   return rc;
+}
+
+/* Raise the bound of the finest level after a stop, if that takes moments: by the duals of the last level solved where it
+ * has none yet, and by those of its own basis. */
+static fg_code fg_level_salvage(const fg_level *like, const fg_cells *x, const fg_cells *y, fg_level *level,
+                                fg_status *st)
+{
+  if (like->d > FG_FLAT && (double)x->n * (double)y->n > FG_MOMENTS) return FG_OK;
+  if (!level->u) FG_TRY(fg_level_create(like, x, y, level, st));
+  level->progress = NULL;
+  if (level->bound == 0) {
+    if (level->ground->v) FG_TRY(fg_level_inherit(level, st));
+    FG_TRY(fg_search_transform(level->search, level->u, level->v, NULL, st));
+    level->bound = fg_level_dual(level, level->u, level->v, 0);
+  }
+  if (fg_basis_pivots(level->basis) == 0) return FG_OK;
+  const int64_t *u = fg_basis_u(level->basis);
+  FG_TRY(fg_search_transform(level->search, u, level->v, NULL, st));
+  level->bound = fmax(level->bound, fg_level_dual(level, u, level->v, 0));
+  return FG_OK;
 }
 
 fg_code fg_pricing_solve(fg_threads *threads, const fg_pair *pair, double cap, const fg_progress *progress,
@@ -293,20 +314,24 @@ fg_code fg_pricing_solve(fg_threads *threads, const fg_pair *pair, double cap, c
 {
   fg_cells x = {0}, y = {0};
   fg_level level = {0};
+  fg_ground ground = {0};
   fg_code rc = FG_OK;
   double total = (double)pair->total;
   cap = fmin(cap, 4.0 * (double)pair->d);
   fg_level like = {.threads = threads, .progress = progress, .d = pair->d, .cost = {cap, ldexp(1 / cap, 48)}};
+  like.ground = &ground;
   FG_GO(fg_cells_sorted(pair->n, pair->d, pair->x, pair->mass_x, &x, st), done);
   FG_GO(fg_cells_sorted(pair->m, pair->d, pair->y, pair->mass_y, &y, st), done);
   rc = fg_level_run(&like, &x, &y, &level, st);
   if (rc != FG_OK && rc != FG_INTERRUPTED) goto done;
-  if (level.u) found->dual = fmax(found->dual, level.bound);
-  fg_code bounds = fg_level_primal(&level, &x, &y, total, pair->d, found, rc == FG_OK ? st : NULL);
+  fg_code bounds = rc == FG_OK ? rc : fg_level_salvage(&like, &x, &y, &level, NULL);
+  if (bounds == FG_OK) found->dual = fmax(found->dual, level.bound);
+  bounds = fg_level_primal(&level, &x, &y, total, pair->d, found, rc == FG_OK ? st : NULL);
   if (rc == FG_OK) rc = bounds;
   if (rc == FG_OK && found->primal > 0) rc = fg_level_certify(&level, total, &found->dual, st);
 done:
   fg_level_clear(&level);
+  fg_ground_clear(&ground);
   fg_cells_clear(&x);
   fg_cells_clear(&y);
   return rc;
@@ -316,8 +341,12 @@ fg_code fg_pricing_whole(fg_threads *threads, const fg_cells *x, const fg_cells 
                          const fg_progress *progress, fg_shipment *plan, size_t *shipments, int64_t *u,
                          int64_t *v, fg_status *st)
 {
-  const fg_level like = {
-      .threads = threads, .progress = progress, .d = d, .cost = {INFINITY, ldexp(1, shift)}};
+  fg_ground ground = {0};
+  const fg_level like = {.threads = threads,
+                         .progress = progress,
+                         .d = d,
+                         .cost = {INFINITY, ldexp(1, shift)},
+                         .ground = &ground};
   fg_level level = {0};
   fg_code rc = fg_level_run(&like, x, y, &level, st);
   if (rc == FG_OK) {
@@ -326,5 +355,6 @@ fg_code fg_pricing_whole(fg_threads *threads, const fg_cells *x, const fg_cells 
     memcpy(v, level.v, y->n * sizeof *v);
   }
   fg_level_clear(&level);
+  fg_ground_clear(&ground);
   return rc;
 }

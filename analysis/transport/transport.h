@@ -60,6 +60,10 @@ FG_CHECKED fg_code fg_cells_coarsen(const fg_cells *fine, size_t d, size_t size,
                                     fg_status *st);
 void fg_cells_clear(fg_cells *cells);
 
+/* What plan [2 (n + m), *count set] leaves on both sides is shipped too, near enough to bound the cost from above. */
+FG_CHECKED fg_code fg_plan_complete(const fg_cells *x, const fg_cells *y, size_t d, fg_shipment *plan,
+                                    size_t *count, fg_status *st);
+
 /* Bounds of W2^2 in scaled units, and the longest move (squared) of the last plan. */
 typedef struct fg_bracket {
   double primal, dual, longest;
