@@ -21,7 +21,7 @@ struct fg_basis {
   fg_tree tree;
   int64_t *u, *v; /* what callers see */
   fg_arc *arcs;   /* sorted by row, each pair once */
-  size_t arc_count, arc_room, place, block;
+  size_t arc_count, place, block;
   int64_t penalty;
   double total; /* mass */
   size_t pivots;
@@ -64,47 +64,37 @@ void fg_basis_destroy(fg_basis **network)
 
 /* ---- candidates ---------------------------------------------------------------------- */
 
-/* Sort by row (counting) and drop what is there twice; within a row the order stays. */
-static fg_code fg_basis_tidy(fg_basis *net, fg_status *st)
+/* All sorted by row (counting), each pair once; within a row the order stays. */
+fg_code fg_basis_add(fg_basis *net, size_t count, const fg_arc *arcs, fg_status *st)
 {
-  size_t m = net->nodes - net->n, count = net->arc_count, kept = 0;
+  size_t m = net->nodes - net->n, all = net->arc_count + count, kept = 0;
   size_t *start = calloc(net->n + 1, sizeof *start);
   uint32_t *seen = calloc(m, sizeof *seen);
-  fg_arc *sorted = malloc((count + 1) * sizeof *sorted);
+  fg_arc *sorted = malloc((all + 1) * sizeof *sorted);
   if (!start || !seen || !sorted) {
     free(start);
     free(seen);
     free(sorted);
-    return FG_FAIL(st, FG_MEMORY, "no memory to sort %zu candidate pairs", count);
+    return FG_FAIL(st, FG_MEMORY, "no memory for %zu candidate pairs", all);
   }
-  for (size_t a = 0; a < count; a++) start[net->arcs[a].i + 1]++;
+  for (size_t a = 0; a < net->arc_count; a++) start[net->arcs[a].i + 1]++;
+  for (size_t a = 0; a < count; a++) start[arcs[a].i + 1]++;
   for (size_t i = 0; i < net->n; i++) start[i + 1] += start[i];
-  for (size_t a = 0; a < count; a++) sorted[start[net->arcs[a].i]++] = net->arcs[a];
-  for (size_t a = 0; a < count; a++) {
+  for (size_t a = 0; a < net->arc_count; a++) sorted[start[net->arcs[a].i]++] = net->arcs[a];
+  for (size_t a = 0; a < count; a++) sorted[start[arcs[a].i]++] = arcs[a];
+  for (size_t a = 0; a < all; a++) {
     if (seen[sorted[a].j] == sorted[a].i + 1) continue;
     seen[sorted[a].j] = sorted[a].i + 1;
-    net->arcs[kept++] = sorted[a];
+    sorted[kept++] = sorted[a];
   }
-  net->arc_count = kept;
-  net->place = 0;
   free(start);
   free(seen);
-  free(sorted);
+  free(net->arcs);
+  fg_arc *fitting = realloc(sorted, (kept + 1) * sizeof *sorted);
+  net->arcs = fitting ? fitting : sorted;
+  net->arc_count = kept;
+  net->place = 0;
   return FG_OK;
-}
-
-fg_code fg_basis_add(fg_basis *net, size_t count, const fg_arc *arcs, fg_status *st)
-{
-  if (count > net->arc_room - net->arc_count) {
-    size_t room = net->arc_count + count + net->arc_count / 4;
-    fg_arc *more = realloc(net->arcs, room * sizeof *more);
-    if (!more) return FG_FAIL(st, FG_MEMORY, "no memory for %zu candidate pairs", room);
-    net->arcs = more;
-    net->arc_room = room;
-  }
-  if (count > 0) memcpy(net->arcs + net->arc_count, arcs, count * sizeof *arcs);
-  net->arc_count += count;
-  return fg_basis_tidy(net, st);
 }
 
 static int64_t fg_basis_reduced(const fg_basis *net, const fg_arc *arc)

@@ -155,6 +155,12 @@ static fg_code fg_level_first(fg_level *level, fg_status *st)
                            level->arcs, &count, level->progress, st));
   FG_TRY(fg_basis_add(level->basis, count, level->arcs, st));
   FG_TRY(fg_basis_add(level->basis, fg_level_staircase(level), level->arcs, st));
+  /* Rounds need less room, and mostly hardly any: what has been written to would stay resident. */
+  free(level->arcs);
+  level->arcs = malloc((level->x->n + level->y->n) * FG_WORST * sizeof *level->arcs);
+  if (!level->arcs)
+    return FG_FAIL(st, FG_MEMORY, "no memory for exact transport of %zu to %zu points", level->x->n,
+                   level->y->n);
   return fg_basis_start(level->basis, level->u, level->v, st);
 }
 
