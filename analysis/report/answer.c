@@ -80,6 +80,7 @@ void fg_answer_dissent(const fg_run *run, const fg_answer *a, fg_page *page)
 {
   bool apart = a->verdict == FG_VERDICT_APART;
   int said = 0;
+  bool fewer = false;
   if (a->verdict == FG_VERDICT_NONE) return;
   for (int i = 0; i < FG_ANSWERS; i++) {
     fg_answer other = fg_answer_of(run, fg_order[i]);
@@ -93,7 +94,9 @@ void fg_answer_dissent(const fg_run *run, const fg_answer *a, fg_page *page)
     fg_answer_used(&other, page);
     fg_page_put(page, apart ? ", does not" : ", does");
     fg_answer_reason(&other, page);
+    fewer = fewer || (apart && other.used_x + other.used_y < a->used_x + a->used_y);
   }
+  if (fewer) fg_page_put(page, ". A test on fewer particles sees only larger gaps");
   if (said) fg_page_put(page, ".</strong></p>\n");
 }
 

@@ -178,6 +178,10 @@ static fg_code read_outcome(const char *run_directory, const char *results, fg_r
     run->results = json_pack("{s:i, s:s}", "schema", RUN_SCHEMA, "verb", "train");
     if (!run->results) return FG_FAIL(st, FG_MEMORY, "no memory to read %s", run_directory);
   } else {
+    if (access(run_directory, F_OK) != 0)
+      return FG_FAIL(st, FG_IO, "cannot read %s: there is no such run directory", results);
+    if (!has_file(run_directory, "results.json"))
+      return FG_FAIL(st, FG_IO, "%s is not there: is %s a run directory of flowgap?", results, run_directory);
     FG_TRY(read_results(results, run, st));
   }
   run->residual = strcmp(fg_run_word(run->results, "verb", ""), "residual") == 0;

@@ -305,11 +305,9 @@ static void page_bars(fg_page *page, double top, double gap_top)
   fg_page_put(
       page,
       "</span></span></div>\n<div class=\"bar\">difference SDE \xe2\x88\x92 ODE<i class=\"gap\"></i><span "
-      "class=\"scale\"><span>\xe2\x89\xa4 \xe2\x88\x92");
-  fg_page_number(page, gap_top, 2, NULL);
-  fg_page_put(page, " more ODE</span><span>0</span><span>more SDE \xe2\x89\xa5 ");
-  fg_page_number(page, gap_top, 2, NULL);
-  fg_page_put(page, "</span></span></div>\n</div>\n");
+      "class=\"scale\">");
+  fg_report_gap_ends(page, gap_top);
+  fg_page_put(page, "</span></div>\n</div>\n");
 }
 
 static fg_code page_pictures(const fg_report *r, const fg_picture *p, double top, fg_status *st)

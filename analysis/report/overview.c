@@ -128,6 +128,12 @@ static void page_lead(const fg_report *r, const fg_answer *a)
     fg_page_put(page, "Sliced distance, which is smaller than " FG_W2
                       ": the root mean square over random directions "
                       "of " FG_W2 " between the projections of ");
+  else if (strcmp(a->estimator, "max_sliced") == 0)
+    fg_page_put(page, "Max-sliced distance, at most " FG_W2 ": " FG_W2
+                      " between the projections on the direction that "
+                      "separates them most, of ");
+  else if (strcmp(a->estimator, "sinkhorn") == 0)
+    fg_page_put(page, "Root of the Sinkhorn divergence, " FG_W2 " smoothed by an entropy term, between ");
   else
     fg_page_put(page, "Distance between Gaussians fitted to each law, a lower bound, from ");
   fg_page_count(page, a->used_x, "not recorded");
@@ -163,6 +169,11 @@ static void page_fact(const fg_report *r, const char *title, const char *by, dou
     fg_page_put(page, "within its noise floor, ");
     fg_page_number(page, below, 3, NULL);
   } else if (estimate && isfinite(low) && isfinite(high)) {
+    if (value > high) {
+      fg_page_put(page, "without bias ");
+      fg_page_number(page, fg_run_real(estimate, "extrapolated.value"), 3, "not known");
+      fg_page_put(page, ", ");
+    }
     fg_page_number(page, low, 3, NULL);
     fg_page_put(page, " to ");
     fg_page_number(page, high, 3, NULL);

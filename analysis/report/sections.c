@@ -17,6 +17,19 @@ fg_code fg_report_figure(const fg_report *r, const char *name, const char *title
 
 /* ---- density maps ----------------------------------------------------------------------- */
 
+void fg_report_gap_ends(fg_page *page, double top)
+{
+  if (!(top > 0)) {
+    fg_page_put(page, "<span></span><span>0 everywhere</span><span></span>");
+    return;
+  }
+  fg_page_put(page, "<span>\xe2\x89\xa4 \xe2\x88\x92");
+  fg_page_number(page, top, 2, NULL);
+  fg_page_put(page, " more ODE</span><span>0</span><span>more SDE \xe2\x89\xa5 ");
+  fg_page_number(page, top, 2, NULL);
+  fg_page_put(page, "</span>");
+}
+
 static void page_bars(fg_page *page, double top, double gap_top)
 {
   fg_page_put(page, "<div class=\"bars\">\n<div class=\"bar\">density of particles<i class=\"viridis\"></i>"
@@ -26,13 +39,9 @@ static void page_bars(fg_page *page, double top, double gap_top)
   fg_page_number(page, top, 2, NULL);
   fg_page_put(page, "</span></span></div>\n");
   fg_page_put(
-      page,
-      "<div class=\"bar\">difference SDE \xe2\x88\x92 ODE<i class=\"gap\"></i><span class=\"scale\"><span>"
-      "\xe2\x89\xa4 \xe2\x88\x92");
-  fg_page_number(page, gap_top, 2, NULL);
-  fg_page_put(page, " more ODE</span><span>0</span><span>more SDE \xe2\x89\xa5 ");
-  fg_page_number(page, gap_top, 2, NULL);
-  fg_page_put(page, "</span></span></div>\n</div>\n");
+      page, "<div class=\"bar\">difference SDE \xe2\x88\x92 ODE<i class=\"gap\"></i><span class=\"scale\">");
+  fg_report_gap_ends(page, gap_top);
+  fg_page_put(page, "</span></div>\n</div>\n");
 }
 
 void fg_report_bars(fg_page *page, double top, double gap_top)

@@ -63,6 +63,10 @@ double fg_report_particles(const fg_run *run);
 void fg_report_share(fg_page *page, double part, double whole);
 /* The colours of density maps that end at `top` and of their differences. */
 void fg_report_bars(fg_page *page, double top, double gap_top);
+
+/* The ends of the scale of a difference; top is 0 where both laws are the same to the bit. */
+void fg_report_gap_ends(fg_page *page, double top);
+
 /* "90 % interval", or "interval" when the level is not recorded; `title`: with a capital. */
 void fg_report_level(fg_page *page, const fg_run *run, bool title);
 /* <figure> with a title (HTML of our own), a legend (same, may be ""), the figure and a caption. */

@@ -21,7 +21,7 @@ const char *fg_column_list(char *const *names, size_t columns, char text[256])
 {
   size_t used = 0;
   if (!names) {
-    snprintf(text, 256, "1 to %zu", columns);
+    snprintf(text, 256, "no names, columns are chosen by number, 1 to %zu", columns);
     return text;
   }
   text[0] = 0;

@@ -12,20 +12,23 @@
 
 static void put_pair(const char *estimator, const char *pair, const json_t *one, const char *note)
 {
-  char value[32], floor[32], low[32], high[32], p[32], interval[80], name[32];
+  char value[32], floor[32], unbiased[32], low[32], high[32], p[32], interval[80], name[32];
   snprintf(name, sizeof name, "%s", pair);
   for (char *at = name; *at; at++)
     if (*at == '_') *at = '-';
   snprintf(interval, sizeof interval, "%s to %s", fg_cell(one, "ci_low", low), fg_cell(one, "ci_high", high));
-  printf("  %-9s %-11s %-10s %-10s %-24s %s%s\n", estimator, name, fg_cell(one, "value", value),
-         fg_cell(one, "floor", floor), interval, fg_cell(one, "p_value", p), note);
+  const json_t *far = json_object_get(one, "extrapolated");
+  printf("  %-9s %-11s %-10s %-10s %-10s %-22s %s%s\n", estimator, name, fg_cell(one, "value", value),
+         fg_cell(one, "floor", floor), json_is_object(far) ? fg_cell(far, "value", unbiased) : "-", interval,
+         fg_cell(one, "p_value", p), note);
 }
 
 static void put_distances(const json_t *root)
 {
   const char *estimator, *pair;
   json_t *pairs, *one;
-  printf("  %-9s %-11s %-10s %-10s %-24s %s\n", "W2", "between", "value", "floor", "interval", "p");
+  printf("  %-9s %-11s %-10s %-10s %-10s %-22s %s\n", "W2", "between", "value", "floor", "unbiased",
+         "interval", "p");
   json_object_foreach(json_object_get(root, "w2"), estimator, pairs)
   {
     json_object_foreach(pairs, pair, one)

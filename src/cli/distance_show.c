@@ -114,11 +114,12 @@ static const char *number(double value, const char *format, char text[32])
 static void put_line(const fg_distance *d, int e)
 {
   const fg_estimate *one = &d->estimate[e];
-  char interval[80] = "-", value[32], least[32], p[32];
+  char interval[80] = "-", value[32], least[32], unbiased[32], p[32];
   if (isfinite(one->ci_low)) snprintf(interval, sizeof interval, "%.4g to %.4g", one->ci_low, one->ci_high);
-  printf("%-10s %-12s %-10s %-24s %-7s %zu, %zu\n", fg_estimator_name((fg_estimator)e),
-         number(one->value, "%.6g", value), number(one->floor, "%.4g", least), interval,
-         number(one->p_value, "%.3g", p), one->used_x, one->used_y);
+  double far = isfinite(one->extrapolated) ? sqrt(fmax(0, one->extrapolated)) : NAN;
+  printf("%-10s %-12s %-10s %-10s %-22s %-7s %zu, %zu\n", fg_estimator_name((fg_estimator)e),
+         number(one->value, "%.6g", value), number(one->floor, "%.4g", least), number(far, "%.4g", unbiased),
+         interval, number(one->p_value, "%.3g", p), one->used_x, one->used_y);
   if (e == FG_W2_SLICED && isfinite(one->detail[1]))
     printf("%-10s %-12.6g along the best of its directions, a lower bound of W2\n", "", one->detail[1]);
 }
@@ -132,6 +133,8 @@ static void put_notes(const fg_distance *d)
          divergences ? "; entropic is a W1, mmd has no unit, energy is the root of a length" : "");
   printf(
       "floor     what the same estimator gives between two samples of one law; a value near it says nothing\n"
+      "unbiased  the value without the bias of a finite sample, which makes it too large; the interval is "
+      "about it\n"
       "interval  where the distance of the two laws lies; from 0 when none is needed to explain the value\n"
       "p         how often relabelling the rows at random gives as much; small: the laws differ\n");
 }
@@ -149,7 +152,8 @@ void fg_distance_table(const fg_distance *d)
     put_side(&d->side[1], "B");
     putchar('\n');
   }
-  printf("%-10s %-12s %-10s %-24s %-7s %s\n", "estimator", "value", "floor", interval, "p", "rows used");
+  printf("%-10s %-12s %-10s %-10s %-22s %-7s %s\n", "estimator", "value", "floor", "unbiased", interval, "p",
+         "rows used");
   for (int e = 0; e < FG_ESTIMATORS; e++)
     if (d->wanted[e]) put_line(d, e);
   if (!quiet) put_notes(d);

@@ -386,13 +386,13 @@ static void disagreement_is_said(void **state)
   static const char *const blind_says[] = {
       "The ODE and the SDE of exact:gmm9 are", "<span class=\"by\">grid</span>;",
       "<strong>The grid estimate sees a gap; exact, on 2000 particles of each law, does not " P(
-          "0.080") ").</strong>",
+          "0.080") "). A test on fewer particles sees only larger gaps.</strong>",
       NULL};
   changed_page_has("bare", blind, blind_says);
   static const change untested[] = {
       {"exact.p_value", NAN}, {"exact.ci_low", 0}, {"gaussian.p_value", NAN}, {NULL, 0}};
   static const char *const untested_say[] = {"The grid estimate sees a gap; exact, on 2000 particles of each "
-                                             "law, does not (its interval reaches 0).",
+                                             "law, does not (its interval reaches 0). A test on fewer",
                                              NULL};
   changed_page_has("bare", untested, untested_say);
 }

@@ -179,7 +179,7 @@ static void markdown(void **state)
   assert_null(strstr(text, "\n\n\n\n"));
   assert_true(check_tables(text) >= 6);
   check_tags(text);
-  check_pictures(text, scratch("report_figures"), 4 + 9 + 8);
+  check_pictures(text, scratch("report_figures"), 4 + 9 + 9);
   free(text);
 }
 
@@ -281,6 +281,8 @@ static void side_by_side(void **state)
   put_file(scratch("y/one"), "config.yaml",
            "seed: 1\nflow:\n  sde:\n    steps: 200\n    lambda: 1\nbox: 4\n");
   put_file(scratch("trained"), "checkpoint.h5", "");
+  put_file(scratch("trained"), "metrics.jsonl",
+           "{\"step\": 10, \"loss\": 1}\n{\"step\": 20, \"loss\": 0.5}\n");
   put_file(scratch("trained"), "results.json",
            "{\"schema\": 1, \"verb\": \"train\", \"wall_seconds\": 4, \"train\": {\"method\": \"dis\"},"
            "\"sampler\": {\"log_z_is\": -0.125, \"log_z_is_se\": 0.01, \"ess\": 0.75,"

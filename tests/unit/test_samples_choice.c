@@ -175,7 +175,8 @@ static void test_weights(void **state)
   expect(take(scratch_text("x.csv", "x,y\n1,2\n4,5\n"), NULL, NULL, column), 2, 2, xy, own);
   refuse(matrix, NULL, odd, FG_IO, "it has 3 x 1 numbers");
   refuse(matrix, NULL, "4", FG_USAGE, "there are no weights 4: give the number of a column (1 to 3)");
-  refuse(matrix, "2,4", NULL, FG_USAGE, "there is no column 4; it has: 1 to 3");
+  refuse(matrix, "2,4", NULL, FG_USAGE,
+         "there is no column 4; it has: no names, columns are chosen by number, 1 to 3");
 }
 
 /* A data set beside the one that is read, or one named in full; a column that holds NaN may be left out. */
