@@ -94,7 +94,7 @@ void fg_answer_dissent(const fg_run *run, const fg_answer *a, fg_page *page)
     fg_answer_used(&other, page);
     fg_page_put(page, apart ? ", does not" : ", does");
     fg_answer_reason(&other, page);
-    fewer = fewer || (apart && other.used_x + other.used_y < a->used_x + a->used_y);
+    fewer = fewer || (apart && isfinite(other.p) && other.used_x + other.used_y < a->used_x + a->used_y);
   }
   if (fewer) fg_page_put(page, ". A test on fewer particles sees only larger gaps");
   if (said) fg_page_put(page, ".</strong></p>\n");

@@ -27,7 +27,7 @@ static void put_distances(const json_t *root)
 {
   const char *estimator, *pair;
   json_t *pairs, *one;
-  printf("  %-9s %-11s %-10s %-10s %-10s %-22s %s\n", "W2", "between", "value", "floor", "unbiased",
+  printf("  %-9s %-11s %-10s %-10s %-10s %-22s %s\n", "W2", "between", "value", "floor", "less bias",
          "interval", "p");
   json_object_foreach(json_object_get(root, "w2"), estimator, pairs)
   {

@@ -133,8 +133,8 @@ static void put_notes(const fg_distance *d)
          divergences ? "; entropic is a W1, mmd has no unit, energy is the root of a length" : "");
   printf(
       "floor     what the same estimator gives between two samples of one law; a value near it says nothing\n"
-      "unbiased  the value without the bias of a finite sample, which makes it too large; the interval is "
-      "about it\n"
+      "less bias the value without the estimated bias of a finite sample, which makes it too large; the "
+      "interval is about this\n"
       "interval  where the distance of the two laws lies; from 0 when none is needed to explain the value\n"
       "p         how often relabelling the rows at random gives as much; small: the laws differ\n");
 }
@@ -152,7 +152,7 @@ void fg_distance_table(const fg_distance *d)
     put_side(&d->side[1], "B");
     putchar('\n');
   }
-  printf("%-10s %-12s %-10s %-10s %-22s %-7s %s\n", "estimator", "value", "floor", "unbiased", interval, "p",
+  printf("%-10s %-12s %-10s %-10s %-22s %-7s %s\n", "estimator", "value", "floor", "less bias", interval, "p",
          "rows used");
   for (int e = 0; e < FG_ESTIMATORS; e++)
     if (d->wanted[e]) put_line(d, e);

@@ -42,6 +42,7 @@ holds 'A: a.csv, 300 rows, 2 coordinates'
 holds '90 % interval'
 holds 'value     in the units of the columns'
 holds 'floor     what the same estimator gives between two samples of one law'
+holds 'less bias'
 holds 'along the best of its directions'
 good distance a.csv b.csv "${fast[@]}" --estimator exact --quiet
 if grep -qE '^(A:|floor)' out.txt; then

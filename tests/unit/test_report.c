@@ -392,7 +392,7 @@ static void disagreement_is_said(void **state)
   static const change untested[] = {
       {"exact.p_value", NAN}, {"exact.ci_low", 0}, {"gaussian.p_value", NAN}, {NULL, 0}};
   static const char *const untested_say[] = {"The grid estimate sees a gap; exact, on 2000 particles of each "
-                                             "law, does not (its interval reaches 0). A test on fewer",
+                                             "law, does not (its interval reaches 0).",
                                              NULL};
   changed_page_has("bare", untested, untested_say);
 }

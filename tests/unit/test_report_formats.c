@@ -179,7 +179,14 @@ static void markdown(void **state)
   assert_null(strstr(text, "\n\n\n\n"));
   assert_true(check_tables(text) >= 6);
   check_tags(text);
-  check_pictures(text, scratch("report_figures"), 4 + 9 + 9);
+  static const char *const others[] = {"plane",    "paths", "estimates", "gap-time", "residual",
+                                       "relative", "work",  "step",      "order"};
+  for (size_t k = 0; k < sizeof others / sizeof *others; k++) {
+    char name[64];
+    snprintf(name, sizeof name, "](report_figures/%s.png)", others[k]);
+    has(text, name);
+  }
+  check_pictures(text, scratch("report_figures"), 4 + 9 + 9); /* maps, frames, the others */
   free(text);
 }
 
@@ -351,7 +358,7 @@ static void refused(void **state)
   assert_int_equal(fg_report_save(runs, 2, &output, 1, &st), FG_USAGE);
   has(st.message, "swept holds a sweep, which cannot stand beside other runs");
   assert_int_equal(fg_report_save(missing, 2, &output, 1, &st), FG_IO);
-  has(st.message, "none/results.json");
+  has(st.message, "none/results.json: there is no such run directory");
   assert_int_not_equal(access(output.path, F_OK), 0);
   assert_int_equal(fg_report_save(runs, 0, &output, 1, &st), FG_USAGE);
 }
