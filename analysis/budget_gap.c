@@ -101,9 +101,9 @@ static const char *fg_budget_title(const fg_comparison *c, int part)
 enum { FG_ADDS = 1, FG_HIDES = -1 };
 
 /* A share whose interval holds 0 is said with that doubt. */
-static const char *fg_doubt(const fg_budget_part *part)
+static bool fg_doubt(const fg_budget_part *part)
 {
-  return part->low <= 0 && part->high >= 0 ? " (perhaps 0)" : "";
+  return part->low <= 0 && part->high >= 0;
 }
 
 /* "9 % of the 0.131 that a naive comparison shows is Euler error, 2 % finite sample": parts of half a percent and more. */
@@ -114,18 +114,18 @@ static void fg_say_shares(const fg_comparison *c, fg_budget *b)
     double share = 100 * b->part[k].value / b->naive;
     if (!b->part[k].known || !(share >= 0.5)) continue;
     if (said++)
-      fg_say(b, ", %.0f %% %s%s", share, fg_budget_title(c, k), fg_doubt(&b->part[k]));
+      fg_say(b, ", %.0f %% %s%s", share, fg_budget_title(c, k), fg_doubt(&b->part[k]) ? " (perhaps 0)" : "");
     else
       fg_say(b, "; %.0f %% of the %.3g that a naive comparison shows is %s%s", share, b->naive,
-             fg_budget_title(c, k), fg_doubt(&b->part[k]));
+             fg_budget_title(c, k), fg_doubt(&b->part[k]) ? " (perhaps 0)" : "");
   }
   if (!said) fg_say(b, "; a naive comparison shows %.3g", b->naive);
   said = 0;
   for (int k = 0; k < FG_BUDGET_PARTS; k++) {
     double share = -100 * b->part[k].value / b->naive;
     if (!b->part[k].known || !(share >= 0.5)) continue;
-    fg_say(b, "%s%s (%.0f %%)%s", said ? ", " : "; part of the gap is hidden by ", fg_budget_title(c, k),
-           share, fg_doubt(&b->part[k]));
+    fg_say(b, "%s%s (%.0f %%%s)", said ? ", " : "; part of the gap is hidden by ", fg_budget_title(c, k),
+           share, fg_doubt(&b->part[k]) ? ", perhaps 0" : "");
     said++;
   }
 }

@@ -223,7 +223,8 @@ void fg_side_table(const fg_side *s)
   }
   fg_page_put(
       page,
-      "</tbody></table></div>\n<p class=\"note\">Below a value: its interval, its noise floor (what the "
+      "</tbody></table></div>\n<p class=\"note\">Below a value: its interval, which is about the value "
+      "without the bias of a finite sample and may lie below it, its noise floor (what the "
       "same estimate gives between two samples of one law), the <i>p</i>-value of a permutation test, and "
       "what it was measured by. Distances by different estimators, or of different numbers of particles, "
       "are not comparable beyond their floors.</p>\n</section>\n");
