@@ -224,15 +224,6 @@ static double fg_bias(const fg_evaluations *f, const fg_floor *floor, double val
   return share * floor->squared;
 }
 
-/* The error of the square grows with the square itself, so that an interval of equal arms misses upwards: in the root
- * its arms are equal, which moves both ends of the square up by reach^2 / (4 square), near 0 by reach / 4. */
-static void fg_interval(double squared, double reach, fg_estimate *estimate)
-{
-  double skew = reach > 0 ? 0.25 * reach * reach / fmax(squared, reach) : 0;
-  estimate->ci_low = sqrt(fmax(0, squared - reach + skew));
-  estimate->ci_high = sqrt(fmax(0, squared) + reach + skew);
-}
-
 /* ---- all of them ------------------------------------------------------------------------- */
 
 void fg_estimate_figures(const fg_pool *pool, const fg_plan *plan, const double *squared, const fg_w2 *value,
@@ -255,8 +246,8 @@ void fg_estimate_figures(const fg_pool *pool, const fg_plan *plan, const double 
   estimate->extrapolated = value->squared - bias;
   estimate->extrapolated_se = hypot(hypot(se, bias_se), estimator == FG_W2_SLICED ? detail[0] : 0);
   double reach = estimate->extrapolated_se *
-                 fg_student(pool->settings->confidence, (double)plan->count[FG_FOR_INTERVAL] / 2);
-  fg_interval(estimate->extrapolated, reach, estimate);
+                 fg_estimate_student(pool->settings);
+  fg_root_interval(estimate->extrapolated, reach, &estimate->ci_low, &estimate->ci_high);
   estimate->p_value = NAN;
   if (plan->count[FG_FOR_PERMUTED] > 0)
     estimate->p_value = fg_permutation_p(plan->count[FG_FOR_PERMUTED], fg_part(&f, FG_FOR_PERMUTED),

@@ -97,6 +97,9 @@ typedef struct fg_plan {
   size_t count[FG_PURPOSES], start[FG_PURPOSES], tasks;
 } fg_plan;
 
+/* Half width of the interval in standard errors: the variance is a mean over replicates / 2 pairs of blocks. */
+double fg_estimate_student(const fg_estimate_settings *settings);
+
 void fg_plan_make(const fg_pool *pool, fg_plan *plan);
 
 /* Label the rows of a task; returns the grid that it is about. */
