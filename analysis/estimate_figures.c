@@ -226,14 +226,42 @@ static double fg_bias(const fg_evaluations *f, const fg_floor *floor, double val
 
 /* ---- all of them ------------------------------------------------------------------------- */
 
-void fg_estimate_figures(const fg_pool *pool, const fg_plan *plan, const double *squared, const fg_w2 *value,
+/* Variances of squares do not fit a double where coordinates are near 1e-80 or 1e80: figures are drawn from squares in
+ * units of 4^exponent. */
+static int fg_unit(size_t tasks, double *squared)
+{
+  double most = 0;
+  int exponent;
+  for (size_t i = 0; i < tasks; i++) most = fmax(most, fabs(squared[i]));
+  if (!(most > 0)) return 0;
+  (void)frexp(most, &exponent);
+  exponent = (int)floor(0.5 * exponent);
+  for (size_t i = 0; i < tasks; i++) squared[i] = ldexp(squared[i], -2 * exponent);
+  return exponent;
+}
+
+static void fg_in_units(fg_estimate *estimate, int exponent)
+{
+  double *const length[] = {&estimate->floor, &estimate->ci_low, &estimate->ci_high};
+  double *const square[] = {&estimate->extrapolated, &estimate->extrapolated_se};
+  for (size_t k = 0; k < sizeof length / sizeof *length; k++) *length[k] = ldexp(*length[k], exponent);
+  for (size_t k = 0; k < sizeof square / sizeof *square; k++) *square[k] = ldexp(*square[k], 2 * exponent);
+  for (size_t k = 0; k < estimate->bias_points; k++) {
+    estimate->bias_squared[k] = ldexp(estimate->bias_squared[k], 2 * exponent);
+    estimate->bias_se[k] = ldexp(estimate->bias_se[k], 2 * exponent);
+  }
+}
+
+void fg_estimate_figures(const fg_pool *pool, const fg_plan *plan, double *squared, const fg_w2 *value,
                          const double *detail, fg_estimate *estimate)
 {
+  int exponent = fg_unit(plan->tasks, squared);
+  double whole = squared[0]; /* of the value */
   fg_evaluations f = {pool, plan, squared};
   fg_estimator estimator = pool->settings->estimator;
   memset(estimate, 0, sizeof *estimate);
   fg_floor floor = fg_floor_find(&f);
-  double on_curve = plan->count[FG_FOR_CURVE_VALUE] ? *fg_part(&f, FG_FOR_CURVE_VALUE) : value->squared;
+  double on_curve = plan->count[FG_FOR_CURVE_VALUE] ? *fg_part(&f, FG_FOR_CURVE_VALUE) : whole;
   double se = fg_square_error(&f), bias_se;
   double bias = fg_bias(&f, &floor, on_curve, &estimate->extrapolation_rate, &bias_se);
   estimate->squared = value->squared;
@@ -243,11 +271,12 @@ void fg_estimate_figures(const fg_pool *pool, const fg_plan *plan, const double 
   estimate->floor = sqrt(floor.squared);
   fg_curve(&f, on_curve, se, estimate);
   /* All blocks have the same directions: what other ones would have given is a further, independent error. */
-  estimate->extrapolated = value->squared - bias;
-  estimate->extrapolated_se = hypot(hypot(se, bias_se), estimator == FG_W2_SLICED ? detail[0] : 0);
-  double reach = estimate->extrapolated_se *
-                 fg_estimate_student(pool->settings);
+  estimate->extrapolated = whole - bias;
+  estimate->extrapolated_se =
+      hypot(hypot(se, bias_se), estimator == FG_W2_SLICED ? ldexp(detail[0], -2 * exponent) : 0);
+  double reach = estimate->extrapolated_se * fg_estimate_student(pool->settings);
   fg_root_interval(estimate->extrapolated, reach, &estimate->ci_low, &estimate->ci_high);
+  fg_in_units(estimate, exponent);
   estimate->p_value = NAN;
   if (plan->count[FG_FOR_PERMUTED] > 0)
     estimate->p_value = fg_permutation_p(plan->count[FG_FOR_PERMUTED], fg_part(&f, FG_FOR_PERMUTED),

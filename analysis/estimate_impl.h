@@ -114,8 +114,8 @@ fg_purpose fg_plan_level(const fg_pool *pool, size_t level);
 
 /* ---- what they say: estimate_figures.c ------------------------------------------------ */
 
-/* squared [tasks]; fills everything but seconds. detail: of the value. */
-void fg_estimate_figures(const fg_pool *pool, const fg_plan *plan, const double *squared, const fg_w2 *value,
+/* squared [tasks] is left in other units; fills everything but seconds. detail: of the value. */
+void fg_estimate_figures(const fg_pool *pool, const fg_plan *plan, double *squared, const fg_w2 *value,
                          const double *detail, fg_estimate *estimate);
 
 #endif

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "flowgap/flowgap.h"
-#include "tests/support/gaussian_case.h"
+#include "tests/support/shaped_case.h"
 
 static const gaussian_case cases[] = {{"equal", 0, 1, 1, 1, 0},
                                       {"shift 0.2", 0.2, 1, 1, 1, 0},
