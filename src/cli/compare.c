@@ -1,5 +1,6 @@
 /* flowgap compare MODEL: run the comparison, then a short table from its results.json. */
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@ static void put_distances(const json_t *root)
 {
   const char *estimator, *pair;
   json_t *pairs, *one;
+  bool above = false;
   printf("  %-9s %-11s %-10s %-10s %-24s %s\n", "W2", "between", "value", "floor", "interval", "p");
   json_object_foreach(json_object_get(root, "w2"), estimator, pairs)
   {
@@ -32,9 +34,14 @@ static void put_distances(const json_t *root)
     {
       const json_t *boxed = json_object_get(one, "boxed");
       put_pair(estimator, pair, one, "");
+      above = above || json_number_value(json_object_get(one, "value")) >
+                           json_number_value(json_object_get(one, "ci_high"));
       if (json_is_object(boxed)) put_pair("", pair, boxed, "  (in the box)");
     }
   }
+  if (above)
+    printf(
+        "  (The interval is without the bias of finite samples: a value above it holds that much of it.)\n");
 }
 
 static void put_budget(const json_t *budget)

@@ -132,7 +132,8 @@ static void put_notes(const fg_distance *d)
          divergences ? "; entropic is a W1, mmd has no unit, energy is the root of a length" : "");
   printf(
       "floor     what the same estimator gives between two samples of one law; a value near it says nothing\n"
-      "interval  where the distance of the two laws lies; from 0 when none is needed to explain the value\n"
+      "interval  where the distance of the two laws lies; from 0 when none is needed to explain the value.\n"
+      "          The bias of finite samples is taken off: a value above the interval holds that much of it\n"
       "p         how often relabelling the rows at random gives as much; small: the laws differ\n");
 }
 

@@ -87,6 +87,12 @@ static void coinciding(void **state)
   draw(30, 2, 1);
   for (size_t i = 0; i < 60; i++) x[i] = y[i] = 0.5;
   try_all(*state, "one point", NAN, 30, 2, NULL);
+  for (int by = 0; by < FG_ESTIMATORS; by++) { /* not even by rounding */
+    fg_estimate e;
+    fg_status st;
+    assert_int_equal(estimate(*state, by, NAN, 30, 2, NULL, &e, &st), FG_OK);
+    assert_true(e.value == 0 && e.ci_low == 0 && e.p_value == 1);
+  }
   draw(30, 2, 1);
   for (size_t i = 0; i < 60; i++) x[i] = 0.25;
   try_all(*state, "Dirac", NAN, 30, 2, NULL);
