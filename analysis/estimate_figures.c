@@ -176,23 +176,17 @@ static double fg_rise(const fg_evaluations *f, double value, double *variance)
 }
 
 /* max_sliced: the largest of noisy figures lies above the largest of their means, where many directions are alike by as
- * much as rows^-1/2, where one stands out by 1 / rows, and either way by more than its floor says. The curve's own
- * rate decides, as far as it can be told: both limits are within one standard error. */
-static double fg_bias_of_curve(const fg_evaluations *f, double value, double rise, double error, double *rate,
-                               double *se)
+ * much as rows^-1/2, where one stands out by 1 / rows, and either way by more than its floor says. The rate that a curve
+ * shows is too noisy to tell them apart and errs to the faster one: the bias is half way between the two, and both are
+ * within one standard error. */
+static double fg_bias_of_curve(const fg_evaluations *f, double rise, double error, double *rate, double *se)
 {
-  double further;
-  *rate = 0.75;
-  if (f->plan->levels > 1) {
-    fg_purpose purpose = fg_plan_level(f->pool, 1);
-    further = fg_mean(f->plan->count[purpose], fg_part(f, purpose)) - value - rise;
-    if (rise > 0 && further > 0) *rate = fmin(1, fmax(0.5, log2(further / rise)));
-  }
-  double share = fg_block_share(f, 0), growth = pow(share, -*rate) - 1;
-  double most = 1 / (pow(share, -0.5) - 1), least = 1 / (1 / share - 1);
+  double share = fg_block_share(f, 0);
+  double most = 1 / (pow(share, -0.5) - 1), least = 1 / (1 / share - 1), middle = 0.5 * (most + least);
   rise = fmax(0, rise);
-  *se = hypot(error / growth, 0.5 * rise * (most - least));
-  return rise / growth;
+  *rate = log1p(1 / middle) / -log(share);
+  *se = hypot(error * middle, 0.5 * rise * (most - least));
+  return rise * middle;
 }
 
 /* Bias of the value's square, the rate at which it falls (NaN: none), and its standard error. */
@@ -209,7 +203,7 @@ static double fg_bias(const fg_evaluations *f, const fg_floor *floor, double val
     *se = sqrt(variance) / growth;
     return rise / growth;
   }
-  if (kind == FG_BIAS_CURVE) return fg_bias_of_curve(f, value, rise, sqrt(variance), rate, se);
+  if (kind == FG_BIAS_CURVE) return fg_bias_of_curve(f, rise, sqrt(variance), rate, se);
   if (!(floor->squared > 0)) return 0;
   /* bias = share * floor^2: 1 for a translation, less for laws of different shape. The curve says
    * (rise / growth) / floor^2, with an error that grows where the rate is small. */
