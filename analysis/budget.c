@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "analysis/budget_parts.h"
+#include "analysis/estimate_impl.h"
 #include "base/clock.h"
 
 const char *const fg_budget_names[FG_BUDGET_PARTS] = {"sde_step", "ode_tolerance", "prior", "finite_sample"};
@@ -91,7 +92,7 @@ static void fg_budget_sample(const fg_comparison *c)
   fg_budget_part *part = &b->part[FG_BUDGET_SAMPLE];
   const fg_estimate *e = &c->estimate[b->by][FG_ODE_SDE];
   const fg_estimate_settings *s = &c->estimate_settings[b->by];
-  double t = fg_budget_student(c, (double)(s->replicates - 1)), half = 0.5 * e->floor * e->floor;
+  double t = fg_estimate_student(s), half = 0.5 * e->floor * e->floor;
   b->confidence = s->confidence;
   b->naive = e->value;
   b->naive_squared = e->squared;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "analysis/budget.h"
+#include "analysis/statistics.h"
 
 static double fg_root(double square)
 {
@@ -50,8 +51,7 @@ void fg_budget_sum(fg_budget *b, double box)
   b->gap_squared = left;
   b->gap_reach = reach;
   b->gap = fg_root(left);
-  b->gap_low = fg_root(left - reach);
-  b->gap_high = fg_root(left + reach);
+  fg_root_interval(left, reach, &b->gap_low, &b->gap_high); /* that of the estimate, where no part adds to it */
   b->half_width = 0.5 * (b->gap_high - b->gap_low);
   b->seen = b->gap_low > 0;
   fg_budget_cut_value(b, box);
@@ -112,7 +112,7 @@ static void fg_say_shares(const fg_comparison *c, fg_budget *b)
   int said = 0;
   for (int k = 0; k < FG_BUDGET_PARTS; k++) {
     double share = 100 * b->part[k].value / b->naive;
-    if (!b->part[k].known || !(share >= 0.5)) continue;
+    if (!b->part[k].known || !(share >= 0.5 && isfinite(share))) continue;
     if (said++)
       fg_say(b, ", %.0f %% %s%s", share, fg_budget_title(c, k), fg_doubt(&b->part[k]) ? " (perhaps 0)" : "");
     else
@@ -123,7 +123,7 @@ static void fg_say_shares(const fg_comparison *c, fg_budget *b)
   said = 0;
   for (int k = 0; k < FG_BUDGET_PARTS; k++) {
     double share = -100 * b->part[k].value / b->naive;
-    if (!b->part[k].known || !(share >= 0.5)) continue;
+    if (!b->part[k].known || !(share >= 0.5 && isfinite(share))) continue;
     fg_say(b, "%s%s (%.0f %%%s)", said ? ", " : "; part of the gap is hidden by ", fg_budget_title(c, k),
            share, fg_doubt(&b->part[k]) ? ", perhaps 0" : "");
     said++;

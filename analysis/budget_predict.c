@@ -4,6 +4,7 @@
 
 #include "analysis/budget_parts.h"
 #include "analysis/budget_search.h"
+#include "analysis/statistics.h"
 
 static bool fg_takes_all_pairs(fg_estimator by)
 {
@@ -89,7 +90,8 @@ double fg_forecast_error(const fg_forecast *f, const fg_choice *to, double *nume
   double reach = hypot(sample, f->prior_noise * paired);
   reach = hypot(reach, hypot(f->step_noise * strong * paired, f->step_left * weak * weak));
   reach = hypot(reach, hypot(f->tolerance_noise * paired, f->tolerance_left) * finer);
-  double low = sqrt(fmax(0, f->gap_squared - reach)), high = sqrt(f->gap_squared + reach);
+  double low, high;
+  fg_root_interval(f->gap_squared, reach, &low, &high);
   *numerical = fg_adds(f->gap_squared, f->step * weak) + fg_adds(f->gap_squared, f->tolerance * finer);
   return 0.5 * (high - low) + *numerical;
 }

@@ -217,6 +217,43 @@ static void fg_put_training(fg_tree root, json_t *warnings, const fg_comparison 
   if (training) fg_put(root, "training", training);
 }
 
+/* Correlation of the particles that had the same start, over all coordinates. NaN: a law does not vary. */
+static double fg_starts_remembered(const fg_comparison *c)
+{
+  const double *x = c->law[FG_LAW_ODE], *y = c->law[FG_LAW_SDE];
+  double xx = 0, yy = 0, xy = 0;
+  for (size_t j = 0; j < c->d; j++) {
+    double mean_x = 0, mean_y = 0;
+    for (size_t i = 0; i < c->n; i++) {
+      mean_x += x[i * c->d + j] / (double)c->n;
+      mean_y += y[i * c->d + j] / (double)c->n;
+    }
+    for (size_t i = 0; i < c->n; i++) {
+      double a = x[i * c->d + j] - mean_x, b = y[i * c->d + j] - mean_y;
+      xx += a * a;
+      yy += b * b;
+      xy += a * b;
+    }
+  }
+  return xy / sqrt(xx) / sqrt(yy);
+}
+
+/* That much of the noise is common to both clouds, and what the floor takes off as bias is not there (docs/distances.md,
+ * same starts). */
+static const double fg_starts_limit = 0.2;
+
+static void fg_warn_starts(fg_tree root, json_t *list, const fg_comparison *c)
+{
+  double remembered = c->same_starts ? fg_starts_remembered(c) : 0;
+  if (remembered > fg_starts_limit)
+    fg_warn(root, list,
+            "Particles of the ODE and the SDE remember their common start (correlation %.2g): floor and "
+            "p-value of this "
+            "pair are too large, and the bias taken off is too, so that interval and gap may lie too low. "
+            "compare.same_starts=false draws independent starts.",
+            remembered);
+}
+
 static void fg_put_warnings(fg_tree root, const fg_comparison *c)
 {
   json_t *list = fg_put_list(root, "warnings");
@@ -234,6 +271,7 @@ static void fg_put_warnings(fg_tree root, const fg_comparison *c)
   if (c->d != 2 && !fg_settings_given(c->settings, "compare.estimators"))
     fg_warn(root, list, "The grid estimator is left out: it needs two dimensions and the model has %zu.",
             c->d);
+  fg_warn_starts(root, list, c);
   fg_warn_search(root, list, c->search);
   fg_warn_budget(root, list, c);
   for (size_t i = 0; i < c->lambdas; i++)

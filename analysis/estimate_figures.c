@@ -176,23 +176,17 @@ static double fg_rise(const fg_evaluations *f, double value, double *variance)
 }
 
 /* max_sliced: the largest of noisy figures lies above the largest of their means, where many directions are alike by as
- * much as rows^-1/2, where one stands out by 1 / rows, and either way by more than its floor says. The curve's own
- * rate decides, as far as it can be told: both limits are within one standard error. */
-static double fg_bias_of_curve(const fg_evaluations *f, double value, double rise, double error, double *rate,
-                               double *se)
+ * much as rows^-1/2, where one stands out by 1 / rows, and either way by more than its floor says. The rate that a curve
+ * shows is too noisy to tell them apart and errs to the faster one: the bias is half way between the two, and both are
+ * within one standard error. */
+static double fg_bias_of_curve(const fg_evaluations *f, double rise, double error, double *rate, double *se)
 {
-  double further;
-  *rate = 0.75;
-  if (f->plan->levels > 1) {
-    fg_purpose purpose = fg_plan_level(f->pool, 1);
-    further = fg_mean(f->plan->count[purpose], fg_part(f, purpose)) - value - rise;
-    if (rise > 0 && further > 0) *rate = fmin(1, fmax(0.5, log2(further / rise)));
-  }
-  double share = fg_block_share(f, 0), growth = pow(share, -*rate) - 1;
-  double most = 1 / (pow(share, -0.5) - 1), least = 1 / (1 / share - 1);
+  double share = fg_block_share(f, 0);
+  double most = 1 / (pow(share, -0.5) - 1), least = 1 / (1 / share - 1), middle = 0.5 * (most + least);
   rise = fmax(0, rise);
-  *se = hypot(error / growth, 0.5 * rise * (most - least));
-  return rise / growth;
+  *rate = log1p(1 / middle) / -log(share);
+  *se = hypot(error * middle, 0.5 * rise * (most - least));
+  return rise * middle;
 }
 
 /* Bias of the value's square, the rate at which it falls (NaN: none), and its standard error. */
@@ -209,7 +203,7 @@ static double fg_bias(const fg_evaluations *f, const fg_floor *floor, double val
     *se = sqrt(variance) / growth;
     return rise / growth;
   }
-  if (kind == FG_BIAS_CURVE) return fg_bias_of_curve(f, value, rise, sqrt(variance), rate, se);
+  if (kind == FG_BIAS_CURVE) return fg_bias_of_curve(f, rise, sqrt(variance), rate, se);
   if (!(floor->squared > 0)) return 0;
   /* bias = share * floor^2: 1 for a translation, less for laws of different shape. The curve says
    * (rise / growth) / floor^2, with an error that grows where the rate is small. */
@@ -224,25 +218,44 @@ static double fg_bias(const fg_evaluations *f, const fg_floor *floor, double val
   return share * floor->squared;
 }
 
-/* The error of the square grows with the square itself, so that an interval of equal arms misses upwards: in the root
- * its arms are equal, which moves both ends of the square up by reach^2 / (4 square), near 0 by reach / 4. */
-static void fg_interval(double squared, double reach, fg_estimate *estimate)
-{
-  double skew = reach > 0 ? 0.25 * reach * reach / fmax(squared, reach) : 0;
-  estimate->ci_low = sqrt(fmax(0, squared - reach + skew));
-  estimate->ci_high = sqrt(fmax(0, squared) + reach + skew);
-}
-
 /* ---- all of them ------------------------------------------------------------------------- */
 
-void fg_estimate_figures(const fg_pool *pool, const fg_plan *plan, const double *squared, const fg_w2 *value,
+/* Variances of squares do not fit a double where coordinates are near 1e-80 or 1e80: figures are drawn from squares in
+ * units of 4^exponent. */
+static int fg_unit(size_t tasks, double *squared)
+{
+  double most = 0;
+  int exponent;
+  for (size_t i = 0; i < tasks; i++) most = fmax(most, fabs(squared[i]));
+  if (!(most > 0)) return 0;
+  (void)frexp(most, &exponent);
+  exponent = (int)floor(0.5 * exponent);
+  for (size_t i = 0; i < tasks; i++) squared[i] = ldexp(squared[i], -2 * exponent);
+  return exponent;
+}
+
+static void fg_in_units(fg_estimate *estimate, int exponent)
+{
+  double *const length[] = {&estimate->floor, &estimate->ci_low, &estimate->ci_high};
+  double *const square[] = {&estimate->extrapolated, &estimate->extrapolated_se};
+  for (size_t k = 0; k < sizeof length / sizeof *length; k++) *length[k] = ldexp(*length[k], exponent);
+  for (size_t k = 0; k < sizeof square / sizeof *square; k++) *square[k] = ldexp(*square[k], 2 * exponent);
+  for (size_t k = 0; k < estimate->bias_points; k++) {
+    estimate->bias_squared[k] = ldexp(estimate->bias_squared[k], 2 * exponent);
+    estimate->bias_se[k] = ldexp(estimate->bias_se[k], 2 * exponent);
+  }
+}
+
+void fg_estimate_figures(const fg_pool *pool, const fg_plan *plan, double *squared, const fg_w2 *value,
                          const double *detail, fg_estimate *estimate)
 {
+  int exponent = fg_unit(plan->tasks, squared);
+  double whole = squared[0]; /* of the value */
   fg_evaluations f = {pool, plan, squared};
   fg_estimator estimator = pool->settings->estimator;
   memset(estimate, 0, sizeof *estimate);
   fg_floor floor = fg_floor_find(&f);
-  double on_curve = plan->count[FG_FOR_CURVE_VALUE] ? *fg_part(&f, FG_FOR_CURVE_VALUE) : value->squared;
+  double on_curve = plan->count[FG_FOR_CURVE_VALUE] ? *fg_part(&f, FG_FOR_CURVE_VALUE) : whole;
   double se = fg_square_error(&f), bias_se;
   double bias = fg_bias(&f, &floor, on_curve, &estimate->extrapolation_rate, &bias_se);
   estimate->squared = value->squared;
@@ -252,11 +265,12 @@ void fg_estimate_figures(const fg_pool *pool, const fg_plan *plan, const double 
   estimate->floor = sqrt(floor.squared);
   fg_curve(&f, on_curve, se, estimate);
   /* All blocks have the same directions: what other ones would have given is a further, independent error. */
-  estimate->extrapolated = value->squared - bias;
-  estimate->extrapolated_se = hypot(hypot(se, bias_se), estimator == FG_W2_SLICED ? detail[0] : 0);
-  double reach = estimate->extrapolated_se *
-                 fg_student(pool->settings->confidence, (double)plan->count[FG_FOR_INTERVAL] / 2);
-  fg_interval(estimate->extrapolated, reach, estimate);
+  estimate->extrapolated = whole - bias;
+  estimate->extrapolated_se =
+      hypot(hypot(se, bias_se), estimator == FG_W2_SLICED ? ldexp(detail[0], -2 * exponent) : 0);
+  double reach = estimate->extrapolated_se * fg_estimate_student(pool->settings);
+  fg_root_interval(estimate->extrapolated, reach, &estimate->ci_low, &estimate->ci_high);
+  fg_in_units(estimate, exponent);
   estimate->p_value = NAN;
   if (plan->count[FG_FOR_PERMUTED] > 0)
     estimate->p_value = fg_permutation_p(plan->count[FG_FOR_PERMUTED], fg_part(&f, FG_FOR_PERMUTED),

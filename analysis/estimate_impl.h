@@ -97,6 +97,9 @@ typedef struct fg_plan {
   size_t count[FG_PURPOSES], start[FG_PURPOSES], tasks;
 } fg_plan;
 
+/* Half width of the interval in standard errors: the variance is a mean over replicates / 2 pairs of blocks. */
+double fg_estimate_student(const fg_estimate_settings *settings);
+
 void fg_plan_make(const fg_pool *pool, fg_plan *plan);
 
 /* Label the rows of a task; returns the grid that it is about. */
@@ -111,8 +114,8 @@ fg_purpose fg_plan_level(const fg_pool *pool, size_t level);
 
 /* ---- what they say: estimate_figures.c ------------------------------------------------ */
 
-/* squared [tasks]; fills everything but seconds. detail: of the value. */
-void fg_estimate_figures(const fg_pool *pool, const fg_plan *plan, const double *squared, const fg_w2 *value,
+/* squared [tasks] is left in other units; fills everything but seconds. detail: of the value. */
+void fg_estimate_figures(const fg_pool *pool, const fg_plan *plan, double *squared, const fg_w2 *value,
                          const double *detail, fg_estimate *estimate);
 
 #endif

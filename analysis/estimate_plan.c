@@ -72,13 +72,23 @@ static void fg_plan_rows(const fg_pool *pool, fg_plan *plan)
   plan->most = fg_most(plan->most, fg_most(plan->floor_x, plan->floor_y));
 }
 
+static size_t fg_block_pairs(const fg_estimate_settings *settings)
+{
+  return (settings->replicates + 1) / 2;
+}
+
+double fg_estimate_student(const fg_estimate_settings *settings)
+{
+  return fg_student(settings->confidence, (double)fg_block_pairs(settings));
+}
+
 void fg_plan_make(const fg_pool *pool, fg_plan *plan)
 {
   const fg_estimate_settings *s = pool->settings;
   bool grid = s->estimator == FG_W2_GRID;
   memset(plan, 0, sizeof *plan);
   fg_plan_rows(pool, plan);
-  size_t pairs = (s->replicates + 1) / 2, least = fg_least(plan->base_x, plan->base_y);
+  size_t pairs = fg_block_pairs(s), least = fg_least(plan->base_x, plan->base_y);
   size_t levels = grid ? FG_GRID_LEVELS : FG_CURVE_LEVELS;
   plan->levels = 1;
   while (plan->levels < levels && least >> (plan->levels + 1) >= FG_LEAST_ROWS) plan->levels++;

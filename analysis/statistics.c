@@ -41,6 +41,13 @@ double fg_student(double confidence, double degrees)
   return gsl_cdf_tdist_Pinv(0.5 + 0.5 * confidence, degrees);
 }
 
+void fg_root_interval(double squared, double reach, double *low, double *high)
+{
+  double skew = reach > 0 ? 0.25 * reach * reach / fmax(squared, reach) : 0;
+  *low = sqrt(fmax(0, squared - reach + skew));
+  *high = sqrt(fmax(0, squared) + reach + skew);
+}
+
 double fg_permutation_p(size_t n, const double *x, double observed)
 {
   size_t reached = 0;

@@ -17,6 +17,10 @@ double fg_mean(size_t n, const double *x);
 double fg_variance(size_t n, const double *x);
 /* t with P(|T| <= t) = confidence for Student's T with `degrees` of freedom. */
 double fg_student(double confidence, double degrees);
+/* Ends of an interval for the root of a square that is known to +- reach. The error of a square grows with the square
+ * itself, so that equal arms miss upwards: in the root they are equal, which moves both ends of the square up by
+ * reach^2 / (4 square), near 0 by reach / 4. */
+void fg_root_interval(double squared, double reach, double *low, double *high);
 /* Add-one rule: (1 + #{ x_i >= observed }) / (1 + n), never 0. */
 double fg_permutation_p(size_t n, const double *x, double observed);
 

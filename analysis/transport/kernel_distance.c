@@ -3,6 +3,7 @@
  * sign 1 for MMD, -1 for the energy distance. */
 #include "analysis/transport/kernel_distance.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -96,6 +97,12 @@ static fg_code fg_kernel_pair(size_t n, size_t m, size_t d, const double *x, con
   return rc;
 }
 
+/* What remains of two means that cancel to rounding is 0. */
+static double fg_kernel_difference(double a, double b)
+{
+  return fabs(a - b) <= 16 * DBL_EPSILON * fmax(a, b) ? 0 : a - b;
+}
+
 /* scale: of one unit of `squared`, a power of two. */
 static fg_code fg_kernel_result(double squared, int scale, const fg_pair *pair, double seconds,
                                 fg_kernel_distance *result, fg_status *st)
@@ -129,8 +136,9 @@ fg_code fg_mmd(fg_engine *engine, fg_threads *threads, double bandwidth, size_t 
                        fmin(fmax(ldexp(bandwidth, -pair.exponent), 1e-300), 1e300)};
   FG_GO(fg_kernel_sums(&k, &pair, sums, st), done);
   result->bandwidth = bandwidth;
-  FG_GO(fg_kernel_result(sums[0] / fg_apart(pair.n, pair.share_x) + sums[1] / fg_apart(pair.m, pair.share_y) -
-                             2 * sums[2],
+  FG_GO(fg_kernel_result(fg_kernel_difference(sums[0] / fg_apart(pair.n, pair.share_x) +
+                                                  sums[1] / fg_apart(pair.m, pair.share_y),
+                                              2 * sums[2]),
                          0, &pair, fg_seconds() - start, result, st),
         done);
 done:
@@ -186,8 +194,8 @@ fg_code fg_energy(fg_engine *engine, fg_threads *threads, size_t n, size_t m, si
     FG_GO(fg_energy_line(&pair, &squared, st), done);
   } else {
     FG_GO(fg_kernel_sums(&k, &pair, sums, st), done);
-    squared =
-        2 * sums[2] - sums[0] / fg_apart(pair.n, pair.share_x) - sums[1] / fg_apart(pair.m, pair.share_y);
+    squared = fg_kernel_difference(2 * sums[2], sums[0] / fg_apart(pair.n, pair.share_x) +
+                                                    sums[1] / fg_apart(pair.m, pair.share_y));
   }
   result->bandwidth = NAN;
   FG_GO(fg_kernel_result(squared, pair.exponent, &pair, fg_seconds() - start, result, st), done);

@@ -1,5 +1,6 @@
 /* flowgap compare MODEL: run the comparison, then a short table from its results.json. */
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,21 +24,36 @@ static void put_pair(const char *estimator, const char *pair, const json_t *one,
          fg_cell(one, "p_value", p), note);
 }
 
-static void put_distances(const json_t *root)
+/* The estimates of one group; is a value above its interval? */
+static bool put_group(json_t *group, const char *title)
 {
   const char *estimator, *pair;
   json_t *pairs, *one;
-  printf("  %-9s %-11s %-10s %-10s %-10s %-22s %s\n", "W2", "between", "value", "floor", "less bias",
+  bool above = false;
+  if (json_object_size(group) == 0) return false;
+  printf("  %-9s %-11s %-10s %-10s %-10s %-22s %s\n", title, "between", "value", "floor", "less bias",
          "interval", "p");
-  json_object_foreach(json_object_get(root, "w2"), estimator, pairs)
+  json_object_foreach(group, estimator, pairs)
   {
     json_object_foreach(pairs, pair, one)
     {
       const json_t *boxed = json_object_get(one, "boxed");
       put_pair(estimator, pair, one, "");
+      above = above || json_number_value(json_object_get(one, "value")) >
+                           json_number_value(json_object_get(one, "ci_high"));
       if (json_is_object(boxed)) put_pair("", pair, boxed, "  (in the box)");
     }
   }
+  return above;
+}
+
+static void put_distances(const json_t *root)
+{
+  const bool w2 = put_group(json_object_get(root, "w2"), "W2");
+  const bool others = put_group(json_object_get(root, "divergences"), "not W2");
+  if (w2 || others)
+    printf(
+        "  (The interval is without the bias of finite samples: a value above it holds that much of it.)\n");
 }
 
 static void put_budget(const json_t *budget)

@@ -188,7 +188,7 @@ static double gaussian_sinkhorn(const gaussian_case *c, size_t d, double epsilon
     double apart = sqrt(fmax(0, trace * trace / 4 - whole));
     sum += gaussian_entropy(trace / 2 + apart, v) + gaussian_entropy(trace / 2 - apart, v);
   }
-  return sum;
+  return fmax(0, sum); /* equal laws: to rounding */
 }
 
 /* Squared distance of the laws that an estimator is about. NaN: not known in closed form. */
