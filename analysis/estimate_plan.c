@@ -137,6 +137,11 @@ static void fg_side_deal(const fg_side *side, fg_draw draw, size_t a, size_t b)
 {
   size_t count = 0, at = 0;
   for (size_t i = 0; i < side->rows; i++) count += side->label[i] != 0;
+  if (a >= count) { /* what the draw would say, without it */
+    for (size_t i = 0; i < side->rows; i++)
+      if (side->label[i]) side->label[i] = 'a';
+    return;
+  }
   fg_split(draw, count, fg_least(a, count), fg_least(b, count - fg_least(a, count)), side->relabel);
   for (size_t i = 0; i < side->rows; i++)
     if (side->label[i]) side->label[i] = side->relabel[at++];
