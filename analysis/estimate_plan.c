@@ -40,9 +40,12 @@ static size_t fg_replicate_rows(const fg_pool *pool)
   case FG_W2_GAUSSIAN:
     return SIZE_MAX;
   case FG_W2_SLICED:
-    return 5000;
+    return 2000;
   case FG_W2_EXACT:
     return pool->d == 1 ? FG_SORTED_ROWS : 1000;
+  case FG_W2_SINKHORN:
+  case FG_ENTROPIC: /* their time goes with the square of the rows */
+    return 500;
   default:
     return 1000;
   }
