@@ -24,6 +24,7 @@ refuse() { # STATUS TEXT WORDS...
 }
 
 small=(--set compare.particles=1500 --set compare.exact_points=200 --set compare.replicates=10
+  --set compare.pair_points=200 --set compare.directions=10
   --set compare.permutations=9 --set 'flow.sde.grid=[]' --set flow.sde.steps=100 --quiet)
 run compare exact:gmm9 "${small[@]}" --set 'compare.lambdas=[0.5,1]' --set 'compare.snapshots=[3,1]' --out exact
 run compare perturbed:gmm9 "${small[@]}" --set 'compare.lambdas=[0.5,1]' --out perturbed
