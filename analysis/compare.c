@@ -72,21 +72,18 @@ static fg_code fg_compare_counts(fg_comparison *c, fg_status *st)
 static fg_code fg_compare_estimators(fg_comparison *c, fg_status *st)
 {
   const fg_settings *s = c->settings;
-  const char *const *words;
-  size_t count;
-  FG_TRY(fg_settings_words(s, "compare.estimators", &words, &count, st));
-  for (int e = 0; e < FG_ESTIMATORS; e++) {
+  bool all;
+  FG_TRY(fg_estimators_from_settings(s, c->wanted, &all, st));
+  for (int e = 0; e < FG_ESTIMATORS; e++)
     FG_TRY(fg_estimate_from_settings(s, (fg_estimator)e, &c->estimate_settings[e], st));
-    for (size_t i = 0; i < count; i++)
-      if (strcmp(words[i], fg_estimator_name((fg_estimator)e)) == 0) c->wanted[e] = true;
-  }
   if (c->wanted[FG_W2_GRID] && c->d != 2) {
-    if (fg_settings_given(s, "compare.estimators"))
+    if (!all && fg_settings_given(s, "compare.estimators"))
       return FG_FAIL(st, FG_USAGE,
                      "the grid estimator needs dimension 2, the model has %zu: leave grid out of "
                      "compare.estimators",
                      c->d);
     c->wanted[FG_W2_GRID] = false;
+    c->grid_left_out = true;
   }
   return FG_OK;
 }

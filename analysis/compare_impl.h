@@ -64,7 +64,8 @@ typedef struct fg_comparison {
   size_t traced, trace_times;              /* trajectories from the same starts */
   double *trace_t, *trace_ode, *trace_sde; /* [trace_times, traced, d] */
 
-  bool wanted[FG_ESTIMATORS];
+  bool wanted[FG_ESTIMATORS],
+      grid_left_out; /* the latter: by default or by `all`, in other than 2 dimensions */
   fg_estimate_settings estimate_settings[FG_ESTIMATORS];
   fg_estimate estimate[FG_ESTIMATORS][FG_PAIRS];
   bool estimated[FG_ESTIMATORS][FG_PAIRS];

@@ -268,7 +268,7 @@ static void fg_put_warnings(fg_tree root, const fg_comparison *c)
             "%llu of %zu SDE particles turned non-finite; they enter every figure where they were last "
             "finite.",
             (unsigned long long)c->sde_report.lost, c->n);
-  if (c->d != 2 && !fg_settings_given(c->settings, "compare.estimators"))
+  if (c->grid_left_out)
     fg_warn(root, list, "The grid estimator is left out: it needs two dimensions and the model has %zu.",
             c->d);
   fg_warn_starts(root, list, c);

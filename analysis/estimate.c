@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,12 +106,33 @@ static fg_code fg_estimation_outcome(const fg_estimation *e, fg_status *st)
   return FG_OK;
 }
 
+/* What one long evaluation reports of itself, under the estimator's name. */
+typedef struct fg_relay {
+  const fg_progress *outer;
+  char stage[64];
+} fg_relay;
+
+static void fg_relay_report(void *user, const char *stage, double done, double total)
+{
+  const fg_relay *relay = user;
+  (void)stage;
+  fg_progress_report(relay->outer, relay->stage, done, total);
+}
+
+static fg_progress fg_estimation_relay(const fg_estimation *e, const char *what, fg_relay *relay)
+{
+  relay->outer = e->progress;
+  snprintf(relay->stage, sizeof relay->stage, "%s, %s", fg_estimator_name(e->settings->estimator), what);
+  return (fg_progress){fg_relay_report, relay, e->progress ? e->progress->cancel : NULL};
+}
+
 /* The value may take far more rows than any other evaluation: its buffers are its own. */
 static fg_code fg_estimation_value(fg_estimation *e, fg_threads *threads, fg_status *st)
 {
   const fg_plan *plan = &e->plan;
   fg_scratch scratch;
-  fg_progress inside = {NULL, NULL, e->progress ? e->progress->cancel : NULL};
+  fg_relay relay;
+  fg_progress inside = fg_estimation_relay(e, "value", &relay);
   FG_TRY(fg_scratch_create(&e->pool, plan->use_x > plan->use_y ? plan->use_x : plan->use_y, &scratch, st));
   fg_fineness fineness = fg_plan_label(&e->pool, plan, 0, &scratch);
   fg_code rc = fg_pool_distance(&e->pool, threads, &scratch, fineness, &inside, &e->value, st);
@@ -124,7 +146,8 @@ static fg_code fg_estimation_value(fg_estimation *e, fg_threads *threads, fg_sta
 
 static fg_code fg_estimation_permute(fg_estimation *e, fg_threads *threads, fg_status *st)
 {
-  fg_progress inside = {NULL, NULL, e->progress ? e->progress->cancel : NULL};
+  fg_relay relay;
+  fg_progress inside = fg_estimation_relay(e, "permutations", &relay);
   FG_TRY(fg_pool_permute(&e->pool, &e->plan, threads, &inside, e->squared, st));
   e->done += e->plan.count[FG_FOR_PERMUTED];
   fg_estimation_report(e);

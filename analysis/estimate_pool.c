@@ -285,7 +285,8 @@ static fg_code fg_distance_kernel(const fg_pool *pool, fg_threads *threads, fg_s
   return FG_OK;
 }
 
-static fg_code fg_distance_grid(const fg_pool *pool, fg_scratch *scratch, fg_fineness fineness, fg_w2 *result,
+static fg_code fg_distance_grid(const fg_pool *pool, fg_threads *threads, fg_scratch *scratch,
+                                fg_fineness fineness, const fg_progress *progress, fg_w2 *result,
                                 fg_status *st)
 {
   const fg_w2_grid_settings *grid = &pool->grid[fineness];
@@ -299,7 +300,7 @@ static fg_code fg_distance_grid(const fg_pool *pool, fg_scratch *scratch, fg_fin
     else if (scratch->label[i] == 'b')
       scratch->b[bin[i]] += w;
   }
-  return fg_w2_grid(NULL, grid, scratch->a, scratch->b, NULL, result, st);
+  return fg_w2_grid(threads, grid, scratch->a, scratch->b, progress, result, st);
 }
 
 /* Mean [d] and covariance [d, d] of the rows with this label, in two passes: the covariance is then positive
@@ -346,7 +347,8 @@ fg_code fg_pool_distance(const fg_pool *pool, fg_threads *threads, fg_scratch *s
 {
   size_t a, b;
   scratch->detail[0] = scratch->detail[1] = NAN;
-  if (pool->settings->estimator == FG_W2_GRID) return fg_distance_grid(pool, scratch, fineness, result, st);
+  if (pool->settings->estimator == FG_W2_GRID)
+    return fg_distance_grid(pool, threads, scratch, fineness, progress, result, st);
   if (pool->settings->estimator == FG_W2_GAUSSIAN) return fg_distance_gaussian(pool, scratch, result, st);
   fg_label_gather(pool, scratch, &a, &b);
   switch (pool->settings->estimator) {

@@ -32,13 +32,30 @@ const char *fg_estimate_detail(fg_estimator estimator, int which)
   return (unsigned)estimator < FG_ESTIMATORS && (unsigned)which < 2 ? names[estimator][which] : NULL;
 }
 
+fg_code fg_estimators_from_settings(const fg_settings *settings, bool wanted[FG_ESTIMATORS], bool *all,
+                                    fg_status *st)
+{
+  const char *const *words;
+  size_t count;
+  bool every = false;
+  FG_TRY(fg_settings_words(settings, "compare.estimators", &words, &count, st));
+  for (size_t i = 0; i < count; i++) every = every || strcmp(words[i], "all") == 0;
+  for (int e = 0; e < FG_ESTIMATORS; e++) {
+    wanted[e] = every;
+    for (size_t i = 0; i < count; i++)
+      if (strcmp(words[i], fg_estimator_name((fg_estimator)e)) == 0) wanted[e] = true;
+  }
+  if (all) *all = every;
+  return FG_OK;
+}
+
 void fg_estimate_defaults(fg_estimator estimator, fg_estimate_settings *settings)
 {
   memset(settings, 0, sizeof *settings);
   settings->estimator = estimator;
   settings->grid.bins = 64;
   settings->grid.half_width = NAN;
-  settings->exact_points = 2000;
+  settings->exact_points = 10000;
   settings->pair_points = 2000;
   settings->directions = 100;
   settings->epsilon = NAN;

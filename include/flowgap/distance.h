@@ -195,7 +195,7 @@ FG_API bool fg_estimator_is_w2(fg_estimator estimator); /* the first six: in uni
 typedef struct fg_estimate_settings {
   fg_estimator estimator;
   fg_w2_grid_settings grid;
-  size_t exact_points; /* exact: at most this many rows of each side are used (default 2000) */
+  size_t exact_points; /* exact: at most this many rows of each side are used (default 10000) */
   size_t pair_points;  /* sinkhorn, entropic, mmd, energy: the same (default 2000) */
   size_t directions;   /* sliced, max_sliced: at least 2 (default 100), the same for all replicates */
   double epsilon;      /* sinkhorn, entropic: NaN (default) chooses, once for all replicates */
@@ -206,6 +206,9 @@ typedef struct fg_estimate_settings {
   double confidence;   /* 0.9 */
   uint64_t seed;
 } fg_estimate_settings;
+/* Which compare.estimators names; its word `all` stands for all of them, and then *all (may be NULL) is true. */
+FG_CHECKED FG_API fg_code fg_estimators_from_settings(const fg_settings *settings, bool wanted[FG_ESTIMATORS],
+                                                      bool *all, fg_status *st);
 FG_API void fg_estimate_defaults(fg_estimator estimator, fg_estimate_settings *settings);
 /* The settings compare.* and the seed. */
 FG_CHECKED FG_API fg_code fg_estimate_from_settings(const fg_settings *settings, fg_estimator estimator,

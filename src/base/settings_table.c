@@ -170,9 +170,10 @@ static const fg_setting fg_table[] = {
 
     /* ---- comparison ---- */
     INTEGER("compare.particles", "20000", 4, 1e9, "", "Particles drawn from each law."),
-    WORDS("compare.estimators", "[exact, grid, gaussian]",
-          "exact grid sinkhorn sliced max_sliced gaussian entropic mmd energy",
-          "Estimators of the distance (docs/distances.md); grid needs two dimensions."),
+    WORDS("compare.estimators", "[exact, grid, sinkhorn, sliced, gaussian]",
+          "exact grid sinkhorn sliced max_sliced gaussian entropic mmd energy all",
+          "Estimators of the distance (docs/distances.md); all: every one that the dimension allows; grid "
+          "needs two."),
     INTEGER("compare.grid.bins", "64", 2, 1024, "",
             "Nodes per axis of the histograms of the grid estimator."),
     REAL("compare.grid.half_width", "auto", TINY, BIG, "length",
@@ -180,7 +181,7 @@ static const fg_setting fg_table[] = {
          "tenth to spare)."),
     REAL("compare.box", "0", 0, BIG, "length",
          "Also report distances of the particles within [-box, box]^d; 0: no box, nothing is cut."),
-    INTEGER("compare.exact_points", "2000", 4, 32768, "",
+    INTEGER("compare.exact_points", "10000", 4, 1e6, "",
             "Most particles of each side that enter the exact estimator."),
     INTEGER("compare.pair_points", "2000", 4, 1e6, "",
             "Most particles of each side that enter sinkhorn, entropic, mmd and energy."),

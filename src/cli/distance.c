@@ -55,20 +55,14 @@ static fg_code choose(fg_distance *d, fg_status *st)
 {
   fg_settings *settings = d->session->settings;
   const char *list = d->session->args->value[FG_OPTION_ESTIMATOR];
-  const char *const *words;
-  size_t count, columns = d->side[0].samples.d;
-  bool all = list && strcmp(list, "all") == 0;
-  if (list && !all) {
+  size_t columns = d->side[0].samples.d;
+  bool all;
+  if (list) {
     char assignment[300];
     snprintf(assignment, sizeof assignment, "compare.estimators=%.200s", list);
     FG_TRY(fg_settings_assign(settings, assignment, st));
   }
-  FG_TRY(fg_settings_words(settings, "compare.estimators", &words, &count, st));
-  for (int e = 0; e < FG_ESTIMATORS; e++) {
-    d->wanted[e] = all;
-    for (size_t i = 0; i < count; i++)
-      if (strcmp(words[i], fg_estimator_name((fg_estimator)e)) == 0) d->wanted[e] = true;
-  }
+  FG_TRY(fg_estimators_from_settings(settings, d->wanted, &all, st));
   if (!d->wanted[FG_W2_GRID] || columns == 2) return FG_OK;
   if (list && !all)
     return FG_FAIL(st, FG_USAGE, "the grid estimator needs two columns, the files have %zu", columns);

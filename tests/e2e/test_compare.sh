@@ -9,7 +9,8 @@ cd "$scratch"
 fail() { echo "$*" >&2; exit 1; }
 
 small=(--set compare.particles=2048 --set compare.exact_points=300 --set compare.permutations=19
-       --set compare.replicates=8 --set compare.residual_points=200 --quiet)
+       --set compare.replicates=8 --set compare.residual_points=200 --set compare.pair_points=200
+       --set compare.directions=10 --set compare.estimators=exact,grid,gaussian --quiet)
 for threads in 1 2 5; do
   "$flowgap" compare perturbed:gmm9 "${small[@]}" --set model.epsilon=1 --threads $threads --out run$threads
 done
@@ -41,11 +42,17 @@ grep -q 'The box leaves out' boxed/results.json || fail "no warning about the bo
 grep -q 'The box leaves out .*(at most \(99\.[0-9]\|100\) %)' speck/results.json || fail "the share outside a speck is not 99.x %"
 
 # sliced alone: its own members, and a page that says what it is
-"$flowgap" compare exact:gmm9 "${small[@]}" --set compare.estimators=[sliced] --set compare.directions=10 \
+"$flowgap" compare exact:gmm9 "${small[@]}" --set compare.estimators=[sliced] \
   --set 'compare.lambdas=[0, 1]' --out slices
 [ "$(grep -c '"direction_error"' slices/results.json)" -ge 3 ] || fail "no errors over directions: $(cat slices/results.json)"
 grep -q 'Sliced distance, which is smaller than' slices/report.html || fail "the page does not say what sliced is"
 grep -q '<b>sliced</b>: root of the mean' slices/report.html || fail "no note on sliced"
+
+# all of them, by one word
+"$flowgap" compare exact:gmm9 "${small[@]}" --set compare.estimators=all --set compare.particles=512 --out every
+for name in exact grid sinkhorn sliced max_sliced gaussian entropic mmd energy; do
+  grep -q "\"$name\": {" every/results.json || fail "all lacks $name"
+done
 
 # an ODE on a grid of its own: states are kept at the times that both grids have
 "$flowgap" compare exact:gmm9 "${small[@]}" --set flow.sde.steps=50 --set 'flow.sde.grid=[]' \
@@ -55,6 +62,7 @@ grep -q 'share 11 times of 71 and 51' grids/log.txt || fail "not the common time
 
 # the bound of the gap, on the terminal and in the page
 "$flowgap" compare "$2/examples/certificate.yaml" --set compare.particles=500 --set compare.replicates=4 \
+  --set compare.directions=10 \
   --set compare.certificate_cells=300 --set compare.certificate_paths=200 --out certified >terminal
 grep -q 'Certificate: identity on the grid: left 0.0044[0-9]*, right 0.0044[0-9]*; W2 <= 0.19' terminal ||
   fail "no certificate: $(cat terminal)"

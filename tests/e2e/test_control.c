@@ -15,7 +15,8 @@
 
 #define SMALL                                                                                                \
   "--set compare.particles=2000 --set compare.exact_points=300 --set compare.permutations=19 --set "         \
-  "compare.replicates=8 --set compare.residual_points=100 --set flow.sde.steps=400 "
+  "compare.estimators=exact,grid,gaussian --set compare.replicates=8 --set compare.residual_points=100 "     \
+  "--set flow.sde.steps=400 "
 
 static char text[1 << 16];
 

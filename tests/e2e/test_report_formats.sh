@@ -24,6 +24,7 @@ refuse() { # STATUS TEXT WORDS...
 }
 
 small=(--set compare.particles=1500 --set compare.exact_points=200 --set compare.replicates=10
+  --set compare.pair_points=200 --set compare.directions=10
   --set compare.permutations=9 --set 'flow.sde.grid=[]' --set flow.sde.steps=100 --quiet)
 run compare exact:gmm9 "${small[@]}" --set 'compare.lambdas=[0.5,1]' --set 'compare.snapshots=[3,1]' --out exact
 run compare perturbed:gmm9 "${small[@]}" --set 'compare.lambdas=[0.5,1]' --out perturbed
@@ -34,10 +35,10 @@ run density perturbed:gmm9 --set density.cells=48 --quiet --out density
 run report exact perturbed residual density --out mixed.html
 expect 'the file that is named' "$(cat out.txt)" mixed.html
 grep -q '2 comparisons, 1 residual, 1 density' mixed.html || fail 'kinds are not told apart'
-for figure in distances-exact distances-grid distances-gaussian lambda residual ode-0 sde-1 gap-1; do
+for figure in distances-exact distances-grid distances-sinkhorn distances-sliced distances-gaussian lambda residual ode-0 sde-1 gap-1; do
   grep -q "<figure id=\"figure-side-$figure\">" mixed.html || fail "no figure $figure"
 done
-check_page mixed "$pages/mixed.html" 12
+check_page mixed "$pages/mixed.html" 14
 many=()
 for k in 1 2 3 4 5 6 7 8 9 10 11 12; do
   cp -r perturbed "run-with-a-long-name-$k"
@@ -45,7 +46,7 @@ for k in 1 2 3 4 5 6 7 8 9 10 11 12; do
   many+=("run-with-a-long-name-$k")
 done
 run report "${many[@]}" --out many
-check_page many "$pages/many.html" 42
+check_page many "$pages/many.html" 44
 run report residual density --out few.html
 check_page few "$pages/few.html" 1
 

@@ -19,7 +19,8 @@ static const char *const common =
     "target: {kind: gaussian, dimension: 2, mean: 1, variance: 0.5}\n"
     "model: {kind: exact}\nprior: {kind: exact}\n"
     "flow: {sde: {method: euler, steps: 20, t_end: 0.001}}\n"
-    "compare: {particles: 6000, permutations: 0, replicates: 20, residual_points: 0, estimators: [exact]}\n";
+    "compare: {particles: 6000, permutations: 0, replicates: 20, residual_points: 0, estimators: [exact],\n"
+    "          exact_points: 2000}\n";
 
 static json_t *compare(const char *yaml, const char *const *assignments)
 {

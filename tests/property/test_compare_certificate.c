@@ -23,16 +23,17 @@ static const char fg_line[] =
     "compare: {particles: 8000, certificate: true, lambdas: [0, 0.5, 1, 2], certificate_cells: 400,\n"
     "  certificate_paths: 2000, certificate_times: 32, replicates: 20, permutations: 0, residual_points: "
     "500}\n";
-static const char fg_plane[] = "process: {kind: ou, horizon: 4}\n"
-                               "target: {kind: mixture, means: [[-0.8, 0.4], [0.9, 0.3]], covariances: "
-                               "[[[0.3, 0], [0, 0.3]], [[0.3, 0], [0, "
-                               "0.3]]]}\n"
-                               "prior: {kind: exact}\n"
-                               "flow: {sde: {method: heun, steps: 60, t_end: 0.05, spacing: quadratic}}\n"
-                               "compare: {particles: 1000, certificate: true, lambdas: [0, 1], "
-                               "certificate_cells: 64, exact_points: 200,\n"
-                               "  certificate_paths: 500, certificate_times: 16, replicates: 8, "
-                               "permutations: 0, residual_points: 100}\n";
+static const char fg_plane[] =
+    "process: {kind: ou, horizon: 4}\n"
+    "target: {kind: mixture, means: [[-0.8, 0.4], [0.9, 0.3]], covariances: "
+    "[[[0.3, 0], [0, 0.3]], [[0.3, 0], [0, "
+    "0.3]]]}\n"
+    "prior: {kind: exact}\n"
+    "flow: {sde: {method: heun, steps: 60, t_end: 0.05, spacing: quadratic}}\n"
+    "compare: {particles: 1000, certificate: true, lambdas: [0, 1], "
+    "certificate_cells: 64, exact_points: 200, estimators: [exact, grid, gaussian],\n"
+    "  certificate_paths: 500, certificate_times: 16, replicates: 8, "
+    "permutations: 0, residual_points: 100}\n";
 
 static fg_code run_with(const char *text, const char *more, int threads, const char *folder, fg_status *st)
 {

@@ -111,7 +111,7 @@ static void defaults_and_names(void **unused)
   fg_estimate_settings s;
   fg_estimate_defaults(FG_W2_GRID, &s);
   assert_int_equal(s.estimator, FG_W2_GRID);
-  assert_int_equal(s.exact_points, 2000);
+  assert_int_equal(s.exact_points, 10000);
   assert_int_equal(s.directions, 100);
   assert_int_equal(s.replicates, 40);
   assert_int_equal(s.permutations, 99);
@@ -375,6 +375,69 @@ static void progress_and_cancel(void **unused)
   free(p);
 }
 
+typedef struct stages {
+  volatile sig_atomic_t cancel;
+  const char *awaited;
+  int seen;
+  bool stop;
+} stages;
+
+static void follow(void *user, const char *stage, double done, double total)
+{
+  stages *s = user;
+  assert_true(done >= 0 && done <= total);
+  if (strcmp(stage, s->awaited) != 0) return;
+  s->seen++;
+  if (s->stop) s->cancel = 1;
+}
+
+/* The value and the one pass of permutations may be long: they tell of themselves and end when asked. */
+static void long_stages_report_and_stop(void **unused)
+{
+  (void)unused;
+  static const struct {
+    fg_estimator estimator;
+    const char *stage;
+  } cases[] = {{FG_W2_EXACT, "exact, value"},          {FG_W2_GRID, "grid, value"},
+               {FG_W2_SLICED, "sliced, value"},        {FG_W2_SINKHORN, "sinkhorn, value"},
+               {FG_MMD, "mmd, permutations"},          {FG_ENERGY, "energy, value"},
+               {FG_W2_MAX_SLICED, "max_sliced, value"}};
+  pair *p = make_pair(0.2);
+  fg_estimate e;
+  fg_status st;
+  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+    if (!there(cases[k].estimator)) continue;
+    fg_estimate_settings s = settings_for(cases[k].estimator);
+    for (int stop = 0; stop < 2; stop++) {
+      stages w = {0, cases[k].stage, 0, stop};
+      fg_progress progress = {follow, &w, &w.cancel};
+      assert_int_equal(fg_estimate_w2(shared, &s, 150, 150, 2, p->x, NULL, p->y, NULL, &progress, &e, &st),
+                       stop ? FG_INTERRUPTED : FG_OK);
+      if (w.seen == 0) fail_msg("%s: not reported", cases[k].stage);
+    }
+  }
+  free(p);
+}
+
+static void names_from_settings(void **unused)
+{
+  (void)unused;
+  fg_settings *s;
+  fg_status st;
+  bool wanted[FG_ESTIMATORS], all;
+  assert_int_equal(fg_settings_create(&s, &st), FG_OK);
+  assert_int_equal(fg_estimators_from_settings(s, wanted, &all, &st), FG_OK);
+  assert_true(!all && wanted[FG_W2_EXACT] && wanted[FG_W2_SINKHORN] && !wanted[FG_MMD]);
+  assert_int_equal(fg_settings_assign(s, "compare.estimators=mmd,grid", &st), FG_OK);
+  assert_int_equal(fg_estimators_from_settings(s, wanted, &all, &st), FG_OK);
+  assert_true(!all && wanted[FG_MMD] && wanted[FG_W2_GRID] && !wanted[FG_W2_EXACT]);
+  assert_int_equal(fg_settings_assign(s, "compare.estimators=all", &st), FG_OK);
+  assert_int_equal(fg_estimators_from_settings(s, wanted, &all, &st), FG_OK);
+  for (int e = 0; e < FG_ESTIMATORS; e++) assert_true(wanted[e]);
+  assert_true(all);
+  fg_settings_destroy(&s);
+}
+
 static void refused(void **unused)
 {
   (void)unused;
@@ -498,6 +561,8 @@ int main(void)
       cmocka_unit_test(interval_has_the_right_width),
       cmocka_unit_test(same_on_any_threads),
       cmocka_unit_test(progress_and_cancel),
+      cmocka_unit_test(long_stages_report_and_stop),
+      cmocka_unit_test(names_from_settings),
       cmocka_unit_test(refused),
       cmocka_unit_test(chosen_width),
       cmocka_unit_test(degenerate),

@@ -107,7 +107,7 @@ static void test_defaults(void **state)
   const char *const *words;
   size_t count;
   assert_int_equal(fg_settings_words(s, "compare.estimators", &words, &count, NULL), FG_OK);
-  assert_int_equal(count, 3);
+  assert_int_equal(count, 5);
   assert_string_equal(words[1], "grid");
   const double *values = &(double){0};
   size_t shape[3];
