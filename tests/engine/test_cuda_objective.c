@@ -45,7 +45,7 @@ static const objective_shape shapes[] = {
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes, OBJECTIVES = 4 };
 
-#ifdef __SANITIZE_THREAD__ /* every fiber is a thread to it: slow */
+#if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED /* slow */
 static const size_t sizes[] = {70};
 enum { PRECISIONS = 1 };
 #else

@@ -5,7 +5,7 @@
 
 #include "cuda_on_cpu/shim.h"
 
-#ifdef __SANITIZE_THREAD__ /* every fiber is a thread to it: slow */
+#if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED /* slow */
 static const size_t sizes[] = {7, 100};
 enum { PRECISIONS = 1, LENGTHS = 4 };
 #else
@@ -131,7 +131,7 @@ static void test_order(void **state)
 {
   (void)state;
   static record first, other;
-#ifdef __SANITIZE_THREAD__
+#if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED
   skip();
 #endif
   for (size_t f = 0; f < FIELDS; f++) {
@@ -156,7 +156,7 @@ static void test_many(void **state)
   a.pieces = b.pieces = 0;
   run_ode(cpu, &fields[0], FG_DOUBLE, MANY, 1, &b);
   run_ode(shim, &fields[0], FG_DOUBLE, MANY, 1, &a);
-#ifndef __SANITIZE_THREAD__
+#if !defined __SANITIZE_THREAD__ && !defined SHIM_CHECKED
   run_evaluate(cpu, &fields[0], FG_DOUBLE, MANY, 0, &b);
   run_evaluate(shim, &fields[0], FG_DOUBLE, MANY, 0, &a);
   run_simulate(cpu, &fields[0], FG_DOUBLE, MANY, &walks[0], &b);
