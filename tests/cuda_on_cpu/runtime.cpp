@@ -93,6 +93,25 @@ cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int dev
   return device == 0 ? answer("cudaDeviceGetAttribute") : cudaErrorInvalidValue;
 }
 
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device)
+{
+  *properties = {"the CPU, by tests/cuda_on_cpu", (size_t)1 << 30, 8, 0};
+  return device == 0 ? answer("cudaGetDeviceProperties") : cudaErrorInvalidValue;
+}
+
+cudaError_t cudaDriverGetVersion(int *version)
+{
+  *version = CUDART_VERSION;
+  return answer("cudaDriverGetVersion");
+}
+
+cudaError_t cudaMemGetInfo(size_t *left, size_t *total)
+{
+  *left = (size_t)1 << 29;
+  *total = (size_t)1 << 30;
+  return answer("cudaMemGetInfo");
+}
+
 cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t *pool, int device)
 {
   *pool = (cudaMemPool_t)&live;

@@ -39,6 +39,9 @@ both() {
 
 good info
 holds 'engine    cuda'
+holds 'device    0 the CPU, by tests/cuda_on_cpu, sm_80, 0.5 of 1.0 GiB free, driver for CUDA 13.0'
+good info --json
+holds '"devices": ['
 
 small=(--set compare.particles=128 --set compare.permutations=5 --set compare.replicates=2 --set compare.residual_points=30
        --set flow.sde.steps=20 --set 'flow.sde.grid=[]' --set compare.directions=10)

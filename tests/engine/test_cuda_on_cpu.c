@@ -401,7 +401,13 @@ static void test_opening(void **state)
   fails(fg_cuda_engine_open(1, &e, &st), &st, FG_FAILED, "(209)");
   assert_null(e);
   assert_string_equal(fg_engine_name(shim), "cuda");
+  shim_fail("cudaMemGetInfo", 999);
+  fails(fg_cuda_engine_open(1, &e, &st), &st, FG_FAILED, "cudaMemGetInfo");
+  assert_null(e);
   assert_string_equal(fg_engine_isa(shim), "sm_80");
+  assert_string_equal(fg_engine_devices(shim),
+                      "0 the CPU, by tests/cuda_on_cpu, sm_80, 0.5 of 1.0 GiB free, driver for CUDA 13.0\n");
+  assert_string_equal(fg_engine_devices(cpu), "");
 }
 
 static double reported;
