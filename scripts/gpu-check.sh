@@ -4,10 +4,11 @@
 # floors of docs/cuda.md.
 #   scripts/gpu-check.sh [REPORT]     default: gpu-check-<date>.txt; exit status 0 if all that ran was right
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 2
 refuse() { echo "gpu-check: $*" >&2; exit 2; }
 command -v nvidia-smi >/dev/null || refuse "no nvidia-smi on the PATH: this check needs a machine with an NVIDIA GPU and its driver"
-devices=$(nvidia-smi -L 2>&1) && [[ $devices == *"GPU 0"* ]] || refuse "nvidia-smi lists no GPU ($devices): nothing to check"
+devices=$(nvidia-smi -L 2>&1)
+[[ $devices == *"GPU 0"* ]] || refuse "nvidia-smi lists no GPU ($devices): nothing to check"
 command -v nvcc >/dev/null || refuse "no nvcc on the PATH: install the CUDA toolkit, 12.x or 13.x"
 report=${1:-gpu-check-$(date +%Y-%m-%d).txt}
 build=build/gpu-check
@@ -41,7 +42,7 @@ same() { # TOLERANCE WORDS...: numbers of results.json on both engines
   local most=$1 engine
   shift
   for engine in cpu cuda; do
-    rm -rf "$build/$engine"
+    rm -rf "${build:?}/$engine"
     $flowgap "$@" --engine $engine --quiet --out "$build/$engine" || return 1
     sed -E 's/"(seconds|wall_seconds|created|threads|command|engine|isa|name)": ?("[^"]*"|[^",}]*)//g' "$build/$engine/results.json" |
       tr ' ,:{}[]' '\n' | grep . >"$build/$engine.words"
