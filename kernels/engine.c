@@ -54,6 +54,11 @@ const char *fg_engine_isa(const fg_engine *engine)
   return engine->isa;
 }
 
+const char *fg_engine_devices(const fg_engine *engine)
+{
+  return engine->devices ? engine->devices : "";
+}
+
 fg_threads *fg_engine_threads(fg_engine *engine)
 {
   return engine->threads;

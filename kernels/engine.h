@@ -374,8 +374,9 @@ typedef struct fg_engine_ops {
 
 struct fg_engine {
   const fg_engine_ops *ops;
-  const char *name; /* static text */
-  const char *isa;  /* static text */
+  const char *name;    /* static text */
+  const char *isa;     /* static text */
+  const char *devices; /* a line for each device, "0 NAME, ..."; NULL where there is none */
   fg_threads *threads;
   void *state; /* the engine's own */
   void (*close)(fg_engine *e);

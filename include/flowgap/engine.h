@@ -21,6 +21,8 @@ FG_API const char *fg_engine_name(const fg_engine *engine);
 /* "avx512", "avx2", "baseline", ...: what run-time dispatch picked. The environment variable
  * FLOWGAP_ISA=avx2 asks for a lower one. */
 FG_API const char *fg_engine_isa(const fg_engine *engine);
+/* A line for each GPU that it sees, with memory and driver, the one that it uses first; "" for engines of the CPU. */
+FG_API const char *fg_engine_devices(const fg_engine *engine);
 /* The pool that the engine works with; borrowed. */
 FG_API fg_threads *fg_engine_threads(fg_engine *engine);
 

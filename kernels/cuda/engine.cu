@@ -8,6 +8,7 @@
 typedef struct fg_cuda {
   cudaMemPool_t pool;
   char isa[24]; /* "sm_90" */
+  char devices[1024];
 } fg_cuda;
 
 fg_code fg_cuda_check(cudaError_t rc, const char *call, size_t bytes, fg_status *st)
@@ -148,6 +149,31 @@ static void fg_cuda_close(fg_engine *e)
   free(e);
 }
 
+/* "0 NVIDIA H100 80GB HBM3, sm_90, 79.1 of 79.6 GiB free, driver for CUDA 13.0\n"; those that do not fit are counted. */
+static fg_code fg_cuda_list(fg_cuda *cuda, int count, fg_status *st)
+{
+  int driver = 0;
+  size_t used = 0, free_bytes = 0, bytes = 0;
+  FG_TRY(fg_cuda_check(cudaDriverGetVersion(&driver), "cudaDriverGetVersion", 0, st));
+  FG_TRY(fg_cuda_check(cudaMemGetInfo(&free_bytes, &bytes), "cudaMemGetInfo", 0, st));
+  for (int k = 0; k < count; k++) {
+    cudaDeviceProp p;
+    char line[400], room[64] = "";
+    FG_TRY(fg_cuda_check(cudaGetDeviceProperties(&p, k), "cudaGetDeviceProperties", 0, st));
+    if (k == 0) snprintf(room, sizeof room, "%.1f of ", (double)free_bytes / (double)(1 << 30));
+    const int length = snprintf(line, sizeof line, "%d %s, sm_%d%d, %s%.1f GiB%s, driver for CUDA %d.%d\n", k,
+                                p.name, p.major, p.minor, room, (double)p.totalGlobalMem / (double)(1 << 30),
+                                k == 0 ? " free" : " (not used)", driver / 1000, driver % 1000 / 10);
+    if (used + (size_t)length + 40 > sizeof cuda->devices) {
+      snprintf(cuda->devices + used, sizeof cuda->devices - used, "and %d more\n", count - k);
+      break;
+    }
+    memcpy(cuda->devices + used, line, (size_t)length + 1);
+    used += (size_t)length;
+  }
+  return FG_OK;
+}
+
 static fg_code fg_cuda_device(fg_cuda *cuda, fg_status *st)
 {
   int count = 0, major = 0, minor = 0;
@@ -168,6 +194,7 @@ static fg_code fg_cuda_device(fg_cuda *cuda, fg_status *st)
   FG_TRY(fg_cuda_check(cudaDeviceGetDefaultMemPool(&cuda->pool, 0), "cudaDeviceGetDefaultMemPool", 0, st));
   FG_TRY(fg_cuda_check(cudaMemPoolSetAttribute(cuda->pool, cudaMemPoolAttrReleaseThreshold, &keep),
                        "cudaMemPoolSetAttribute", sizeof keep, st));
+  FG_TRY(fg_cuda_list(cuda, count, st));
   return fg_cuda_probe(st);
 }
 
@@ -192,6 +219,7 @@ extern "C" FG_API fg_code fg_cuda_engine_open(int threads, fg_engine **engine, f
   e->ops = &fg_cuda_ops;
   e->name = "cuda";
   e->isa = cuda->isa;
+  e->devices = cuda->devices;
   e->close = fg_cuda_close;
   FG_GO(fg_cuda_device(cuda, st), fail);
   FG_GO(fg_threads_create(threads, &e->threads, st), fail);

@@ -19,6 +19,14 @@ static json_t *describe(const char *name)
   if (fg_engine_open(name, 1, &engine, &st) != FG_OK)
     return json_pack("{s:s, s:b, s:s}", "name", name, "available", 0, "reason", st.message);
   json_t *one = json_pack("{s:s, s:b, s:s}", "name", name, "available", 1, "isa", fg_engine_isa(engine));
+  json_t *devices = json_array();
+  for (const char *at = fg_engine_devices(engine); *at;) {
+    const size_t length = strcspn(at, "\n");
+    json_array_append_new(devices, json_stringn(at, length));
+    at += length + (at[length] == '\n');
+  }
+  if (json_array_size(devices) > 0) json_object_set(one, "devices", devices);
+  json_decref(devices);
   fg_engine_close(&engine);
   return one;
 }
@@ -59,6 +67,10 @@ static void put_text(const json_t *root)
     bool there = json_is_true(json_object_get(value, "available"));
     printf("engine    %-10s %s\n", json_string_value(json_object_get(value, "name")),
            json_string_value(json_object_get(value, there ? "isa" : "reason")));
+    size_t k;
+    json_t *device;
+    json_array_foreach(json_object_get(value, "devices"), k, device)
+        printf("device    %s\n", json_string_value(device));
   }
   json_object_foreach(json_object_get(root, "libraries"), name, value)
       printf("library   %-10s %s\n", name, json_string_value(value));

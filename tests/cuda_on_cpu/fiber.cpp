@@ -52,6 +52,7 @@ void shim_place_create(shim_place *place, void (*main)(void))
   memset(place, 0, sizeof *place);
   place->memory = mmap(nullptr, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (place->memory == MAP_FAILED || mprotect(place->memory, FENCE, PROT_NONE)) abort();
+  place->whole = STACK;
   place->bottom = (char *)place->memory + FENCE;
   place->size = STACK - FENCE;
 #ifdef __x86_64__

@@ -16,7 +16,8 @@ struct shim_place {
 #else
   ucontext_t context;
 #endif
-  void *memory; /* of the stack; null for the thread's own */
+  void *memory; /* of the stack, `whole` bytes; null for the thread's own */
+  size_t whole;
   void *fake_stack, *tsan;
   const void *bottom;
   size_t size;

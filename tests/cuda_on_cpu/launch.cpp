@@ -94,6 +94,7 @@ static void run_block(unsigned threads)
     here.file = nullptr;
     here.line = 0;
     left = false;
+    if (shim_watch_interval) shim_watch_interval();
     for (unsigned i : order) {
       here.states[i] = RUNNING;
       here.current = threadIdx.x = i;
@@ -125,10 +126,19 @@ void shim_launch(const char *kernel, unsigned blocks, unsigned threads, const st
   here.random = here.random * 2654435761u + shuffle_seed;
   gridDim = {blocks, 1, 1};
   blockDim = {threads, 1, 1};
+  if (shim_watch_launch) shim_watch_launch(kernel);
   for (unsigned block : shuffled(blocks)) {
     blockIdx = {block, 0, 0};
     run_block(threads);
   }
+  if (shim_watch_launch) shim_watch_launch(nullptr);
+}
+
+bool shim_is_own_stack(const void *memory)
+{
+  const shim_place *place = here.fibers[here.current];
+  const char *bottom = (const char *)place->memory;
+  return (const char *)memory >= bottom && (const char *)memory < bottom + place->whole;
 }
 
 void shim_shuffle(unsigned seed)

@@ -14,6 +14,7 @@
 
 static std::mutex lock; /* guards what follows */
 static std::map<std::string, int> failures;
+static std::map<const void *, size_t> pieces; /* of device memory */
 
 static std::atomic<long> live{0};
 static thread_local int last;
@@ -92,6 +93,25 @@ cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int dev
   return device == 0 ? answer("cudaDeviceGetAttribute") : cudaErrorInvalidValue;
 }
 
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device)
+{
+  *properties = {"the CPU, by tests/cuda_on_cpu", (size_t)1 << 30, 8, 0};
+  return device == 0 ? answer("cudaGetDeviceProperties") : cudaErrorInvalidValue;
+}
+
+cudaError_t cudaDriverGetVersion(int *version)
+{
+  *version = CUDART_VERSION;
+  return answer("cudaDriverGetVersion");
+}
+
+cudaError_t cudaMemGetInfo(size_t *left, size_t *total)
+{
+  *left = (size_t)1 << 29;
+  *total = (size_t)1 << 30;
+  return answer("cudaMemGetInfo");
+}
+
 cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t *pool, int device)
 {
   *pool = (cudaMemPool_t)&live;
@@ -130,6 +150,10 @@ cudaError_t cudaMallocAsync(void **memory, size_t bytes, cudaStream_t)
   for (size_t i = 0; i + sizeof nan_word <= bytes; i += sizeof nan_word)
     memcpy(base + GUARD + i, &nan_word, sizeof nan_word);
   *memory = base + GUARD;
+  {
+    const std::lock_guard<std::mutex> held(lock);
+    pieces[*memory] = bytes;
+  }
   live++;
   return cudaSuccess;
 }
@@ -144,9 +168,22 @@ cudaError_t cudaFreeAsync(void *memory, cudaStream_t)
       fprintf(stderr, "cuda_on_cpu: something wrote outside a piece of %zu bytes\n", bytes);
       abort();
     }
+  {
+    const std::lock_guard<std::mutex> held(lock);
+    pieces.erase(memory);
+  }
   free(base);
   live--;
   return answer("cudaFreeAsync");
+}
+
+bool shim_is_device(const void *memory)
+{
+  const std::lock_guard<std::mutex> held(lock);
+  auto after = pieces.upper_bound(memory);
+  if (after == pieces.begin()) return false;
+  const auto &[start, bytes] = *--after;
+  return (const char *)memory < (const char *)start + bytes;
 }
 
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind, cudaStream_t)

@@ -21,6 +21,18 @@ long shim_live(void);
 void shim_philox(uint64_t seed, uint32_t stream, uint64_t first, uint32_t step, uint32_t block, size_t n,
                  uint32_t *words);
 
+/* Kernels that have a fault if asked (planted.cu). Returns a sum of what they wrote. */
+typedef enum shim_fault {
+  SHIM_NO_BARRIER_SHARED, /* a thread reads shared memory that another has just written */
+  SHIM_NO_BARRIER_DEVICE, /* a thread writes what another still reads */
+  SHIM_RACE_OF_BLOCKS,
+  SHIM_OVERRUN,
+  SHIM_HALF_AT_BARRIER,
+  SHIM_OTHER_BARRIER,
+  SHIM_UNSET
+} shim_fault;
+double shim_planted(shim_fault kind, int fault);
+
 #ifdef __cplusplus
 }
 #endif

@@ -8,4 +8,12 @@ int shim_asked_to_fail(const char *call);
 void shim_set_last(int error);
 int shim_last(void);
 
+/* Is it inside a live piece of device memory; inside the stack of the fiber that runs? */
+bool shim_is_device(const void *memory);
+bool shim_is_own_stack(const void *memory);
+
+/* The access checker (access.cpp), where it is linked: a launch begins (nullptr: is over), a barrier was passed. */
+__attribute__((weak)) void shim_watch_launch(const char *kernel);
+__attribute__((weak)) void shim_watch_interval(void);
+
 #endif

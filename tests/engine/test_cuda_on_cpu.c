@@ -5,8 +5,12 @@
 
 #include "cuda_on_cpu/shim.h"
 
-#ifdef __SANITIZE_THREAD__ /* every fiber is a thread to it: slow */
+#if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED /* slow */
+#ifdef SHIM_CHECKED
+static const size_t sizes[] = {70};
+#else
 static const size_t sizes[] = {7, 100};
+#endif
 enum { PRECISIONS = 1, LENGTHS = 4 };
 #else
 static const size_t sizes[] = {1, 7, 64, 1000};
@@ -131,7 +135,7 @@ static void test_order(void **state)
 {
   (void)state;
   static record first, other;
-#ifdef __SANITIZE_THREAD__
+#if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED
   skip();
 #endif
   for (size_t f = 0; f < FIELDS; f++) {
@@ -156,7 +160,7 @@ static void test_many(void **state)
   a.pieces = b.pieces = 0;
   run_ode(cpu, &fields[0], FG_DOUBLE, MANY, 1, &b);
   run_ode(shim, &fields[0], FG_DOUBLE, MANY, 1, &a);
-#ifndef __SANITIZE_THREAD__
+#if !defined __SANITIZE_THREAD__ && !defined SHIM_CHECKED
   run_evaluate(cpu, &fields[0], FG_DOUBLE, MANY, 0, &b);
   run_evaluate(shim, &fields[0], FG_DOUBLE, MANY, 0, &a);
   run_simulate(cpu, &fields[0], FG_DOUBLE, MANY, &walks[0], &b);
@@ -401,7 +405,13 @@ static void test_opening(void **state)
   fails(fg_cuda_engine_open(1, &e, &st), &st, FG_FAILED, "(209)");
   assert_null(e);
   assert_string_equal(fg_engine_name(shim), "cuda");
+  shim_fail("cudaMemGetInfo", 999);
+  fails(fg_cuda_engine_open(1, &e, &st), &st, FG_FAILED, "cudaMemGetInfo");
+  assert_null(e);
   assert_string_equal(fg_engine_isa(shim), "sm_80");
+  assert_string_equal(fg_engine_devices(shim),
+                      "0 the CPU, by tests/cuda_on_cpu, sm_80, 0.5 of 1.0 GiB free, driver for CUDA 13.0\n");
+  assert_string_equal(fg_engine_devices(cpu), "");
 }
 
 static double reported;

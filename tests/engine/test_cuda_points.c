@@ -35,7 +35,7 @@ static void check(const points_shape *shape, fg_point_loss kind, int probes, siz
 
 static void test_losses(void **state)
 {
-#ifdef __SANITIZE_THREAD__ /* every fiber is a thread to it: slow */
+#if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED /* slow */
   static const size_t sizes[] = {70};
 #else
   static const size_t sizes[] = {1, 7, 64, POINTS_MOST};

@@ -25,7 +25,7 @@ static const plan plans[] = {
 };
 enum { PLANS = sizeof plans / sizeof *plans };
 
-#ifdef __SANITIZE_THREAD__ /* every fiber is a thread to it: slow */
+#if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED /* slow */
 enum { STEPS = 2 };
 #else
 enum { STEPS = 200 };

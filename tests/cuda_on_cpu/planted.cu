@@ -1,0 +1,111 @@
+/* Kernels with a fault each, and their clean twins: what the shim is there to catch. */
+#include "cuda/launch.cuh"
+#include "shim.h"
+
+enum { THREADS = 64, BLOCKS = 3, COUNT = THREADS * BLOCKS };
+
+static __device__ double *own(double *x)
+{
+  return x + blockIdx.x * THREADS;
+}
+
+/* Each thread reads what its neighbour wrote; a fault leaves the barrier out. */
+static __global__ void neighbour_kernel(bool fault, double *x, double *y)
+{
+  __shared__ double room[THREADS];
+  const unsigned i = threadIdx.x;
+  room[i] = own(x)[i];
+  if (!fault) __syncthreads();
+  own(y)[i] = room[(i + 1) % THREADS];
+}
+
+/* Through device memory; a fault lets threads write what others have still to read. */
+static __global__ void turn_kernel(bool fault, double *x, double *y)
+{
+  const unsigned i = threadIdx.x;
+  const double got = own(x)[(i + 1) % THREADS];
+  if (!fault) __syncthreads();
+  own(x)[i] = got + 1;
+  __syncthreads();
+  own(y)[i] = own(x)[(i + 1) % THREADS];
+}
+
+/* Sums of blocks; a fault lets all blocks write one place. */
+static __global__ void blocks_kernel(bool fault, double *x, double *y)
+{
+  if (threadIdx.x != 0) return;
+  double sum = 0;
+  for (int i = 0; i < THREADS; i++) sum += own(x)[i];
+  y[fault ? 0 : blockIdx.x] = sum;
+}
+
+/* A fault writes one place too far, from the last block. */
+static __global__ void overrun_kernel(bool fault, double *x, double *y)
+{
+  const size_t i = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
+  y[fault ? i + 1 : i] = x[i];
+}
+
+/* A fault leaves half of the threads out of a barrier. */
+static __global__ void half_kernel(bool fault, double *x, double *y)
+{
+  own(y)[threadIdx.x] = own(x)[threadIdx.x];
+  if (fault && threadIdx.x < THREADS / 2) return;
+  __syncthreads();
+}
+
+/* A fault lets halves of the block wait at different barriers. */
+static __global__ void other_kernel(bool fault, double *x, double *y)
+{
+  own(y)[threadIdx.x] = own(x)[threadIdx.x];
+  if (fault && threadIdx.x < THREADS / 2)
+    __syncthreads();
+  else
+    __syncthreads();
+}
+
+/* A fault reads what nobody wrote. */
+static __global__ void unset_kernel(bool fault, double *x, double *y)
+{
+  own(y)[threadIdx.x] = fault ? own(y)[threadIdx.x] + 1 : own(x)[threadIdx.x];
+}
+
+extern "C" double shim_planted(shim_fault kind, int fault)
+{
+  const bool on = fault != 0;
+  double host[COUNT], sum = 0;
+  void *x = nullptr, *y = nullptr;
+  for (int i = 0; i < COUNT; i++) host[i] = i;
+  cudaMallocAsync(&x, sizeof host, cudaStreamPerThread);
+  cudaMallocAsync(&y, sizeof host, cudaStreamPerThread);
+  cudaMemcpyAsync(x, host, sizeof host, cudaMemcpyHostToDevice, cudaStreamPerThread);
+  double *a = (double *)x, *b = (double *)y;
+  switch (kind) {
+  case SHIM_NO_BARRIER_SHARED:
+    FG_LAUNCH(neighbour_kernel, BLOCKS, THREADS, on, a, b);
+    break;
+  case SHIM_NO_BARRIER_DEVICE:
+    FG_LAUNCH(turn_kernel, BLOCKS, THREADS, on, a, b);
+    break;
+  case SHIM_RACE_OF_BLOCKS:
+    FG_LAUNCH(blocks_kernel, BLOCKS, THREADS, on, a, b);
+    break;
+  case SHIM_OVERRUN:
+    FG_LAUNCH(overrun_kernel, BLOCKS, THREADS, on, a, b);
+    break;
+  case SHIM_HALF_AT_BARRIER:
+    FG_LAUNCH(half_kernel, BLOCKS, THREADS, on, a, b);
+    break;
+  case SHIM_OTHER_BARRIER:
+    FG_LAUNCH(other_kernel, BLOCKS, THREADS, on, a, b);
+    break;
+  case SHIM_UNSET:
+    FG_LAUNCH(unset_kernel, BLOCKS, THREADS, on, a, b);
+    break;
+  }
+  cudaMemcpyAsync(host, y, sizeof host, cudaMemcpyDeviceToHost, cudaStreamPerThread);
+  cudaFreeAsync(x, cudaStreamPerThread);
+  cudaFreeAsync(y, cudaStreamPerThread);
+  for (int i = 0; i < (kind == SHIM_RACE_OF_BLOCKS ? BLOCKS : COUNT); i++) sum += host[i];
+  return sum;
+}

@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# The whole program with --engine cuda, its kernels run on the CPU by tests/cuda_on_cpu (a plugin in a folder of the tests),
+# against --engine cpu: integers exactly, floats to a tolerance. Arguments: build folder, source folder.
+set -u
+# shellcheck source=tests/e2e/expect.sh disable=SC2154
+. "$2/tests/e2e/expect.sh" "$1" "$2"
+plugin=$(dirname "$flowgap")/tests/cuda_on_cpu/plugin
+[ -s "$plugin/libflowgap_cuda.so" ] || { echo "no $plugin/libflowgap_cuda.so"; exit 77; }
+export LD_LIBRARY_PATH=$plugin
+
+# same FILE TOLERANCE: of cpu/FILE and cuda/FILE every number agrees, integers exactly, floats within TOLERANCE of
+# 1 + their size, and so do all names and words; but for clocks, engines and machines.
+same() {
+  cases=$((cases + 1))
+  for engine in cpu cuda; do
+    sed -E 's/"(seconds|wall_seconds|created|threads|command|engine|isa|name)": ?("[^"]*"|[^",}]*)//g' "$engine/$1" |
+      tr ' ,:{}[]' '\n' | grep . >"$engine.words"
+  done
+  [ "$(wc -l <cpu.words)" -gt "$3" ] || { echo "FAILED: $1 has too little to compare"; bad=$((bad + 1)); }
+  paste cpu.words cuda.words | awk -v most="$2" -v file="$1" '
+    function size(x) { return x < 0 ? -x : x }
+    $1 == $2 { next }
+    $1 ~ /^-?[0-9]*\.?[0-9]+(e[-+]?[0-9]+)?$/ && $1 ~ /[.e]/ && $2 ~ /^-?[0-9.]+(e[-+]?[0-9]+)?$/ {
+      off = size($1 - $2) / (1 + size($1))
+      if (off > worst) worst = off
+      if (off <= most) next
+    }
+    { print "FAILED: " file ": engine cpu says " $1 ", cuda " $2; wrong = 1 }
+    END { printf "%s: largest difference %.1e\n", file, worst; exit wrong }' || bad=$((bad + 1))
+}
+
+# both WORDS...: into folders cpu and cuda
+both() {
+  rm -rf cpu cuda
+  for engine in cpu cuda; do good "$@" --engine "$engine" --quiet --out "$engine"; done
+  cases=$((cases + 1))
+  grep -q '"engine": "cuda"' cuda/results.json || { echo "FAILED: $1 did not run on cuda"; bad=$((bad + 1)); }
+}
+
+good info
+holds 'engine    cuda'
+holds 'device    0 the CPU, by tests/cuda_on_cpu, sm_80, 0.5 of 1.0 GiB free, driver for CUDA 13.0'
+good info --json
+holds '"devices": ['
+
+small=(--set compare.particles=128 --set compare.permutations=5 --set compare.replicates=2 --set compare.residual_points=30
+       --set flow.sde.steps=20 --set 'flow.sde.grid=[]' --set compare.directions=10)
+# sums in another order alone: the adaptive solver takes the same steps
+both compare perturbed:gmm9 "${small[@]}" --set model.epsilon=1 \
+  --set 'compare.estimators=[exact, gaussian, sliced, mmd, energy]'
+same results.json 1e-9 200
+# searches that end within a tolerance
+both compare exact:gmm9 "${small[@]}" --set 'compare.estimators=[sinkhorn, entropic, max_sliced]'
+same results.json 1e-5 200
+
+both residual perturbed:gmm9 --set residual.points=40 --set residual.times=3
+same results.json 1e-9 50
+
+# rounding grows from step to step of a training
+cat >tiny.yaml <<'YAML'
+target: {kind: gmm9}
+train: {method: dis, steps: 3, batch: 32, time_steps: 8, hidden: [8, 8], frequencies: 4, embedding_width: 8,
+        precision: double, log_every: 1, evaluate_every: 3, evaluate_paths: 64}
+flow: {sde: {steps: 8}, ode: {method: euler, steps: 8}}
+compare: {particles: 64, replicates: 2, permutations: 3, exact_points: 50}
+YAML
+pis=(--set train.method=pis --set process.kind=pinned --set prior.kind=point)
+both train tiny.yaml
+same metrics.jsonl 1e-8 10
+both train tiny.yaml --set train.objective=kl --set train.control=potential
+same metrics.jsonl 1e-8 10
+both train tiny.yaml "${pis[@]}"
+same metrics.jsonl 1e-8 10
+both train tiny.yaml --set train.method=dds --set process.kind=vp
+same metrics.jsonl 1e-8 10
+both train tiny.yaml --set train.method=bridge --set train.form=discrete
+same metrics.jsonl 1e-8 10
+both train tiny.yaml --set train.precision=single
+same metrics.jsonl 1e-4 10
+
+cat >tiny.yaml <<'YAML'
+process: {kind: ou, rate: 1, diff: 1, horizon: 2}
+prior: {kind: gaussian, variance: 0.5}
+target: {kind: circles}
+model: {kind: network, form: potential, inputs: [t, x], activation: softplus, beta: 10}
+train: {method: dsm, steps: 3, batch: 32, hidden: [8, 8], precision: double, log_every: 1, evaluate_every: 3,
+        evaluate_paths: 64, time_least: 0.01,
+        residual: {weight: 0.1, form: centred, where: path, points: 16, paths: 16, path_steps: 8, refresh: 2}}
+YAML
+both train tiny.yaml
+same metrics.jsonl 1e-8 10
+finish
