@@ -51,7 +51,8 @@ void fg_budget_sum(fg_budget *b, double box)
   b->gap_squared = left;
   b->gap_reach = reach;
   b->gap = fg_root(left);
-  fg_root_interval(left, reach, &b->gap_low, &b->gap_high); /* that of the estimate, where no part adds to it */
+  fg_root_interval(left, reach, &b->gap_low,
+                   &b->gap_high); /* that of the estimate, where no part adds to it */
   b->half_width = 0.5 * (b->gap_high - b->gap_low);
   b->seen = b->gap_low > 0;
   fg_budget_cut_value(b, box);
