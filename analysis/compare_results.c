@@ -19,6 +19,8 @@ void fg_put_estimate(fg_tree one, fg_estimator estimator, const fg_estimate *e)
   fg_put_real(one, "p_value", e->p_value);
   fg_put_count(one, "used_x", e->used_x);
   fg_put_count(one, "used_y", e->used_y);
+  fg_put_count(one, "tested_x", e->tested_x);
+  fg_put_count(one, "tested_y", e->tested_y);
   fg_put_count(one, "outside_x", e->outside_x);
   fg_put_count(one, "outside_y", e->outside_y);
   fg_put_real(one, "primal", e->primal);

@@ -278,6 +278,8 @@ void fg_estimate_figures(const fg_pool *pool, const fg_plan *plan, double *squar
   memcpy(estimate->detail, detail, sizeof estimate->detail);
   estimate->used_x = plan->use_x;
   estimate->used_y = plan->use_y;
+  estimate->tested_x = plan->count[FG_FOR_PERMUTED] > 0 ? plan->test_x : 0;
+  estimate->tested_y = plan->count[FG_FOR_PERMUTED] > 0 ? plan->test_y : 0;
   estimate->outside_x = pool->outside_x;
   estimate->outside_y = pool->outside_y;
 }

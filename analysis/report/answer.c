@@ -24,6 +24,8 @@ static fg_answer fg_answer_of(const fg_run *run, const char *estimator)
   a.p = fg_run_real(a.gap, "p_value");
   a.used_x = fg_run_real(a.gap, "used_x");
   a.used_y = fg_run_real(a.gap, "used_y");
+  a.tested_x = fg_run_real(a.gap, "tested_x");
+  a.tested_y = fg_run_real(a.gap, "tested_y");
   a.outside_x = fg_run_real(a.gap, "outside_x");
   a.outside_y = fg_run_real(a.gap, "outside_y");
   if (!isfinite(a.value)) return a;
@@ -49,15 +51,25 @@ fg_answer fg_answer_find(const fg_run *run)
   return first; /* a grid that leaves out much, or nothing at all */
 }
 
+/* The particles that the verdict rests on: those of the test, where there is one. */
+static void fg_answer_rows(const fg_answer *a, double *x, double *y)
+{
+  const bool tested = isfinite(a->p) && a->tested_x > 0;
+  *x = tested ? a->tested_x : a->used_x;
+  *y = tested ? a->tested_y : a->used_y;
+}
+
 static void fg_answer_used(const fg_answer *a, fg_page *page)
 {
+  double x, y;
+  fg_answer_rows(a, &x, &y);
   fg_page_put(page, strcmp(a->estimator, "gaussian") == 0 ? "from means and covariances of " : "on ");
-  fg_page_count(page, a->used_x, "not recorded");
-  if (a->used_x == a->used_y) {
+  fg_page_count(page, x, "not recorded");
+  if (x == y) {
     fg_page_put(page, " particles of each law");
   } else {
     fg_page_put(page, " particles of the ODE and ");
-    fg_page_count(page, a->used_y, "not recorded");
+    fg_page_count(page, y, "not recorded");
     fg_page_put(page, " of the SDE");
   }
 }
@@ -94,7 +106,10 @@ void fg_answer_dissent(const fg_run *run, const fg_answer *a, fg_page *page)
     fg_answer_used(&other, page);
     fg_page_put(page, apart ? ", does not" : ", does");
     fg_answer_reason(&other, page);
-    fewer = fewer || (apart && isfinite(other.p) && other.used_x + other.used_y < a->used_x + a->used_y);
+    double x, y, other_x, other_y;
+    fg_answer_rows(a, &x, &y);
+    fg_answer_rows(&other, &other_x, &other_y);
+    fewer = fewer || (apart && isfinite(other.p) && other_x + other_y < x + y);
   }
   if (fewer) fg_page_put(page, ". A test on fewer particles sees only larger gaps");
   if (said) fg_page_put(page, ".</strong></p>\n");

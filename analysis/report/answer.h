@@ -14,7 +14,7 @@ typedef enum fg_verdict { FG_VERDICT_NONE, FG_VERDICT_WITHIN, FG_VERDICT_APART }
 typedef struct fg_answer {
   const char *estimator;
   const json_t *pairs, *gap;
-  double value, low, high, floor, p, used_x, used_y, outside_x, outside_y;
+  double value, low, high, floor, p, used_x, used_y, tested_x, tested_y, outside_x, outside_y;
   fg_verdict verdict;
 } fg_answer;
 

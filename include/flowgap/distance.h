@@ -224,6 +224,7 @@ typedef struct fg_estimate {
   double primal, dual;         /* exact, grid: else NaN */
   double detail[2];            /* of the estimator, by fg_estimate_detail; NaN: none */
   size_t used_x, used_y;       /* rows that entered */
+  size_t tested_x, tested_y;   /* rows of the permutation test; 0: none */
   size_t outside_x, outside_y; /* grid: rows beyond the half width */
   /* the same estimator on fewer rows: mean square and its standard error, rows decreasing by halves from those used */
   size_t bias_points;

@@ -139,6 +139,8 @@ static void value_is_the_distance(void **unused)
     assert_true(e.primal - e.dual <= 1e-9 * e.primal);
     assert_int_equal(e.used_x, n);
     assert_int_equal(e.used_y, m);
+    assert_int_equal(e.tested_x, s.permutations > 0 ? n : 0);
+    assert_int_equal(e.tested_y, s.permutations > 0 ? m : 0);
 
     s = settings_for(FG_W2_GAUSSIAN);
     e = run(NULL, &s, N, N, p->x, wx, p->y, wy);

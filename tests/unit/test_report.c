@@ -389,6 +389,12 @@ static void disagreement_is_said(void **state)
           "0.080") "). A test on fewer particles sees only larger gaps.</strong>",
       NULL};
   changed_page_has("bare", blind, blind_says);
+  /* it is the rows of the test that count, where they are fewer than those of the value */
+  static const change short_test[] = {
+      {"exact.p_value", 0.08}, {"exact.tested_x", 1000}, {"exact.tested_y", 900}, {NULL, 0}};
+  static const char *const short_says[] = {"exact, on 1000 particles of the ODE and 900 of the SDE, does not",
+                                           NULL};
+  changed_page_has("bare", short_test, short_says);
   static const change untested[] = {
       {"exact.p_value", NAN}, {"exact.ci_low", 0}, {"gaussian.p_value", NAN}, {NULL, 0}};
   static const char *const untested_say[] = {"The grid estimate sees a gap; exact, on 2000 particles of each "
