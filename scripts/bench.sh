@@ -50,6 +50,8 @@ beside() {
   $at/bench_points scale "$threads"
   echo "## bench_transport: W2 beside POT"
   $at/bench_transport "$threads" $python
+  echo "## bench_sinkhorn: Sinkhorn to a marginal error of 1e-9, beside POT"
+  $at/bench_sinkhorn $python
   echo "## bench_kernel_distance: MMD and energy distance beside SciPy"
   $at/bench_kernel_distance $python
 } | tee "$out"

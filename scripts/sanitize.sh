@@ -12,4 +12,4 @@ done
 export ASAN_OPTIONS=allocator_may_return_null=1
 statistics='exact_marginals|perturbed_gap|w2_coverage|train_modes|paths_exact' # long, and nothing in them that others do not run
 ctest --preset sanitize -j"$(nproc)" -L 'unit|fuzz|engine|property|e2e' -E "$statistics" "$@"
-ctest --preset thread -j"$(nproc)" -R 'threads|same_bits|test_estimate|ode_lost|cuda_' "$@"
+ctest --preset thread -j"$(nproc)" -R 'threads|same_bits|test_estimate|ode_lost|engine/test_cuda_' "$@"
