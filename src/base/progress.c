@@ -7,5 +7,5 @@ void fg_progress_report(const fg_progress *progress, const char *stage, double d
 
 bool fg_progress_cancelled(const fg_progress *progress)
 {
-  return progress && progress->cancel && *progress->cancel;
+  return progress && progress->cancel && __atomic_load_n(progress->cancel, __ATOMIC_RELAXED);
 }

@@ -390,7 +390,7 @@ static void follow(void *user, const char *stage, double done, double total)
   assert_true(done >= 0 && done <= total);
   if (strcmp(stage, s->awaited) != 0) return;
   s->seen++;
-  if (s->stop) s->cancel = 1;
+  if (s->stop) __atomic_store_n(&s->cancel, 1, __ATOMIC_RELAXED); /* other threads look */
 }
 
 /* The value and the one pass of permutations may be long: they tell of themselves and end when asked. */
