@@ -105,6 +105,8 @@ fg_code fg_w2_exact(fg_threads *threads, size_t n, size_t m, size_t d, const dou
     result->squared = result->value = NAN;
     result->primal = ldexp(found.primal, 2 * pair.exponent);
     result->dual = ldexp(found.dual, 2 * pair.exponent);
+    (void)fg_status_prefix(st, "exact W2 was stopped between %.6g and %.6g: ", sqrt(fmax(0, result->dual)),
+                           sqrt(result->primal));
   }
   if (rc == FG_OK) rc = fg_w2_finish(found.primal, found.dual, pair.exponent, result, st);
   result->n = pair.n;

@@ -355,6 +355,7 @@ static void interrupted(void **unused)
     stop early = {share == 0, 0, 1 + share * whole.reports / 8};
     progress = (fg_progress){count_reports, &early, &early.cancel};
     assert_int_equal(fg_w2_exact(NULL, N, N, 2, x, w, y, NULL, &progress, &part, &st), FG_INTERRUPTED);
+    assert_non_null(strstr(st.message, "exact W2 was stopped between "));
     assert_true(isnan(part.squared) && isnan(part.value));
     assert_true(part.primal >= full.dual && isfinite(part.primal));
     assert_true(part.dual >= 0 && part.dual <= full.primal);
