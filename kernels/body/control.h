@@ -47,8 +47,9 @@ FG_HD int fg_control_has_score(const fg_field *f)
 
 FG_HD fg_real *fg_control_plane(fg_real *base, size_t *used, size_t count)
 {
-  fg_real *room = base ? base + *used : 0;
-  *used += (count + FG_LANES - 1) / FG_LANES * FG_LANES;
+  const size_t whole = (count + FG_LANES - 1) / FG_LANES * FG_LANES;
+  fg_real *room = base ? TILE_PIECE(base, *used, whole) : 0;
+  *used += whole;
   return room;
 }
 

@@ -26,7 +26,7 @@ FG_HD size_t fg_guide_scratch(const fg_field *f, int p)
 {
   const size_t vector = fg_whole_lanes((size_t)f->d * (size_t)p);
   return fg_whole_lanes(fg_density_row_size(&f->guide.density)) + fg_whole_lanes((size_t)p) + 3 * vector +
-         fg_density_scratch(&f->guide.density, p);
+         fg_whole_lanes(fg_density_scratch(&f->guide.density, p));
 }
 
 TILE_FN void fg_guide_start(const fg_field *f, const fg_tile *tile, fg_guide_run *run)
@@ -41,7 +41,7 @@ TILE_FN void fg_guide_start(const fg_field *f, const fg_tile *tile, fg_guide_run
   run->score = fg_cut(&next, vector);
   run->product = fg_cut(&next, vector);
   run->unit = fg_cut(&next, vector);
-  run->work = next;
+  run->work = fg_cut(&next, fg_density_scratch(&f->guide.density, tile->p));
   TILE_EACH(i, 1) fg_density_row(&f->guide.density, run->row);
   TILE_SYNC();
 }

@@ -18,8 +18,8 @@ FG_HD size_t fg_whole_lanes(size_t reals)
 
 FG_HD fg_real *fg_cut(fg_real **next, size_t reals)
 {
-  fg_real *piece = *next;
-  *next += fg_whole_lanes(reals);
+  fg_real *piece = TILE_PIECE(*next, 0, fg_whole_lanes(reals));
+  *next = TILE_REST(*next, fg_whole_lanes(reals));
   return piece;
 }
 

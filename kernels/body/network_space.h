@@ -39,7 +39,7 @@ typedef struct fg_network_run {
 
 FG_HD fg_real *fg_network_room(fg_real *base, size_t *used, size_t count)
 {
-  fg_real *room = base ? base + *used : NULL;
+  fg_real *room = base ? TILE_PIECE(base, *used, count) : NULL;
   *used += count;
   return room;
 }

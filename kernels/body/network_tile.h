@@ -56,6 +56,7 @@ FG_ACTIVATE(fg_activate_silu, fg_silu(z[i], &value, &first, &second))
 #define TILE_SILU fg_activate_silu
 #endif
 FG_ACTIVATE(fg_activate_tanh, fg_tanh(z[i], &value, &first, &second))
+#ifndef TILE_SINE
 FG_ACTIVATE(fg_activate_sine, fg_sine(z[i], &value, &first, &second))
 FG_ACTIVATE(fg_activate_sine_far, fg_sine_far(z[i], &value, &first, &second))
 
@@ -67,10 +68,31 @@ TILE_FN int fg_tile_far(int n, const fg_real *z)
   return far;
 }
 
+TILE_FN void fg_activate_any_sine(const fg_activation_scale *scale, int n, int parts, fg_real *__restrict__ z,
+                                  fg_real *__restrict__ slope, fg_real *__restrict__ bend)
+{
+  const int far = fg_tile_far(n, z);
+  TILE_SYNC(); /* all have looked before any writes */
+  if (far)
+    fg_activate_sine_far(scale, n, parts, z, slope, bend);
+  else
+    fg_activate_sine(scale, n, parts, z, slope, bend);
+}
+#define TILE_SINE fg_activate_any_sine
+#else /* number by number: a tile's own choice would be a branch that depends on data */
+FG_HD void fg_sine_any(fg_real z, fg_real *value, fg_real *slope, fg_real *bend)
+{
+  if (fg_vabs(z) > FG_SINE_LIMIT)
+    fg_sine_far(z, value, slope, bend);
+  else
+    fg_sine(z, value, slope, bend);
+}
+FG_ACTIVATE(fg_activate_each_sine, fg_sine_any(z[i], &value, &first, &second))
+#endif
+
 TILE_FN void fg_tile_activate(const fg_network_run *run, int n, int parts, fg_real *z, fg_real *slope,
                               fg_real *bend)
 {
-  int far;
   switch (run->activation) {
   case FG_SOFTPLUS:
     TILE_SOFTPLUS(&run->scale, n, parts, z, slope, bend);
@@ -85,12 +107,7 @@ TILE_FN void fg_tile_activate(const fg_network_run *run, int n, int parts, fg_re
     fg_activate_tanh(&run->scale, n, parts, z, slope, bend);
     break;
   default:
-    far = fg_tile_far(n, z);
-    TILE_SYNC(); /* all have looked before any writes */
-    if (far)
-      fg_activate_sine_far(&run->scale, n, parts, z, slope, bend);
-    else
-      fg_activate_sine(&run->scale, n, parts, z, slope, bend);
+    TILE_SINE(&run->scale, n, parts, z, slope, bend);
     break;
   }
 }

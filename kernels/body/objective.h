@@ -62,7 +62,29 @@ FG_HD int fg_objective_is_kl(const fg_objective_request *r)
   return r->objective == FG_OBJECTIVE_KL || r->objective == FG_OBJECTIVE_KL_ITO;
 }
 
-/* Scratch beside the walk: psi and the adjoint, weights (twice), and for KL the path. */
+/* Beside the walk: the cotangent of u, the adjoint of X, weights of the paths and what div v gets, and for KL all X_k and
+ * z_k, each [d][p]. */
+typedef struct fg_objective_room {
+  fg_real *psi, *l;   /* [d][p] */
+  fg_real *c, *kappa; /* [p] */
+  fg_real *path;      /* [steps][2], `place` reals each */
+  size_t place;
+} fg_objective_room;
+
+FG_HD fg_objective_room fg_objective_rooms(const fg_field *f, const fg_objective_request *r, int p,
+                                           fg_real **scratch)
+{
+  const size_t vector = (size_t)f->d * (size_t)p;
+  fg_objective_room room;
+  room.place = fg_whole_lanes(vector);
+  room.psi = fg_cut(scratch, vector);
+  room.l = fg_cut(scratch, vector);
+  room.c = fg_cut(scratch, (size_t)p);
+  room.kappa = fg_cut(scratch, (size_t)p);
+  room.path = fg_cut(scratch, fg_objective_is_kl(r) ? 2 * room.place * r->paths.steps : 0);
+  return room;
+}
+
 FG_HD size_t fg_objective_extra(const fg_field *f, const fg_objective_request *r, int p)
 {
   const size_t vector = fg_whole_lanes((size_t)f->d * (size_t)p), path = 2 * vector * r->paths.steps;
@@ -90,28 +112,33 @@ TILE_FN int fg_objective_first(const fg_path_walk *w, const fg_real *__restrict_
 }
 
 /* A path without weight takes the places of one that has some: where it went itself slopes may be infinite, and 0 times
- * them is NaN. No fixed point will do, since a density may have a pole anywhere. */
-TILE_FN void fg_objective_borrow(const fg_path_walk *w, const fg_real *__restrict__ c, int from,
-                                 fg_real *__restrict__ x)
+ * them is NaN. No fixed point will do, since a density may have a pole anywhere. place: coordinate j of that path is at
+ * j * p. */
+TILE_FN void fg_objective_borrow(const fg_path_walk *w, const fg_real *__restrict__ c, const fg_real *place,
+                                 fg_real *x)
 {
   const int p = w->p;
-  for (int j = 0; j < w->d; j++) {
-    const fg_real place = x[j * p + from];
-    TILE_EACH(i, p)
+  for (int j = 0; j < w->d; j++) TILE_EACH(i, p)
     {
-      if (c[i] == 0) x[j * p + i] = place;
+      if (c[i] == 0) x[j * p + i] = place[j * p];
     }
-  }
   TILE_SYNC();
 }
 
-/* Such paths stay there. Returns 0 if no path of the tile has a weight. */
+/* Such paths stay there. */
+TILE_FN void fg_objective_stay(fg_path_walk *w, const fg_real *__restrict__ c)
+{
+  TILE_EACH(i, w->p) w->alive[i] = c[i] != 0 ? w->alive[i] : 0;
+  TILE_SYNC();
+}
+
+/* Returns 0 if no path of the tile has a weight. */
 TILE_FN int fg_objective_rest(fg_path_walk *w, const fg_real *__restrict__ c)
 {
-  const int from = fg_objective_first(w, c), p = w->p;
+  const int from = fg_objective_first(w, c);
   if (from < 0) return 0;
-  TILE_EACH(i, p) w->alive[i] = c[i] != 0 ? w->alive[i] : 0;
-  fg_objective_borrow(w, c, from, w->x);
+  fg_objective_stay(w, c);
+  fg_objective_borrow(w, c, w->x + from, w->x);
   return 1;
 }
 
@@ -163,6 +190,22 @@ TILE_FN void fg_objective_noising_discrete(fg_path_walk *w, size_t k, const fg_r
   fg_control_reverse(&w->noising, psi, &to, 0, 1);
 }
 
+/* Step k of the log-variance: adds the shares of both controls. */
+TILE_FN void fg_objective_variance_step(fg_path_walk *w, const fg_objective_request *r, size_t k,
+                                        const fg_objective_room *room, fg_real *block, fg_real *noising)
+{
+  const fg_path_step *s = &r->paths.step[k];
+  const int discrete = r->form == FG_FORM_DISCRETE;
+  const fg_gradient to = fg_objective_at(&w->control, block, k);
+  fg_path_look(w, k, FG_KEEP_SLOPES);
+  if (noising && !discrete) fg_objective_noising_continuous(w, k, room->c, room->psi, room->kappa, noising);
+  if (noising && discrete) fg_path_aim(w, k);
+  fg_objective_noise(w, room->c, (fg_real)(discrete ? s->push / s->spread : s->root), room->psi);
+  fg_control_reverse(&w->control, room->psi, &to, 0, 1);
+  fg_path_move(w, k);
+  if (noising && discrete) fg_objective_noising_discrete(w, k, room->c, room->psi, noising);
+}
+
 /* Log-variance, after rnd is known: weight[i] = d loss / d rnd of path first + i. noising: the block of a bridge's
  * noising control, or 0. */
 TILE_FN int fg_objective_variance_tile(const fg_field *f, const fg_objective_request *r, const fg_real *rows,
@@ -170,24 +213,13 @@ TILE_FN int fg_objective_variance_tile(const fg_field *f, const fg_objective_req
                                        fg_real *noising, fg_real *scratch)
 {
   fg_path_walk w;
-  const size_t vector = (size_t)f->d * (size_t)p;
-  const int discrete = r->form == FG_FORM_DISCRETE;
-  fg_real *psi = fg_cut(&scratch, vector), *c = fg_cut(&scratch, (size_t)p),
-          *kappa = fg_cut(&scratch, (size_t)p);
+  const fg_objective_room room = fg_objective_rooms(f, r, p, &scratch);
   fg_path_begin(&w, f, &r->paths, rows, first, count, p, scratch);
-  fg_objective_weights(&w, weight, c);
-  if (!fg_objective_rest(&w, c)) return 0;
+  fg_objective_weights(&w, weight, room.c);
+  if (!fg_objective_rest(&w, room.c)) return 0;
   for (size_t k = 0; k < r->paths.steps; k++) {
-    const fg_path_step *s = &r->paths.step[k];
-    const fg_gradient to = fg_objective_at(&w.control, block, k);
     if (fg_path_cancelled(&w, k)) return 1;
-    fg_path_look(&w, k, FG_KEEP_SLOPES);
-    if (noising && !discrete) fg_objective_noising_continuous(&w, k, c, psi, kappa, noising);
-    if (noising && discrete) fg_path_aim(&w, k);
-    fg_objective_noise(&w, c, (fg_real)(discrete ? s->push / s->spread : s->root), psi);
-    fg_control_reverse(&w.control, psi, &to, 0, 1);
-    fg_path_move(&w, k);
-    if (noising && discrete) fg_objective_noising_discrete(&w, k, c, psi, noising);
+    fg_objective_variance_step(&w, r, k, &room, block, noising);
   }
   return 0;
 }
@@ -198,27 +230,33 @@ TILE_FN void fg_objective_copy(int n, const fg_real *__restrict__ from, fg_real 
   TILE_SYNC();
 }
 
-/* Forward: X_k and z_k of all steps into path [steps][2][d][p]; w is left at the end, with grad log rho in
- * w->next. Returns 1 when the caller asked to stop. */
-TILE_FN int fg_objective_forward(fg_path_walk *w, fg_real *path)
+/* Step k forward, X_k and z_k kept. */
+TILE_FN void fg_objective_forward_step(fg_path_walk *w, size_t k, const fg_objective_room *room)
 {
   const int vector = w->d * w->p;
-  const size_t place = fg_whole_lanes((size_t)vector);
-  if (w->request->noising) fg_path_meet_whole(w, 0);
-  for (size_t k = 0; k < w->request->steps; k++) {
-    if (fg_path_cancelled(w, k)) return 1;
-    fg_path_look(w, k, 0);
-    fg_objective_copy(vector, w->x, path + 2 * k * place);
-    fg_objective_copy(vector, w->z, path + (2 * k + 1) * place);
-    if (w->request->noising) {
-      fg_path_cross(w, k);
-      continue;
-    }
-    fg_path_weigh(w, &w->request->step[k]);
-    fg_path_move(w, k);
-  }
+  fg_objective_copy(vector, w->x, room->path + 2 * k * room->place);
+  fg_path_take_step(w, k);
+  fg_objective_copy(vector, w->z, room->path + (2 * k + 1) * room->place);
+}
+
+/* At the end: rnd, weights c (1, or 0 for a lost path), what the mean is taken of into loss [count], and the adjoint of
+ * X_N. */
+TILE_FN void fg_objective_turn(fg_path_walk *w, const fg_objective_request *r, const fg_objective_room *room,
+                               double *loss)
+{
+  const int discrete = r->form == FG_FORM_DISCRETE, without = r->objective == FG_OBJECTIVE_KL && !discrete;
+  const int form = discrete ? FG_FORM_DISCRETE : FG_FORM_CONTINUOUS, p = w->p, count = w->count;
+  const fg_real precision =
+      (fg_real)(discrete ? r->paths.discrete.end_precision : r->paths.continuous.end_precision);
+  fg_real *c = room->c, *l = room->l;
   fg_path_finish(w, 1);
-  return 0;
+  fg_path_store(w);
+  TILE_EACH(i, p) c[i] = i < count ? w->alive[i] : 0;
+  TILE_EACH(i, count) loss[i] = w->rnd[form][i] - (without ? w->ito[i] : 0);
+  TILE_SYNC();
+  for (int j = 0; j < w->d; j++) TILE_EACH(i, p)
+  l[j * p + i] = c[i] > 0 ? -w->next[j * p + i] - precision * w->x[j * p + i] : 0;
+  TILE_SYNC();
 }
 
 /* One step back: l [d][p] at X' becomes l at X = x. */
@@ -326,6 +364,24 @@ TILE_FN void fg_objective_back_continuous(fg_path_walk *w, const fg_objective_re
   fg_control_reverse_divergence(&w->noising, psi_v, kappa, &to, k > 0 ? l : 0);
 }
 
+/* Step k on the way back: the adjoint of X_k+1 becomes that of X_k (first: k is 0, and nobody asks), shares of both
+ * controls are added. next: X_k+1 [d][p]. */
+TILE_FN void fg_objective_back_step(fg_path_walk *w, const fg_objective_request *r, size_t k, int first,
+                                    const fg_objective_room *room, const fg_real *next, fg_real *block,
+                                    fg_real *noising)
+{
+  const fg_gradient to = fg_objective_at(&w->control, block, k);
+  const fg_real *x = room->path + 2 * k * room->place, *z = x + room->place;
+  fg_real *l = room->l;
+  if (!noising)
+    fg_objective_back(w, r, k, x, z, room->c, room->psi, l);
+  else if (r->form == FG_FORM_DISCRETE)
+    fg_objective_back_discrete(w, k, x, next, z, room->c, room->psi, l, noising);
+  else
+    fg_objective_back_continuous(w, r, k, x, z, room->c, room->psi, room->kappa, l, noising);
+  fg_control_reverse(&w->control, room->psi, &to, first ? 0 : l, r->detach_score);
+}
+
 /* KL: c_i is 1, or 0 for a lost path; `noising` as above; the caller divides by the number of paths that are left. loss [count]
  * receives what the mean is taken of. */
 TILE_FN int fg_objective_kl_tile(const fg_field *f, const fg_objective_request *r, const fg_real *rows,
@@ -333,40 +389,24 @@ TILE_FN int fg_objective_kl_tile(const fg_field *f, const fg_objective_request *
                                  fg_real *noising, fg_real *scratch)
 {
   fg_path_walk w;
-  const size_t vector = (size_t)f->d * (size_t)p, place = fg_whole_lanes(vector);
-  fg_real *psi = fg_cut(&scratch, vector), *l = fg_cut(&scratch, vector), *c = fg_cut(&scratch, (size_t)p),
-          *kappa = fg_cut(&scratch, (size_t)p);
-  fg_real *path = fg_cut(&scratch, 2 * place * r->paths.steps);
-  const int discrete = r->form == FG_FORM_DISCRETE, without = r->objective == FG_OBJECTIVE_KL && !discrete;
-  const fg_real precision =
-      (fg_real)(discrete ? r->paths.discrete.end_precision : r->paths.continuous.end_precision);
+  const fg_objective_room room = fg_objective_rooms(f, r, p, &scratch);
   fg_path_begin(&w, f, &r->paths, rows, first, count, p, scratch);
-  if (fg_objective_forward(&w, path)) return 1;
-  fg_path_store(&w);
-  TILE_EACH(i, p) c[i] = i < count ? w.alive[i] : 0;
-  TILE_EACH(i, count)
-  loss[i] = w.rnd[discrete ? FG_FORM_DISCRETE : FG_FORM_CONTINUOUS][i] - (without ? w.ito[i] : 0);
-  TILE_SYNC();
-  for (int j = 0; j < w.d; j++) TILE_EACH(i, p)
-  l[j * p + i] = c[i] > 0 ? -w.next[j * p + i] - precision * w.x[j * p + i] : 0;
-  TILE_SYNC();
-  const int from = fg_objective_first(&w, c);
+  if (r->paths.noising) fg_path_meet_whole(&w, 0);
+  for (size_t k = 0; k < r->paths.steps; k++) {
+    if (fg_path_cancelled(&w, k)) return 1;
+    fg_objective_forward_step(&w, k, &room);
+  }
+  fg_objective_turn(&w, r, &room, loss);
+  const int from = fg_objective_first(&w, room.c);
   if (from < 0) return 0;
-  fg_objective_borrow(&w, c, from, w.x);
+  fg_objective_borrow(&w, room.c, w.x + from, w.x);
   const fg_real *next = w.x;
   for (size_t k = r->paths.steps; k-- > 0;) {
-    const fg_gradient to = fg_objective_at(&w.control, block, k);
-    fg_real *x = path + 2 * k * place, *z = x + place;
+    fg_real *x = room.path + 2 * k * room.place;
     if (fg_path_cancelled(&w, k)) return 1;
-    fg_objective_borrow(&w, c, from, x);
-    if (!noising)
-      fg_objective_back(&w, r, k, x, z, c, psi, l);
-    else if (discrete)
-      fg_objective_back_discrete(&w, k, x, next, z, c, psi, l, noising);
-    else
-      fg_objective_back_continuous(&w, r, k, x, z, c, psi, kappa, l, noising);
+    fg_objective_borrow(&w, room.c, x + from, x);
+    fg_objective_back_step(&w, r, k, k == 0, &room, next, block, noising);
     next = x;
-    fg_control_reverse(&w.control, psi, &to, k > 0 ? l : 0, r->detach_score);
   }
   return 0;
 }

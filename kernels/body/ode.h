@@ -14,18 +14,23 @@ FG_HD unsigned fg_ode_want(const fg_ode_request *r, int jvp)
   return r->with_log_p ? FG_SCORE | FG_DIVERGENCE : FG_SCORE;
 }
 
-FG_HD size_t fg_ode_scratch(const fg_field *f, const fg_ode_request *r, int jvp)
+FG_HD int fg_ode_tile(const fg_ode_request *r)
 {
-  int p = fg_tile_size(r->n < FG_ODE_TILE ? r->n : (size_t)FG_ODE_TILE);
+  return fg_tile_size(r->n < FG_ODE_TILE ? r->n : (size_t)FG_ODE_TILE);
+}
+
+/* Of tiles of p particles. */
+FG_HD size_t fg_ode_scratch(const fg_field *f, const fg_ode_request *r, int jvp, int p)
+{
   return fg_whole_lanes(fg_field_scratch(f, p, fg_ode_want(r, jvp))) +
          fg_whole_lanes((size_t)fg_field_row_size(f)) + 3 * fg_whole_lanes((size_t)f->d * (size_t)p) +
          fg_whole_lanes((size_t)p);
 }
 
-TILE_FN void fg_ode_piece(const fg_field *f, const fg_ode_request *r, int jvp, size_t first, int count,
+TILE_FN void fg_ode_piece(const fg_field *f, const fg_ode_request *r, int jvp, size_t first, int count, int p,
                           const fg_real *row, fg_real *scratch)
 {
-  int d = f->d, p = fg_tile_size((size_t)count);
+  int d = f->d;
   int vector = d * p;
   size_t at = first * (size_t)d;
   fg_real a = (fg_real)r->coeff.a, g2 = (fg_real)r->coeff.g2;
@@ -66,8 +71,9 @@ TILE_FN void fg_ode_run(const fg_field *f, const fg_ode_request *r, int jvp, siz
   fg_real *row = fg_cut(&scratch, (size_t)fg_field_row_size(f));
   fg_field_rows(f, &r->coeff, 1, fg_ode_want(r, jvp), 1, 0, row);
   for (size_t first = from; first < r->n; first += step) {
-    size_t left = r->n - first;
-    fg_ode_piece(f, r, jvp, first, (int)(left < FG_ODE_TILE ? left : (size_t)FG_ODE_TILE), row, scratch);
+    const size_t left = r->n - first;
+    const int count = (int)(left < FG_ODE_TILE ? left : (size_t)FG_ODE_TILE);
+    fg_ode_piece(f, r, jvp, first, count, fg_tile_size((size_t)count), row, scratch);
   }
 }
 

@@ -23,6 +23,7 @@ typedef struct fg_path_walk {
   int noising_row_size;
   size_t first; /* path of the request */
   int count, p, d;
+  int even;              /* all steps ask for the same quantities, needed or not */
   fg_control control;    /* only u and one where the field has no guide */
   fg_control noising;    /* v, of a bridge */
   fg_tile tile;          /* of such a field */
@@ -53,13 +54,13 @@ FG_HD size_t fg_path_carve(fg_path_walk *w, const fg_field *f, const fg_paths_re
   w->divergence = fg_control_plane(base, &used, r->noising ? (size_t)p : 0);
   if (r->noising) {
     const int divergence = r->rnd[FG_FORM_CONTINUOUS].device != 0;
-    used += fg_control_carve(&w->noising, r->noising, p, divergence, base ? base + used : 0);
+    used += fg_control_carve(&w->noising, r->noising, p, divergence, base ? TILE_REST(base, used) : 0);
   }
-  if (f->guided) return used + fg_control_carve(&w->control, f, p, 0, base ? base + used : 0);
+  if (f->guided) return used + fg_control_carve(&w->control, f, p, 0, base ? TILE_REST(base, used) : 0);
   w->control.u = fg_control_plane(base, &used, vector);
   w->control.one = fg_control_plane(base, &used, (size_t)p);
-  w->tile.scratch = fg_control_plane(base, &used, fg_field_scratch(f, p, FG_SCORE));
-  return used;
+  w->tile.scratch = base ? TILE_REST(base, used) : 0;
+  return used + fg_whole_lanes(fg_field_scratch(f, p, FG_SCORE));
 }
 
 FG_HD size_t fg_paths_scratch(const fg_field *f, const fg_paths_request *r, int p)
@@ -92,6 +93,7 @@ TILE_FN void fg_path_begin(fg_path_walk *w, const fg_field *f, const fg_paths_re
   w->count = count;
   w->p = p;
   w->d = f->d;
+  w->even = 0;
   fg_path_carve(w, f, r, p, scratch);
   TILE_EACH(once, 1)
   {
@@ -272,7 +274,7 @@ TILE_FN void fg_path_meet(fg_path_walk *w, size_t k, int keep)
 /* The same with its divergence where the continuous form needs it: not at the last node. */
 TILE_FN void fg_path_meet_whole(fg_path_walk *w, size_t k)
 {
-  const int divergence = w->noising.curved && k < w->request->steps, p = w->p;
+  const int divergence = w->noising.curved && (k < w->request->steps || w->even), p = w->p;
   fg_real *none = w->divergence;
   fg_path_meet(w, k, divergence ? FG_KEEP_SLOPES : 0);
   if (divergence) {
@@ -346,6 +348,29 @@ TILE_FN void fg_path_cross(fg_path_walk *w, size_t k)
   fg_path_weigh_miss(w);
 }
 
+/* Step k. */
+TILE_FN void fg_path_take_step(fg_path_walk *w, size_t k)
+{
+  fg_path_look(w, k, 0);
+  if (w->request->noising) {
+    fg_path_cross(w, k);
+    return;
+  }
+  fg_path_weigh(w, &w->request->step[k]);
+  fg_path_move(w, k);
+}
+
+TILE_FN void fg_path_none_lost(const fg_path_walk *w)
+{
+  int32_t *lost = (int32_t *)w->request->lost_step.device + w->first;
+  TILE_EACH(i, w->count) lost[i] = -1;
+}
+
+TILE_FN void fg_path_keep_end(const fg_path_walk *w)
+{
+  fg_tile_store(w->x, w->count, w->d, w->p, (double *)w->request->x.device + w->first * (size_t)w->d);
+}
+
 /* Returns 0, or 1 when the caller asked to stop. Buffers of the request are plain pointers here. X_N goes to
  * request->x if `keep_end`. */
 TILE_FN int fg_paths_tile(const fg_field *f, const fg_paths_request *r, const fg_real *rows, size_t first,
@@ -353,22 +378,15 @@ TILE_FN int fg_paths_tile(const fg_field *f, const fg_paths_request *r, const fg
 {
   fg_path_walk w;
   fg_path_begin(&w, f, r, rows, first, count, p, scratch);
-  int32_t *lost = (int32_t *)r->lost_step.device + first;
-  TILE_EACH(i, count) lost[i] = -1;
+  fg_path_none_lost(&w);
   if (r->noising) fg_path_meet_whole(&w, 0);
   for (size_t k = 0; k < r->steps; k++) {
     if (fg_path_cancelled(&w, k)) return 1;
-    fg_path_look(&w, k, 0);
-    if (r->noising) {
-      fg_path_cross(&w, k);
-      continue;
-    }
-    fg_path_weigh(&w, &r->step[k]);
-    fg_path_move(&w, k);
+    fg_path_take_step(&w, k);
   }
   fg_path_finish(&w, 0);
   fg_path_store(&w);
-  if (keep_end) fg_tile_store(w.x, count, w.d, p, (double *)r->x.device + first * (size_t)w.d);
+  if (keep_end) fg_path_keep_end(&w);
   return 0;
 }
 

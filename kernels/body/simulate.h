@@ -83,7 +83,9 @@ TILE_FN void fg_walk_begin(fg_walk *w, const fg_field *f, const fg_simulate_requ
   w->tile.scratch = scratch;
   fg_tile_load((const double *)r->x.device + first * (size_t)f->d, count, f->d, p, w->x);
   if (r->log_p.device) fg_tile_load((const double *)r->log_p.device + first, count, 1, p, w->log_p);
+  int32_t *lost = (int32_t *)r->lost_step.device + first;
   TILE_EACH(i, p) w->alive[i] = 1;
+  TILE_EACH(i, count) lost[i] = -1;
 }
 
 /* Score (and divergence) at x and at node `node` of the grid. */
@@ -205,6 +207,13 @@ TILE_FN void fg_walk_snapshot(const fg_walk *w, size_t number)
     fg_tile_store(w->log_p, w->count, 1, w->p, (double *)r->snapshot_log_p.device + at);
 }
 
+TILE_FN void fg_walk_end(const fg_walk *w)
+{
+  const fg_simulate_request *r = w->request;
+  fg_tile_store(w->x, w->count, w->d, w->p, (double *)r->x.device + w->first * (size_t)w->d);
+  if (r->log_p.device) fg_tile_store(w->log_p, w->count, 1, w->p, (double *)r->log_p.device + w->first);
+}
+
 /* Returns 0, or 1 when the caller asked to stop. Buffers of the request are plain pointers here. */
 TILE_FN int fg_simulate_tile(const fg_field *f, const fg_simulate_request *r, const fg_real *rows,
                              size_t first, int count, int p, fg_real *scratch)
@@ -212,16 +221,13 @@ TILE_FN int fg_simulate_tile(const fg_field *f, const fg_simulate_request *r, co
   fg_walk w;
   size_t taken = 0;
   fg_walk_begin(&w, f, r, rows, first, count, p, scratch);
-  int32_t *lost = (int32_t *)r->lost_step.device + first;
-  TILE_EACH(i, count) lost[i] = -1;
   for (size_t k = 0; k <= r->steps; k++) {
     while (taken < r->snapshots && r->snapshot_step[taken] == k) fg_walk_snapshot(&w, taken++);
     if (k == r->steps) break;
     if (k % FG_CANCEL_EVERY == 0 && r->progress && r->progress->cancel && *r->progress->cancel) return 1;
     fg_walk_step(&w, k);
   }
-  fg_tile_store(w.x, count, w.d, p, (double *)r->x.device + first * (size_t)w.d);
-  if (r->log_p.device) fg_tile_store(w.log_p, count, 1, p, (double *)r->log_p.device + first);
+  fg_walk_end(&w);
   return 0;
 }
 

@@ -11,6 +11,14 @@
 
 enum { FG_LANES = 16 };
 
+/* Scratch of a tile, of which `used` reals are taken: the next `count`, and what is left after them. An engine may put the
+ * like pieces of many tiles side by side (kernels/cuda/wide.cuh): then what is left begins where that of all tiles does,
+ * and only pieces belong to one tile. */
+#ifndef TILE_PIECE
+#define TILE_PIECE(base, used, count) ((void)(count), (base) + (used))
+#define TILE_REST(base, used) ((base) + (used))
+#endif
+
 typedef struct fg_tile {
   int p;            /* particles */
   unsigned want;    /* fg_quantity bits; PHI_T, DIVERGENCE, ... without FG_RESIDUAL */

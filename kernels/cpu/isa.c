@@ -192,7 +192,7 @@ static void pairs(const fg_pair_sums_request *r, size_t first, int count, double
 
 static size_t ode_scratch(const fg_field *f, const fg_ode_request *r, int jvp)
 {
-  return fg_ode_scratch(f, r, jvp) * sizeof(fg_real);
+  return fg_ode_scratch(f, r, jvp, fg_ode_tile(r)) * sizeof(fg_real);
 }
 
 static void ode(const fg_field *f, const fg_ode_request *r, int jvp, void *scratch)
