@@ -76,6 +76,12 @@ fg_code fg_cuda_simulate(fg_engine *e, fg_threads *threads, const fg_field *fiel
 fg_code fg_cuda_ode_rhs(fg_engine *e, const fg_field *field, const fg_ode_request *request, fg_status *st);
 fg_code fg_cuda_ode_jvp(fg_engine *e, const fg_field *field, const fg_ode_request *request, fg_status *st);
 
+/* cuda/wide_blas.cu: handles of cuBLAS, kept from call to call. */
+typedef struct fg_wide_pool fg_wide_pool;
+fg_wide_pool *fg_wide_pool_create(void); /* NULL: no memory */
+void fg_wide_pool_destroy(fg_wide_pool *pool);
+fg_wide_pool *fg_cuda_pool_of(fg_engine *e);
+
 /* cuda/pairs.cu */
 fg_code fg_cuda_pair_sums(fg_engine *e, fg_threads *threads, const fg_pair_sums_request *request,
                           fg_status *st);

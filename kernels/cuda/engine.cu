@@ -7,6 +7,7 @@
 
 typedef struct fg_cuda {
   cudaMemPool_t pool;
+  fg_wide_pool *blas;
   char isa[24]; /* "sm_90" */
   char devices[1024];
 } fg_cuda;
@@ -140,10 +141,16 @@ static const fg_engine_ops fg_cuda_ops = {fg_cuda_alloc,
                                           fg_cuda_pair_sums,
                                           fg_cuda_softmin};
 
+fg_wide_pool *fg_cuda_pool_of(fg_engine *e)
+{
+  return ((fg_cuda *)e->state)->blas;
+}
+
 static void fg_cuda_close(fg_engine *e)
 {
   fg_cuda *cuda = (fg_cuda *)e->state;
   fg_threads_destroy(&e->threads);
+  fg_wide_pool_destroy(cuda ? cuda->blas : NULL);
   if (cuda && cuda->pool) (void)cudaMemPoolTrimTo(cuda->pool, 0);
   free(cuda);
   free(e);
@@ -210,7 +217,9 @@ extern "C" FG_API fg_code fg_cuda_engine_open(int threads, fg_engine **engine, f
   fg_engine *e = (fg_engine *)calloc(1, sizeof *e);
   fg_cuda *cuda = (fg_cuda *)calloc(1, sizeof *cuda);
   fg_code rc = FG_OK;
-  if (!e || !cuda) {
+  if (cuda) cuda->blas = fg_wide_pool_create();
+  if (!e || !cuda || !cuda->blas) {
+    fg_wide_pool_destroy(cuda ? cuda->blas : NULL);
     free(e);
     free(cuda);
     return FG_FAIL(st, FG_MEMORY, "no memory for an engine");

@@ -118,7 +118,7 @@ static void simulate(const fg_field *f, const fg_simulate_request *r, const void
 
 static size_t ode_scratch(const fg_field *f, const fg_ode_request *r, int jvp)
 {
-  return fg_ode_scratch(f, r, jvp) * sizeof(fg_real);
+  return fg_ode_scratch(f, r, jvp, fg_ode_tile(r)) * sizeof(fg_real);
 }
 
 static void ode(const fg_field *f, const fg_ode_request *r, int jvp, unsigned blocks, void *scratch,

@@ -1,5 +1,6 @@
 /* Evaluate, simulate and the ODE's right-hand side: coefficients go to the device, tiles to blocks. */
 #include "cuda/cuda_impl.h"
+#include "cuda/wide.cuh"
 
 const fg_cuda_table *fg_cuda_table_of(fg_precision precision)
 {
@@ -36,11 +37,11 @@ static fg_code fg_cuda_copy(const void *host, size_t bytes, void **device, fg_st
 fg_code fg_cuda_evaluate(fg_engine *e, fg_threads *threads, const fg_field *field,
                          const fg_evaluate_request *request, fg_status *st)
 {
-  (void)e;
   (void)threads;
   const fg_cuda_table *table = fg_cuda_table_of(request->precision);
   fg_evaluate_request r = *request;
   if (r.n == 0) return FG_OK;
+  if (fg_wide_is(field, NULL)) return fg_wide_evaluate(e, field, request, st);
   const size_t tiles = fg_tiles(r.n), each = fg_cuda_share(table->evaluate_scratch(field, &r));
   const unsigned at_once = fg_cuda_blocks_at_once(tiles, each);
   void *coeff = NULL, *scratch = NULL;
@@ -88,7 +89,6 @@ done:
 fg_code fg_cuda_simulate(fg_engine *e, fg_threads *threads, const fg_field *field,
                          const fg_simulate_request *request, fg_status *st)
 {
-  (void)e;
   (void)threads;
   const fg_cuda_table *table = fg_cuda_table_of(request->precision);
   fg_simulate_request r = *request;
@@ -96,6 +96,7 @@ fg_code fg_cuda_simulate(fg_engine *e, fg_threads *threads, const fg_field *fiel
   fg_code rc;
   FG_TRY(fg_simulate_check(&r, st));
   if (r.n == 0) return FG_OK;
+  if (fg_wide_is(field, NULL)) return fg_wide_simulate(e, field, request, st);
   const size_t bytes = table->rows_bytes(field, r.steps + 1); /* a larger table is computed tile by tile */
   FG_GO(fg_cuda_copy(r.coeff, (r.steps + 1) * sizeof *r.coeff, &coeff, st), done);
   FG_GO(fg_cuda_copy(r.snapshot_step, r.snapshots * sizeof *r.snapshot_step, &steps, st), done);
@@ -115,10 +116,12 @@ done:
   return rc;
 }
 
-static fg_code fg_cuda_ode(const fg_field *field, const fg_ode_request *r, int jvp, fg_status *st)
+static fg_code fg_cuda_ode(fg_engine *e, const fg_field *field, const fg_ode_request *r, int jvp,
+                           fg_status *st)
 {
   const fg_cuda_table *table = fg_cuda_table_of(r->precision);
   if (r->n == 0) return FG_OK;
+  if (fg_wide_is(field, NULL)) return fg_wide_ode(e, field, r, jvp, st);
   const size_t each = fg_cuda_share(table->ode_scratch(field, r, jvp));
   const unsigned blocks = fg_cuda_blocks_at_once(fg_tiles(r->n), each);
   void *scratch = NULL;
@@ -131,12 +134,10 @@ static fg_code fg_cuda_ode(const fg_field *field, const fg_ode_request *r, int j
 
 fg_code fg_cuda_ode_rhs(fg_engine *e, const fg_field *field, const fg_ode_request *request, fg_status *st)
 {
-  (void)e;
-  return fg_cuda_ode(field, request, 0, st);
+  return fg_cuda_ode(e, field, request, 0, st);
 }
 
 fg_code fg_cuda_ode_jvp(fg_engine *e, const fg_field *field, const fg_ode_request *request, fg_status *st)
 {
-  (void)e;
-  return fg_cuda_ode(field, request, 1, st);
+  return fg_cuda_ode(e, field, request, 1, st);
 }

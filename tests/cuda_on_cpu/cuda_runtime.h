@@ -13,6 +13,8 @@
 #include <stdint.h>
 
 #include <functional>
+#include <tuple>
+#include <type_traits>
 
 #define CUDART_VERSION 13000
 #define __global__
@@ -33,8 +35,15 @@ void shim_barrier(const char *file, int line);
 #define __syncthreads() shim_barrier(__FILE__, __LINE__)
 
 void shim_launch(const char *kernel, unsigned blocks, unsigned threads, const std::function<void()> &body);
+/* Arguments are taken at the launch, as CUDA does: a graph runs it later. */
+template <typename F, typename... A> std::function<void()> shim_bind(F kernel, A &&...arguments)
+{
+  return [kernel, all = std::tuple<std::decay_t<A>...>(std::forward<A>(arguments)...)]() {
+    std::apply(kernel, all);
+  };
+}
 #define FG_LAUNCH(kernel, blocks, threads, ...)                                                              \
-  shim_launch(#kernel, (blocks), (threads), [&]() { kernel(__VA_ARGS__); })
+  shim_launch(#kernel, (blocks), (threads), shim_bind(kernel, __VA_ARGS__))
 
 enum cudaError_t {
   cudaSuccess = 0,
@@ -42,6 +51,7 @@ enum cudaError_t {
   cudaErrorMemoryAllocation = 2,
   cudaErrorInsufficientDriver = 35,
   cudaErrorIllegalAddress = 700,
+  cudaErrorStreamCaptureUnsupported = 900,
   cudaErrorUnknown = 999
 };
 enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2, cudaMemcpyDeviceToDevice = 3 };
@@ -72,5 +82,15 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
                             cudaStream_t stream);
 cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t stream);
 cudaError_t cudaStreamSynchronize(cudaStream_t stream);
+
+typedef struct shim_graph *cudaGraph_t;
+typedef struct shim_graph_exec *cudaGraphExec_t;
+enum cudaStreamCaptureMode { cudaStreamCaptureModeThreadLocal = 1 };
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode);
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph);
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long flags);
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream);
+cudaError_t cudaGraphDestroy(cudaGraph_t graph);
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec);
 
 #endif

@@ -110,7 +110,14 @@ static void run_block(unsigned threads)
   shim_order_take(&here.end);
 }
 
+static void launch(const char *kernel, unsigned blocks, unsigned threads, const std::function<void()> &body);
+
 void shim_launch(const char *kernel, unsigned blocks, unsigned threads, const std::function<void()> &body)
+{
+  shim_run([=]() { launch(kernel, blocks, threads, body); });
+}
+
+static void launch(const char *kernel, unsigned blocks, unsigned threads, const std::function<void()> &body)
 {
   if (blocks == 0 || threads == 0 || threads > 1024)
     shim_set_last(9); /* cudaErrorInvalidConfiguration */

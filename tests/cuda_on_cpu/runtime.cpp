@@ -52,7 +52,8 @@ long shim_live(void)
 
 static cudaError_t answer(const char *call)
 {
-  const int error = shim_asked_to_fail(call);
+  int error = shim_asked_to_fail(call);
+  if (!error && shim_is_capturing()) error = cudaErrorStreamCaptureUnsupported;
   shim_set_last(error);
   return (cudaError_t)error;
 }

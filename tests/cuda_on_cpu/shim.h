@@ -17,6 +17,8 @@ void shim_shuffle(unsigned seed);
 void shim_fail(const char *call, int error);
 /* Pieces of device memory that nobody has given back. */
 long shim_live(void);
+/* Graphs that nobody has destroyed. */
+long shim_graphs(void);
 /* fg_philox by a kernel: words [n, 4] of particles first .. first + n - 1. */
 void shim_philox(uint64_t seed, uint32_t stream, uint64_t first, uint32_t step, uint32_t block, size_t n,
                  uint32_t *words);

@@ -2,11 +2,17 @@
 #ifndef SHIM_IMPL_H
 #define SHIM_IMPL_H
 
+#include <functional>
+
 /* The error that a test asked this call to fail with, once; 0 if none. */
 int shim_asked_to_fail(const char *call);
 /* What cudaGetLastError will answer in this thread; 0 leaves an earlier failure standing. */
 void shim_set_last(int error);
 int shim_last(void);
+
+/* Work of the device: now, or as a node of the graph that this thread captures. */
+void shim_run(const std::function<void()> &work);
+bool shim_is_capturing(void);
 
 /* Is it inside a live piece of device memory; inside the stack of the fiber that runs? */
 bool shim_is_device(const void *memory);

@@ -1,0 +1,3 @@
+/* Wide networks: paths and objectives. */
+#include "cuda/train.cuh"
+#include "cuda/wide.cuh"
