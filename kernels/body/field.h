@@ -114,8 +114,15 @@ TILE_FN void fg_field_tile(const fg_field *f, const fg_tile *tile)
 {
   if (f->kind == FG_FIELD_NETWORK) {
     fg_network_tile(f, tile);
-    if (f->guided) fg_guide_tile(f, tile);
-    if (f->paired) fg_field_pair(f, tile);
+    if (f->guided) {
+      TILE_RECUT();
+      fg_guide_tile(f, tile);
+    }
+    if (f->paired) {
+      TILE_RECUT();
+      fg_field_pair(f, tile);
+    }
+    if (f->guided || f->paired) TILE_RECUT();
     return;
   }
   fg_mixture_tile(f->d, &f->as.mixture, tile);

@@ -13,10 +13,11 @@ enum { FG_LANES = 16 };
 
 /* Scratch of a tile, of which `used` reals are taken: the next `count`, and what is left after them. An engine may put the
  * like pieces of many tiles side by side (kernels/cuda/wide.cuh): then what is left begins where that of all tiles does,
- * and only pieces belong to one tile. */
+ * and only pieces belong to one tile; TILE_RECUT says that what is left is about to be cut into other pieces. */
 #ifndef TILE_PIECE
 #define TILE_PIECE(base, used, count) ((void)(count), (base) + (used))
 #define TILE_REST(base, used) ((base) + (used))
+#define TILE_RECUT() ((void)0)
 #endif
 
 typedef struct fg_tile {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cuda/train.cuh"
+#include "cuda/wide.cuh"
 #include "requests.h"
 
 enum { FG_BLOCKS = 256, FG_TIME_CHUNKS = 32, FG_PARTS = 2 };
@@ -78,6 +79,8 @@ typedef struct fg_cuda_part {
 
 typedef struct fg_cuda_job {
   const fg_cuda_train_table *table;
+  fg_engine *engine;
+  int wide;                     /* by cuBLAS */
   fg_objective_request request; /* as kernels see it; its paths alone for paths() */
   const fg_progress *progress;
   fg_cuda_part part[FG_PARTS];
@@ -128,13 +131,31 @@ static fg_code fg_cuda_begin(const fg_field *field, fg_cuda_job *job, fg_status 
   return fg_cuda_finish("rows", job->tiles, r->n, st);
 }
 
+static fg_code fg_cuda_walk_wide(const fg_cuda_job *job, int gradient, int keep_end, fg_status *st)
+{
+  fg_wide_trip trip;
+  trip.field = &job->part[0].field;
+  trip.noising = job->parts > 1 ? &job->part[1].field : NULL;
+  trip.request = &job->request;
+  trip.progress = job->progress;
+  trip.rows = job->part[0].rows;
+  trip.number = job->number;
+  for (int k = 0; k < FG_PARTS; k++) trip.block[k] = job->part[k].blocks;
+  trip.gradient = gradient;
+  trip.keep_end = keep_end;
+  return fg_wide_travel_all(job->engine, &trip, st);
+}
+
 /* Launches of as many blocks as scratch allows; gradient: else paths alone, a tile a block. */
 static fg_code fg_cuda_walk_all(fg_cuda_job *job, int gradient, int keep_end, fg_status *st)
 {
+  if (job->wide) return fg_cuda_walk_wide(job, gradient, keep_end, st);
   const fg_field *field = &job->part[0].field;
   const fg_objective_request *r = &job->request;
-  const size_t bytes =
-      gradient ? job->table->objective_scratch(field, r) : job->table->paths_scratch(field, &r->paths);
+  fg_objective_request counted = *r; /* on the host, which cannot look at the device's copy */
+  counted.paths.noising = job->parts > 1 ? &job->part[1].field : NULL;
+  const size_t bytes = gradient ? job->table->objective_scratch(field, &counted)
+                                : job->table->paths_scratch(field, &counted.paths);
   const size_t each = fg_cuda_share(bytes), blocks = gradient ? job->blocks : job->tiles;
   const unsigned at_once = fg_cuda_blocks_at_once(blocks, each);
   fg_cuda_walk walk;
@@ -168,10 +189,11 @@ fg_code fg_cuda_paths(fg_engine *e, fg_threads *threads, const fg_field *field,
 {
   fg_cuda_job job;
   fg_code rc;
-  (void)e;
   (void)threads;
   memset(&job, 0, sizeof job);
   FG_TRY(fg_paths_check(field, request, st));
+  job.engine = e;
+  job.wide = fg_wide_walks(field, request->noising, 0, FG_FORM_CONTINUOUS);
   job.table = fg_cuda_train_of(request->precision);
   job.request.paths = *request;
   FG_GO(fg_cuda_begin(field, &job, st), done);
@@ -186,7 +208,7 @@ done:
 static fg_code fg_cuda_room(fg_cuda_job *job, fg_status *st)
 {
   void *memory;
-  job->block_tiles = (job->tiles + FG_BLOCKS - 1) / FG_BLOCKS;
+  job->block_tiles = job->wide ? job->tiles : (job->tiles + FG_BLOCKS - 1) / FG_BLOCKS;
   job->blocks = (job->tiles + job->block_tiles - 1) / job->block_tiles;
   FG_TRY(fg_cuda_piece(&job->pieces, job->request.paths.n * sizeof(double), NULL, &memory, st));
   job->number = (double *)memory;
@@ -263,10 +285,11 @@ fg_code fg_cuda_objective(fg_engine *e, fg_threads *threads, const fg_field *fie
   fg_batch_value value;
   double scale = 0, *host = NULL;
   fg_code rc;
-  (void)e;
   (void)threads;
   memset(&job, 0, sizeof job);
   FG_TRY(fg_objective_check(field, request, st));
+  job.engine = e;
+  job.wide = fg_wide_walks(field, request->paths.noising, 1, request->form);
   job.table = fg_cuda_train_of(request->paths.precision);
   job.request = *request;
   if (request->paths.noising && request->form == FG_FORM_DISCRETE) /* a divergence that nothing would need */

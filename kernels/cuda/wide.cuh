@@ -176,6 +176,21 @@ fg_code fg_wide_step(const fg_wide_plan *plan, fg_status *st);
 /* Wait, and say what went wrong with `what`. */
 fg_code fg_wide_wait(const fg_wide_run *run, const char *what, fg_status *st);
 
+/* Paths, or gradients of an objective, of the request in device memory (cuda/wide_train.cu). */
+typedef struct fg_wide_trip {
+  const fg_field *field, *noising; /* noising: host memory, or NULL */
+  const fg_objective_request *request;
+  const fg_progress *progress;
+  const void *rows;
+  double *number; /* log-variance: weights of the paths; KL: receives what the mean is taken of */
+  void *block[2]; /* where the gradients are added, as those of one block of tiles */
+  int gradient;   /* else paths alone */
+  int keep_end;
+} fg_wide_trip;
+fg_code fg_wide_travel_all(fg_engine *e, const fg_wide_trip *trip, fg_status *st);
+/* Is it one of those that go this way? Gradients of a bridge in the continuous form do not. */
+int fg_wide_walks(const fg_field *field, const fg_field *noising, int gradient, fg_path_form form);
+
 fg_code fg_wide_evaluate(fg_engine *e, const fg_field *field, const fg_evaluate_request *request,
                          fg_status *st);
 fg_code fg_wide_ode(fg_engine *e, const fg_field *field, const fg_ode_request *request, int jvp,

@@ -18,12 +18,18 @@
 #else
 #define TILE_EACH(i, n) for (int i = fg_wide_from(); i < (n); i += (int)blockDim.x)
 #endif
+/* all (i, k), i < rows, k < width: neighbouring threads take neighbouring k */
+#define TILE_PLANE(i, k, rows, width)                                                                        \
+  TILE_EACH(tile_at, (rows) * (width))                                                                       \
+  for (int i = tile_at / (width), k = tile_at % (width), tile_once = 1; tile_once; tile_once = 0)
+#define TILE_ALONE /* particles need not be taken in groups */
 #define TILE_SYNC()                                                                                          \
   do {                                                                                                       \
     if (fg_wide_on()) __syncthreads();                                                                       \
   } while (0)
 #define TILE_PIECE(base, used, count) fg_wide_own((base), (used), (count))
 #define TILE_REST(base, used) fg_wide_rest((base), (used))
+#define TILE_RECUT() fg_wide_pause() /* places of one tile become those of another */
 #define TILE_SINE fg_activate_each_sine
 
 /* A sum over the rows of a tile on its way to the sum over all tiles. */
@@ -122,7 +128,7 @@ TILE_FN void fg_wide_gather(void)
 TILE_FN void fg_wide_cut(const fg_wide_product *product)
 {
   fg_wide_place *me = &fg_wide_at[threadIdx.x];
-  if (fg_wide.segment == FG_WIDE_RECORD) {
+  if (fg_wide.segment == FG_WIDE_RECORD && threadIdx.x == 0) {
     if (me->cut < fg_wide.list_room)
       fg_wide.list[blockIdx.x * (size_t)fg_wide.list_room + (size_t)me->cut] = *product;
     if (blockIdx.x == 0) *fg_wide.list_count = me->cut + 1;
