@@ -35,10 +35,15 @@ fg_code fg_wide_piece(fg_wide_run *run, size_t bytes, const void *host, void **p
                        "cudaMemcpyAsync to the device", bytes, st);
 }
 
-void fg_wide_end(fg_wide_run *run)
+static void fg_wide_give(fg_wide_run *run)
 {
   for (int k = 0; k < run->pieces; k++) fg_cuda_give(run->piece[k]);
   run->pieces = 0;
+}
+
+void fg_wide_end(fg_wide_run *run)
+{
+  fg_wide_give(run);
   fg_wide_blas_return(run->pool, run->blas);
   run->blas = NULL;
 }
@@ -47,21 +52,6 @@ void fg_wide_end(fg_wide_run *run)
 static int fg_wide_tile_of(size_t n)
 {
   return n >= 256 * 64 ? 64 : n >= 256 * 32 ? 32 : 16;
-}
-
-/* As many tiles at a time as there is memory for. */
-static fg_code fg_wide_room(fg_wide_run *run, size_t each, fg_status *st)
-{
-  const size_t fit = FG_SCRATCH_MOST / each, limit = FG_WIDE_TILES;
-  const size_t most = fit < 1 ? 1 : fit < limit ? fit : limit;
-  size_t tiles = run->tiles < most ? run->tiles : most;
-  fg_code rc = fg_wide_piece(run, tiles * each, NULL, &run->job.scratch, tiles > 1 ? NULL : st);
-  while (rc != FG_OK && tiles > 1) {
-    tiles = (tiles + 1) / 2;
-    rc = fg_wide_piece(run, tiles * each, NULL, &run->job.scratch, tiles > 1 ? NULL : st);
-  }
-  run->job.tiles = (int)tiles;
-  return rc;
 }
 
 /* The matrices of a network row by row; `net` in the place of the field's own. */
@@ -79,20 +69,39 @@ static fg_code fg_wide_unpack(fg_wide_run *run, const fg_field *field, const fg_
   return FG_OK;
 }
 
-static fg_code fg_wide_take(fg_wide_run *run, const fg_field *field, const fg_field *noising, size_t each,
-                            fg_status *st)
+/* Weights, and scratch for so many tiles of `each` reals. */
+static fg_code fg_wide_take(fg_wide_run *run, const fg_field *field, const fg_field *noising, size_t tiles,
+                            size_t each, fg_status *st)
 {
   const size_t real = run->table->real;
   const fg_field_network *second = noising ? &noising->as.network : field->paired ? &field->noising : NULL;
   void *state;
-  FG_TRY(fg_wide_room(run, each * real, st));
   FG_TRY(fg_wide_unpack(run, field, &field->as.network, &run->job.weights[0], st));
   if (second) FG_TRY(fg_wide_unpack(run, field, second, &run->job.weights[1], st));
   FG_TRY(fg_wide_piece(run, sizeof(fg_wide_state), NULL, &state, st));
   run->job.state = (fg_wide_state *)state;
+  run->job.tiles = (int)tiles;
   run->job.partial_room = run->table->partial(field, noising);
-  return fg_wide_piece(run, 2 * (size_t)run->job.tiles * run->job.partial_room * real, NULL,
-                       &run->job.partial, st);
+  FG_TRY(fg_wide_piece(run, 2 * tiles * run->job.partial_room * real, NULL, &run->job.partial, st));
+  return fg_wide_piece(run, tiles * each * real, NULL, &run->job.scratch, st);
+}
+
+/* The same for as many tiles as there is memory for. */
+static fg_code fg_wide_take_most(fg_wide_run *run, const fg_field *field, const fg_field *noising,
+                                 size_t each, fg_status *st)
+{
+  const size_t fit = FG_SCRATCH_MOST / (each * run->table->real), limit = FG_WIDE_TILES;
+  size_t tiles = fit < 1 ? 1 : fit < limit ? fit : limit;
+  fg_status why;
+  fg_code rc;
+  memset(&why, 0, sizeof why);
+  if (tiles > run->tiles) tiles = run->tiles;
+  while ((rc = fg_wide_take(run, field, noising, tiles, each, &why)) == FG_MEMORY && tiles > 1) {
+    fg_wide_give(run);
+    tiles = (tiles + 1) / 2;
+  }
+  if (rc != FG_OK && st) *st = why;
+  return rc;
 }
 
 fg_code fg_wide_begin(fg_wide_run *run, fg_engine *e, fg_precision precision, const fg_field *field,
@@ -108,7 +117,7 @@ fg_code fg_wide_begin(fg_wide_run *run, fg_engine *e, fg_precision precision, co
   run->job.p = fg_wide_tile_of(n);
   run->tiles = (n + (size_t)run->job.p - 1) / (size_t)run->job.p;
   FG_TRY(fg_wide_blas_borrow(run->pool, &run->blas, st));
-  rc = fg_wide_take(run, field, noising, scratch_of(what, run->job.p), st);
+  rc = fg_wide_take_most(run, field, noising, scratch_of(what, run->job.p), st);
   if (rc != FG_OK) fg_wide_end(run);
   return rc;
 }

@@ -13,7 +13,10 @@
 #include "shim_impl.h"
 
 static std::mutex lock; /* guards what follows */
-static std::map<std::string, int> failures;
+struct failure {
+  int error, after;
+};
+static std::map<std::string, failure> failures;
 static std::map<const void *, size_t> pieces; /* of device memory */
 
 static std::atomic<long> live{0};
@@ -21,16 +24,29 @@ static thread_local int last;
 
 void shim_fail(const char *call, int error)
 {
+  shim_fail_after(call, error, 0);
+}
+
+void shim_fail_after(const char *call, int error, int after)
+{
   const std::lock_guard<std::mutex> held(lock);
-  failures[call] = error;
+  failures[call] = {error, after};
+}
+
+int shim_forgive(void)
+{
+  const std::lock_guard<std::mutex> held(lock);
+  const int left = (int)failures.size();
+  failures.clear();
+  return left;
 }
 
 int shim_asked_to_fail(const char *call)
 {
   const std::lock_guard<std::mutex> held(lock);
   const auto found = failures.find(call);
-  if (found == failures.end()) return 0;
-  const int error = found->second;
+  if (found == failures.end() || found->second.after-- > 0) return 0;
+  const int error = found->second.error;
   failures.erase(found);
   return error;
 }

@@ -15,6 +15,10 @@ fg_code fg_cuda_engine_open(int threads, fg_engine **engine, fg_status *st);
 void shim_shuffle(unsigned seed);
 /* The next call of this name fails with the number of a CUDA error; a name of a kernel fails its launch. */
 void shim_fail(const char *call, int error);
+/* The same for the one after so many that succeed. */
+void shim_fail_after(const char *call, int error, int after);
+/* Take back the failures that have not happened; returns how many. */
+int shim_forgive(void);
 /* Pieces of device memory that nobody has given back. */
 long shim_live(void);
 /* Graphs that nobody has destroyed. */

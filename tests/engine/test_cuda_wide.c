@@ -8,10 +8,10 @@
 
 #if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED /* slow */
 static const size_t sizes[] = {20};
-enum { PRECISIONS = 1 };
+enum { PRECISIONS = 1, SLOW = 1 };
 #else
-static const size_t sizes[] = {1, 7, 64};
-enum { PRECISIONS = 2 };
+static const size_t sizes[] = {7, 40};
+enum { PRECISIONS = 2, SLOW = 0 };
 #endif
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
@@ -82,8 +82,8 @@ static void run_field(fg_engine *e, const field_case *c, fg_precision precision,
 {
   out->of = c->name;
   out->pieces = 0;
-  for (int shared = 0; shared < 2; shared++) run_evaluate(e, c, precision, n, shared, out);
-  for (size_t k = 0; k < WALKS; k++) run_simulate(e, c, precision, n, &walks[k], out);
+  for (int shared = SLOW; shared < 2; shared++) run_evaluate(e, c, precision, n, shared, out);
+  for (size_t k = SLOW; k < WALKS; k++) run_simulate(e, c, precision, n, &walks[k], out);
   for (int log_p = 0; log_p < 2; log_p++) run_ode(e, c, precision, n, log_p, out);
 }
 
@@ -105,6 +105,163 @@ static void test_fields(void **state)
       for (size_t s = 0; s < SIZES; s++) compare(&fields[f], (fg_precision)precision, sizes[s]);
 }
 
+/* One simulation of n particles; `rare`: memory runs out for all of them at a time, and is there for half. */
+static void simulate(const field_case *c, size_t n, int rare, record *out)
+{
+  enum { STEPS = 5 };
+  held_field h = field_open(shim, c);
+  fg_coeff coeff[STEPS + 1];
+  for (int k = 0; k <= STEPS; k++) coeff[k] = coeff_at(1.5 - 0.25 * k);
+  static const size_t snapshot_step[] = {2, STEPS};
+  guarded x = guarded_draws(shim, n * (size_t)c->d, 2), log_p = guarded_draws(shim, n, 1);
+  guarded lost = guarded_open(shim, n * sizeof(int32_t), NULL);
+  guarded snapshots = guarded_open(shim, 2 * n * (size_t)c->d * 8, NULL);
+  const fg_simulate_request r = {.n = n,
+                                 .tile = 64,
+                                 .seed = 5,
+                                 .stream = FG_STREAM_NOISE,
+                                 .scheme = 1,
+                                 .steps = STEPS,
+                                 .coeff = coeff,
+                                 .x = x.inner,
+                                 .log_p = log_p.inner,
+                                 .lost_step = lost.inner,
+                                 .snapshots = 2,
+                                 .snapshot_step = snapshot_step,
+                                 .snapshot_x = snapshots.inner};
+  if (rare) shim_fail("cudaMallocAsync", 2); /* half as many tiles */
+  MUST(shim->ops->simulate(shim, NULL, &h.field, &r, ST));
+  out->pieces = 0;
+  record_take(out, "x", shim, &x);
+  record_take(out, "log_p", shim, &log_p);
+  record_take(out, "snapshots", shim, &snapshots);
+  guarded_close(shim, &lost, NULL);
+  field_close(shim, &h);
+}
+
+/* 5 tiles of 16, or 3 and then 2: the numbers of a particle do not depend on who is with it. Products of other shapes may
+ * add up in another order, in a real cuBLAS. */
+static void test_waves(void **state)
+{
+  (void)state;
+  static record a, b;
+#if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED
+  skip();
+#endif
+  for (size_t f = 0; f < FIELDS; f++) {
+    simulate(&fields[f], 75, 0, &b);
+    simulate(&fields[f], 75, 1, &a);
+    a.of = b.of = fields[f].name;
+    record_compare(&a, &b, 1e-12);
+    record_free(&a);
+    record_free(&b);
+  }
+}
+
+/* The same call gives the same bits, in whatever order blocks and threads run. */
+static void test_order(void **state)
+{
+  (void)state;
+  static record first, other;
+#if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED
+  skip();
+#endif
+  for (size_t f = 0; f < FIELDS; f++) {
+    shim_shuffle(1);
+    run_field(shim, &fields[f], FG_DOUBLE, 40, &first);
+    for (unsigned seed = 2; seed < 4; seed++) {
+      shim_shuffle(seed);
+      run_field(shim, &fields[f], FG_DOUBLE, 40, &other);
+      record_compare(&other, &first, 0);
+      record_free(&other);
+    }
+    record_free(&first);
+  }
+}
+
+static void fails(fg_code code, const fg_status *st, fg_code expected, const char *part)
+{
+  assert_int_equal(code, expected);
+  if (!strstr(st->message, part) || !strstr(st->message, "--engine cpu"))
+    fail_msg("the message is \"%s\": \"%s\" and a remedy were expected", st->message, part);
+}
+
+/* Without cuBLAS narrow networks work, and wide ones say what is missing. */
+static void test_no_library(void **state)
+{
+  (void)state;
+  static const field_case narrow = {.name = "narrow", .network = 1, .d = 2, .layers = 1, .width = {128}};
+  static record out;
+  fg_engine *e = NULL;
+  fg_status st = {0};
+  MUST(fg_cuda_engine_open(1, &e, ST));
+  held_field h = field_open(e, &fields[0]);
+  guarded y = guarded_draws(e, 20, 1);
+  fg_ode_request r = {.n = 10, .coeff = coeff_at(1), .y = y.inner, .dy = y.inner};
+  shim_fail("dlopen", 1);
+  out.pieces = 0;
+  run_ode(e, &narrow, FG_DOUBLE, 10, 0, &out);
+  record_free(&out);
+  fails(e->ops->ode_rhs(e, &h.field, &r, &st), &st, FG_UNSUPPORTED,
+        "libcublas.so.13 does not open (cannot open shared");
+  assert_non_null(strstr(st.message, "LD_LIBRARY_PATH"));
+  shim_fail("dlsym", 1);
+  fails(e->ops->ode_rhs(e, &h.field, &r, &st), &st, FG_UNSUPPORTED, "libcublas.so.13 lacks cublasCreate_v2");
+  MUST(e->ops->ode_rhs(e, &h.field, &r, ST));
+  guarded_close(e, &y, NULL);
+  field_close(e, &h);
+  fg_engine_close(&e);
+}
+
+/* What fails says which call it was, and leaves nothing behind. */
+static void test_failures(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *call, *said;
+    int error;
+    fg_code code;
+  } cases[] = {
+      {"cublasSetStream", "cublasSetStream failed", 7, FG_FAILED},
+      {"cublasSetWorkspace", "cublasSetWorkspace failed", 7, FG_FAILED},
+      {"cublasDgemm",
+       "cublasDgemm (144 x 32 x 129, 1 times) failed: the operation failed with invalid value (7)", 7,
+       FG_FAILED},
+      {"cublasDgemmStridedBatched", "the resource allocation failed (3)", 3, FG_MEMORY},
+      {"fg_wide_simulate_kernel", "did not launch", 700, FG_FAILED},
+      {"cudaStreamBeginCapture", "cudaStreamBeginCapture", 900, FG_FAILED},
+      {"cudaStreamEndCapture", "cudaStreamEndCapture", 901, FG_FAILED},
+      {"cudaGraphInstantiate", "cudaGraphInstantiate", 2, FG_MEMORY},
+      {"cudaGraphLaunch", "cudaGraphLaunch", 700, FG_FAILED},
+      {"cudaMemcpyAsync", "cudaMemcpyAsync", 700, FG_FAILED},
+  };
+  held_field h = field_open(shim, &fields[0]);
+  const fg_coeff coeff[2] = {coeff_at(1), coeff_at(0.5)};
+  guarded x = guarded_draws(shim, 40, 1), lost = guarded_open(shim, 80, NULL);
+  const fg_simulate_request r = {
+      .n = 20, .tile = 64, .steps = 1, .coeff = coeff, .x = x.inner, .lost_step = lost.inner};
+  MUST(shim->ops->simulate(shim, NULL, &h.field, &r, ST));
+  const long live = shim_live(), graphs = shim_graphs();
+  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+    fg_status st = {0};
+    shim_fail(cases[k].call, cases[k].error);
+    fails(shim->ops->simulate(shim, NULL, &h.field, &r, &st), &st, cases[k].code, cases[k].said);
+    assert_true(shim_live() <= live); /* a handle that failed is not kept */
+    assert_int_equal(shim_graphs(), graphs);
+    MUST(shim->ops->simulate(shim, NULL, &h.field, &r, ST));
+    assert_int_equal(shim_live(), live);
+  }
+  volatile sig_atomic_t cancel = 1;
+  fg_progress progress = {.cancel = &cancel};
+  fg_simulate_request stopped = r;
+  fg_status st = {0};
+  stopped.progress = &progress;
+  assert_int_equal(shim->ops->simulate(shim, NULL, &h.field, &stopped, &st), FG_INTERRUPTED);
+  guarded_close(shim, &x, NULL);
+  guarded_close(shim, &lost, NULL);
+  field_close(shim, &h);
+}
+
 static int setup(void **state)
 {
   (void)state;
@@ -123,6 +280,8 @@ static int teardown(void **state)
 
 int main(void)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_fields)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_fields), cmocka_unit_test(test_waves),
+                                     cmocka_unit_test(test_order), cmocka_unit_test(test_no_library),
+                                     cmocka_unit_test(test_failures)};
   return cmocka_run_group_tests(tests, setup, teardown);
 }

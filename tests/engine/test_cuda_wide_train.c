@@ -87,8 +87,161 @@ static void test_objectives(void **state)
       }
 }
 
+/* Paths that pass a limit are lost, as on the CPU; whole tiles of them too. */
+static void test_lost(void **state)
+{
+  (void)state;
+  for (int objective = 0; objective < OBJECTIVES; objective++) {
+    objective_plan p = plan_of((fg_objective)objective, FG_FORM_DISCRETE, FG_DOUBLE, 40);
+    p.limit = 1.1;
+    objective_answer a = objective_run("cuda-on-cpu", 1, &shapes[0], &p);
+    objective_answer b = objective_run("cpu", 1, &shapes[0], &p);
+    assert_true(b.lost > 5 && b.lost < 40);
+    assert_int_equal(a.lost, b.lost);
+    assert_int_equal(a.lost_first, b.lost_first);
+    objective_near(&a, &b, tolerance[FG_DOUBLE], "lost paths");
+    objective_free(&a);
+    objective_free(&b);
+  }
+}
+
+static void test_order(void **state)
+{
+  (void)state;
+  for (int objective = 0; objective < OBJECTIVES; objective += 2) {
+    objective_plan p = plan_of((fg_objective)objective, FG_FORM_CONTINUOUS, FG_SINGLE, 40);
+    objective_answer a = objective_run("cuda-on-cpu", 1, &shapes[1], &p);
+    for (unsigned seed = 2; seed < 4; seed++) {
+      shim_shuffle(seed);
+      objective_answer b = objective_run("cuda-on-cpu", 1, &shapes[1], &p);
+      objective_same_bits(&a, &b, "shuffled");
+      objective_free(&b);
+    }
+    objective_free(&a);
+  }
+}
+
+/* ---- a bridge of two wide controls ------------------------------------------------------------------ */
+
+static bridge wide = {CONTROL(2, FG_VECTOR, 130, 130), NOISING(2, FG_TANH, 140), 20};
+
+/* What one call fills. */
+typedef struct bridge_call {
+  fg_objective_request request;
+  guarded x, lost, rnd[2], to[2];
+} bridge_call;
+
+static void call_open(bridge_call *c, fg_engine *e, const setting *s, const objective_plan *p)
+{
+  double *x0 = objective_starts(&wide.u, p);
+  memset(c, 0, sizeof *c);
+  c->x = guarded_open(e, p->n * wide.u.d * sizeof *x0, x0);
+  c->lost = guarded_open(e, p->n * 4, NULL);
+  for (int k = 0; k < 2; k++) {
+    c->rnd[k] = guarded_open(e, p->n * sizeof(double), NULL);
+    c->to[k] = guarded_open(e, s->packed[k].inner.bytes, NULL);
+  }
+  fg_objective_request *r = &c->request;
+  r->objective = p->objective;
+  r->form = p->form;
+  r->group = p->group;
+  r->paths = (fg_paths_request){.precision = p->precision,
+                                .n = p->n,
+                                .tile = p->tile,
+                                .stream = FG_STREAM_NOISE,
+                                .steps = OBJECTIVE_STEPS,
+                                .coeff = s->paths.coeff,
+                                .step = s->paths.step,
+                                .noising = &s->f[1],
+                                .continuous = s->paths.ends[FG_FORM_CONTINUOUS],
+                                .discrete = s->paths.ends[FG_FORM_DISCRETE],
+                                .limit = p->limit,
+                                .x = c->x.inner,
+                                .rnd = {c->rnd[0].inner, c->rnd[1].inner},
+                                .lost_step = c->lost.inner};
+  objective_density(&wide.u, &r->paths.target);
+  r->gradient = c->to[0].inner;
+  r->noising_gradient = c->to[1].inner;
+  free(x0);
+}
+
+/* The two gradients, one after the other; the caller frees them. */
+static double *call_close(bridge_call *c, fg_engine *e)
+{
+  const size_t bytes[2] = {c->to[0].inner.bytes, c->to[1].inner.bytes};
+  double *gradient = malloc(bytes[0] + bytes[1]);
+  assert_non_null(gradient);
+  guarded_close(e, &c->to[0], gradient);
+  guarded_close(e, &c->to[1], gradient + bytes[0] / sizeof *gradient);
+  for (int k = 0; k < 2; k++) guarded_close(e, &c->rnd[k], NULL);
+  guarded_close(e, &c->x, NULL);
+  guarded_close(e, &c->lost, NULL);
+  return gradient;
+}
+
+static void near_all(const double *a, const double *b, size_t n, double most)
+{
+  double scale = 0, off = 0;
+  for (size_t i = 0; i < n; i++) {
+    scale = fmax(scale, fabs(b[i]));
+    off = fmax(off, fabs(a[i] - b[i]));
+    assert_true(isfinite(a[i]) && isfinite(b[i]));
+  }
+  if (!(off <= most * scale)) fail_msg("gradients differ by %g of %g", off, scale);
+}
+
+/* Each piece of memory in turn is not there: the call fails and gives all back, or does its work in smaller waves. */
+static void test_short_of_memory(void **state)
+{
+  (void)state;
+#if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED
+  skip();
+#endif
+  for (int objective = 0; objective < OBJECTIVES; objective += 2) {
+    const objective_plan p = plan_of((fg_objective)objective, FG_FORM_DISCRETE, FG_DOUBLE, 40);
+    double *expected = NULL;
+    int smaller = 0, failed = 0;
+    fg_engine *e;
+    setting s;
+    MUST(engine_by_name("cpu", 1, &e, ST));
+    for (int after = -1;; after++) { /* -1: on the CPU; then all */
+      bridge_call c;
+      fg_status st = {0};
+      setting_open(&s, e, &wide, &p, &p);
+      call_open(&c, e, &s, &p);
+      const long live = shim_live();
+      if (after >= 0) shim_fail_after("cudaMallocAsync", 2, after);
+      const fg_code rc = e->ops->objective(e, e->threads, &s.f[0], &c.request, &st);
+      const int left = shim_forgive();
+      if (rc != FG_OK && (rc != FG_MEMORY || left)) fail_msg("%s", st.message);
+      if (after > 0) assert_true(shim_live() == live); /* from then on there is a handle */
+      double *gradient = call_close(&c, e);
+      if (!expected)
+        expected = gradient;
+      else if (rc == FG_OK)
+        near_all(gradient, expected, (s.packed[0].inner.bytes + s.packed[1].inner.bytes) / sizeof *gradient,
+                 tolerance[FG_DOUBLE]);
+      if (gradient != expected) free(gradient);
+      smaller += rc == FG_OK && !left && after >= 0;
+      failed += rc != FG_OK;
+      setting_close(&s, e);
+      if (after < 0) {
+        fg_engine_close(&e);
+        MUST(engine_by_name("cuda-on-cpu", 1, &e, ST));
+        continue;
+      }
+      if (left) break;
+    }
+    assert_true(smaller > 2 && failed > 2);
+    free(expected);
+    fg_engine_close(&e);
+  }
+}
+
 int main(void)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_objectives)};
+  wide.u.density = FG_DENSITY_WELLS; /* not the user's C, which no device runs */
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_objectives), cmocka_unit_test(test_lost),
+                                     cmocka_unit_test(test_order), cmocka_unit_test(test_short_of_memory)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
