@@ -62,6 +62,22 @@ TILE_FN void fg_control_line(fg_control *c, int rows, int columns, int j, fg_rea
   TILE_SYNC();
 }
 
+/* Row j of [rows, columns] in panels += sum over p rows of a [p] (0: ones) times b [p, columns]. An engine may bring
+ * another, without the line. */
+#ifndef TILE_ROW_SUM
+TILE_FN void fg_control_row_sum(fg_control *c, int rows, int columns, int j, const fg_real *a,
+                                const fg_real *b, fg_real *to)
+{
+  if (a)
+    tile_outer(c->p, columns, 1, a, 1, c->p, b, c->line);
+  else
+    tile_column_sum(c->p, columns, b, c->line);
+  fg_control_line(c, rows, columns, j, to);
+}
+#define TILE_ROW_SUM(c, rows, columns, j, a, b, to)                                                          \
+  fg_control_row_sum((c), (rows), (columns), (j), (a), (b), (to))
+#endif
+
 /* The reverse of the sweep along j; c->one holds kappa slope_j. */
 TILE_FN void fg_control_reverse_along(fg_control *c, int j, const fg_gradient *to)
 {
@@ -70,8 +86,7 @@ TILE_FN void fg_control_reverse_along(fg_control *c, int j, const fg_gradient *t
   const int p = c->p, top = at->layers - 2, width = out->in_pad;
   const fg_real *w = c->run.packed + out->rows + (size_t)j * width, *__restrict__ one = c->one;
   fg_real *q = c->down;
-  tile_outer(p, width, 1, one, 1, p, c->below[top], c->line);
-  fg_control_line(c, c->d, width, j, to->core + out->rows);
+  TILE_ROW_SUM(c, c->d, width, j, one, c->below[top], to->core + out->rows);
   TILE_EACH(i, p)
   for (int k = 0; k < width; k++) q[(size_t)i * width + k] = one[i] * w[k];
   TILE_SYNC();
@@ -93,8 +108,7 @@ TILE_FN void fg_control_reverse_along(fg_control *c, int j, const fg_gradient *t
                 0, 0, c->spare);
     fg_network_swap(&c->down, &c->spare);
   }
-  tile_column_sum(p, first->out_pad, c->down, c->line);
-  fg_control_line(c, c->d, first->out_pad, j, to->core + first->forward);
+  TILE_ROW_SUM(c, c->d, first->out_pad, j, 0, c->down, to->core + first->forward);
 }
 
 /* Add the gradient of sum psi.u + kappa div u; psi [d][p] is overwritten, kappa [p]. dx [d][p] += that with respect to x,

@@ -253,6 +253,7 @@ TILE_FN void fg_density_tile(const fg_density *density, const fg_real *row, int 
                              fg_real *scratch)
 {
   fg_tile tile;
+  if (TILE_IDLE()) return;
   tile.p = p;
   tile.want = want & (FG_PHI | FG_SCORE | FG_JVP);
   tile.x = x;

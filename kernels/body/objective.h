@@ -334,7 +334,7 @@ TILE_FN void fg_objective_back_discrete(fg_path_walk *w, size_t k, const fg_real
 }
 
 /* In the continuous form, v at X; kappa is room. */
-TILE_FN void fg_objective_back_continuous(fg_path_walk *w, const fg_objective_request *r, size_t k,
+TILE_FN void fg_objective_back_continuous(fg_path_walk *w, const fg_objective_request *r, size_t k, int first,
                                           const fg_real *x, const fg_real *__restrict__ z,
                                           const fg_real *__restrict__ c, fg_real *__restrict__ psi,
                                           fg_real *__restrict__ kappa, fg_real *__restrict__ l,
@@ -361,7 +361,7 @@ TILE_FN void fg_objective_back_continuous(fg_path_walk *w, const fg_objective_re
     }
   }
   TILE_SYNC();
-  fg_control_reverse_divergence(&w->noising, psi_v, kappa, &to, k > 0 ? l : 0);
+  fg_control_reverse_divergence(&w->noising, psi_v, kappa, &to, first ? 0 : l);
 }
 
 /* Step k on the way back: the adjoint of X_k+1 becomes that of X_k (first: k is 0, and nobody asks), shares of both
@@ -378,7 +378,7 @@ TILE_FN void fg_objective_back_step(fg_path_walk *w, const fg_objective_request 
   else if (r->form == FG_FORM_DISCRETE)
     fg_objective_back_discrete(w, k, x, next, z, room->c, room->psi, l, noising);
   else
-    fg_objective_back_continuous(w, r, k, x, z, room->c, room->psi, room->kappa, l, noising);
+    fg_objective_back_continuous(w, r, k, first, x, z, room->c, room->psi, room->kappa, l, noising);
   fg_control_reverse(&w->control, room->psi, &to, first ? 0 : l, r->detach_score);
 }
 

@@ -18,6 +18,7 @@ enum { FG_LANES = 16 };
 #define TILE_PIECE(base, used, count) ((void)(count), (base) + (used))
 #define TILE_REST(base, used) ((base) + (used))
 #define TILE_RECUT() ((void)0)
+#define TILE_IDLE() 0 /* no loop will run, until the next product at least */
 #endif
 
 typedef struct fg_tile {

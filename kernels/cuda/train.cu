@@ -193,7 +193,7 @@ fg_code fg_cuda_paths(fg_engine *e, fg_threads *threads, const fg_field *field,
   memset(&job, 0, sizeof job);
   FG_TRY(fg_paths_check(field, request, st));
   job.engine = e;
-  job.wide = fg_wide_walks(field, request->noising, 0, FG_FORM_CONTINUOUS);
+  job.wide = fg_wide_is(field, request->noising);
   job.table = fg_cuda_train_of(request->precision);
   job.request.paths = *request;
   FG_GO(fg_cuda_begin(field, &job, st), done);
@@ -289,7 +289,7 @@ fg_code fg_cuda_objective(fg_engine *e, fg_threads *threads, const fg_field *fie
   memset(&job, 0, sizeof job);
   FG_TRY(fg_objective_check(field, request, st));
   job.engine = e;
-  job.wide = fg_wide_walks(field, request->paths.noising, 1, request->form);
+  job.wide = fg_wide_is(field, request->paths.noising);
   job.table = fg_cuda_train_of(request->paths.precision);
   job.request = *request;
   if (request->paths.noising && request->form == FG_FORM_DISCRETE) /* a divergence that nothing would need */

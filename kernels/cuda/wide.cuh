@@ -188,9 +188,6 @@ typedef struct fg_wide_trip {
   int keep_end;
 } fg_wide_trip;
 fg_code fg_wide_travel_all(fg_engine *e, const fg_wide_trip *trip, fg_status *st);
-/* Is it one of those that go this way? Gradients of a bridge in the continuous form do not. */
-int fg_wide_walks(const fg_field *field, const fg_field *noising, int gradient, fg_path_form form);
-
 fg_code fg_wide_evaluate(fg_engine *e, const fg_field *field, const fg_evaluate_request *request,
                          fg_status *st);
 fg_code fg_wide_ode(fg_engine *e, const fg_field *field, const fg_ode_request *request, int jvp,

@@ -30,13 +30,16 @@
 #define TILE_PIECE(base, used, count) fg_wide_own((base), (used), (count))
 #define TILE_REST(base, used) fg_wide_rest((base), (used))
 #define TILE_RECUT() fg_wide_pause() /* places of one tile become those of another */
+#define TILE_IDLE() (!fg_wide_on())
+#define TILE_ROW_SUM(c, rows, columns, j, a, b, to)                                                          \
+  tile_row_sum((c)->p, (rows), (columns), (j), (a), (b), (to))
 #define TILE_SINE fg_activate_each_sine
 
 /* A sum over the rows of a tile on its way to the sum over all tiles. */
 typedef struct fg_wide_sum {
   size_t at; /* in the tile's share of the partial sums */
   int rows, columns;
-  int panels; /* the result lies in panels */
+  int row, among; /* in panels of a matrix of `among` rows, from `row` on; 0: row by row */
   fg_real *to;
 } fg_wide_sum;
 
@@ -105,19 +108,21 @@ static __device__ __forceinline__ fg_real *fg_wide_partial(unsigned half, size_t
   return (fg_real *)fg_wide.partial + (half * (size_t)fg_wide.tiles + tile) * fg_wide.partial_room;
 }
 
-/* The sums on their way, over all tiles in order, each number by one thread of the grid. */
+/* The sums on their way, over all tiles in order. A place of the grid has always the same thread, whichever sum it is in: two
+ * sums may go to one matrix. */
 TILE_FN void fg_wide_gather(void)
 {
   const fg_wide_place *me = &fg_wide_at[threadIdx.x];
-  const int own = (int)blockIdx.x * (int)blockDim.x, all = (int)blockDim.x * fg_wide.tiles;
+  const int own = (int)(blockIdx.x * blockDim.x + threadIdx.x), all = (int)blockDim.x * fg_wide.tiles;
   __syncthreads(); /* thread 0 has noted them */
   for (int k = 0; k < me->sums; k++) {
     const fg_wide_sum *s = &fg_wide_sums[k];
-    for (int e = own + (int)threadIdx.x; e < s->rows * s->columns; e += all) {
+    const int before = s->row * s->columns, end = before + s->rows * s->columns;
+    for (int e = own < before ? own + (before - own + all - 1) / all * all : own; e < end; e += all) {
       fg_real total = 0;
       for (int tile = 0; tile < fg_wide.tiles; tile++)
-        total += fg_wide_partial(me->half, (size_t)tile)[s->at + (size_t)e];
-      s->to[s->panels ? fg_panel_place(s->rows, s->columns, e / s->columns, e % s->columns) : (size_t)e] +=
+        total += fg_wide_partial(me->half, (size_t)tile)[s->at + (size_t)(e - before)];
+      s->to[s->among ? fg_panel_place(s->among, s->columns, e / s->columns, e % s->columns) : (size_t)e] +=
           total;
     }
   }
@@ -134,6 +139,9 @@ TILE_FN void fg_wide_cut(const fg_wide_product *product)
     if (blockIdx.x == 0) *fg_wide.list_count = me->cut + 1;
   }
   me->cut++;
+#ifdef __CUDA_ARCH__
+  if (fg_wide.segment >= 0 && me->cut > fg_wide.segment) asm volatile("exit;"); /* nothing is left to do */
+#endif
   if (me->sums == 0) return;
   if (fg_wide_on()) fg_wide_gather();
   me->sums = 0;
@@ -158,7 +166,7 @@ TILE_FN void fg_wide_leave(void)
 }
 
 /* Room for a sum [rows, columns] of this tile that goes to `to`. */
-TILE_FN fg_real *fg_wide_note(int rows, int columns, int panels, fg_real *to)
+TILE_FN fg_real *fg_wide_note(int rows, int columns, int row, int among, fg_real *to)
 {
   fg_wide_place *me = &fg_wide_at[threadIdx.x];
   const size_t count = (size_t)rows * (size_t)columns;
@@ -169,7 +177,8 @@ TILE_FN fg_real *fg_wide_note(int rows, int columns, int panels, fg_real *to)
     s->at = me->used;
     s->rows = rows;
     s->columns = columns;
-    s->panels = panels;
+    s->row = row;
+    s->among = among;
     s->to = to;
   }
   me->used += count;
@@ -278,7 +287,7 @@ TILE_FN void tile_outer(int p, int n, int k, const fg_real *a, int row_step, int
     fg_wide_product_of(FG_WIDE_OUTER, p, n, k, a, row_step, b, out);
     return;
   }
-  fg_real *mine = fg_wide_note(k, n, 1, out);
+  fg_real *mine = fg_wide_note(k, n, 0, k, out);
   TILE_EACH(e, k * n)
   {
     const fg_real *x = a + (size_t)(e / n) * column_step;
@@ -289,10 +298,24 @@ TILE_FN void tile_outer(int p, int n, int k, const fg_real *a, int row_step, int
   TILE_SYNC();
 }
 
+/* Row j of [rows, columns] in panels += sum over the rows of all tiles of a [p] (0: ones) times b [p, columns]. */
+TILE_FN void tile_row_sum(int p, int rows, int columns, int j, const fg_real *a, const fg_real *b,
+                          fg_real *to)
+{
+  fg_real *mine = fg_wide_note(1, columns, j, rows, to);
+  TILE_EACH(c, columns)
+  {
+    fg_real sum = 0;
+    for (int i = 0; i < p; i++) sum += (a ? a[i] : 1) * b[(size_t)i * columns + c];
+    mine[c] = sum;
+  }
+  TILE_SYNC();
+}
+
 /* out [n] += sum over the rows of all tiles of b [p, n]. */
 TILE_FN void tile_column_sum(int p, int n, const fg_real *b, fg_real *out)
 {
-  fg_real *mine = fg_wide_note(1, n, 0, out);
+  fg_real *mine = fg_wide_note(1, n, 0, 0, out);
   TILE_EACH(c, n)
   {
     fg_real sum = 0;
@@ -305,7 +328,7 @@ TILE_FN void tile_column_sum(int p, int n, const fg_real *b, fg_real *out)
 /* *out += sum of x [p] over all tiles. */
 TILE_FN void tile_add_sum(int p, const fg_real *x, fg_real *out)
 {
-  fg_real *mine = fg_wide_note(1, 1, 0, out);
+  fg_real *mine = fg_wide_note(1, 1, 0, 0, out);
   TILE_EACH(once, 1)
   {
     fg_real sum = 0;

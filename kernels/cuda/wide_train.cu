@@ -21,11 +21,6 @@ typedef struct fg_wide_stage {
   fg_wide_plan plan;
 } fg_wide_stage;
 
-int fg_wide_walks(const fg_field *field, const fg_field *noising, int gradient, fg_path_form form)
-{
-  return fg_wide_is(field, noising) && !(gradient && noising && form == FG_FORM_CONTINUOUS);
-}
-
 static int fg_wide_is_kl(const fg_wide_trip *trip)
 {
   return trip->request->objective == FG_OBJECTIVE_KL || trip->request->objective == FG_OBJECTIVE_KL_ITO;
