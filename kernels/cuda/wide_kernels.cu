@@ -26,7 +26,7 @@ TILE_FN size_t fg_wide_tile(size_t n, int *count)
 
 /* ---- evaluate, ode -------------------------------------------------------------------------------- */
 
-static __global__ void __launch_bounds__(FG_WIDE_THREADS)
+static __global__ void __launch_bounds__(FG_WIDE_THREADS, 1)
     fg_wide_evaluate_kernel(const __grid_constant__ fg_field f, const __grid_constant__ fg_evaluate_request r,
                             const __grid_constant__ fg_wide_job job)
 {
@@ -48,7 +48,7 @@ static void evaluate(const fg_field *f, const fg_evaluate_request *r, const fg_w
   FG_LAUNCH(fg_wide_evaluate_kernel, blocks, FG_WIDE_THREADS, *f, *r, *job);
 }
 
-static __global__ void __launch_bounds__(FG_WIDE_THREADS)
+static __global__ void __launch_bounds__(FG_WIDE_THREADS, 1)
     fg_wide_ode_kernel(const __grid_constant__ fg_field f, const __grid_constant__ fg_ode_request r, int jvp,
                        const __grid_constant__ fg_wide_job job)
 {
@@ -75,7 +75,7 @@ static void ode(const fg_field *f, const fg_ode_request *r, int jvp, const fg_wi
 
 /* ---- simulate ------------------------------------------------------------------------------------- */
 
-static __global__ void __launch_bounds__(FG_WIDE_THREADS)
+static __global__ void __launch_bounds__(FG_WIDE_THREADS, 1)
     fg_wide_simulate_kernel(const __grid_constant__ fg_field f, const __grid_constant__ fg_simulate_request r,
                             const fg_real *rows, fg_wide_part part, const __grid_constant__ fg_wide_job job)
 {
@@ -106,7 +106,7 @@ static void simulate(const fg_field *f, const fg_simulate_request *r, const void
 
 /* ---- paths and objectives --------------------------------------------------------------------------- */
 
-static __global__ void __launch_bounds__(FG_WIDE_THREADS)
+static __global__ void __launch_bounds__(FG_WIDE_THREADS, 1)
     fg_wide_paths_kernel(const __grid_constant__ fg_field f, const __grid_constant__ fg_paths_request r,
                          const fg_real *rows, fg_wide_part part, const __grid_constant__ fg_wide_job job)
 {
@@ -163,7 +163,7 @@ TILE_FN void fg_wide_back(fg_path_walk *w, const fg_objective_request *r, const 
   fg_objective_back_step(w, r, k, 0, room, k == last ? w->x : x + 2 * room->place, block, noising);
 }
 
-static __global__ void __launch_bounds__(FG_WIDE_THREADS)
+static __global__ void __launch_bounds__(FG_WIDE_THREADS, 1)
     fg_wide_objective_kernel(const __grid_constant__ fg_field f,
                              const __grid_constant__ fg_objective_request r,
                              const __grid_constant__ fg_wide_gradient g, fg_wide_part part,
@@ -223,7 +223,7 @@ static void objective(const fg_field *f, const fg_objective_request *r, const fg
 /* ---- weights, the step's number --------------------------------------------------------------------- */
 
 /* The core with its matrices row by row instead of in panels, or the other way round. */
-static __global__ void __launch_bounds__(FG_WIDE_THREADS)
+static __global__ void __launch_bounds__(FG_WIDE_THREADS, 1)
     fg_wide_plain_kernel(const __grid_constant__ fg_field f, int panels, const fg_real *from, fg_real *to)
 {
   const size_t own = (size_t)blockIdx.x * blockDim.x + threadIdx.x, all = (size_t)gridDim.x * blockDim.x;
@@ -274,7 +274,8 @@ static size_t partial(const fg_field *f, const fg_field *noising)
   return fg_whole_lanes(own > other ? own : other);
 }
 
-static __global__ void __launch_bounds__(FG_WIDE_THREADS) fg_wide_advance_kernel(fg_wide_state *state, int by)
+static __global__ void __launch_bounds__(FG_WIDE_THREADS, 1)
+    fg_wide_advance_kernel(fg_wide_state *state, int by)
 {
   state->step += (size_t)(long long)by;
 }
