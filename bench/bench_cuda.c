@@ -18,6 +18,7 @@
 #include "model/model.h"
 #include "network_pack.h"
 #include "sde/coeff.h"
+#include "timing.h"
 #ifdef FG_BENCH_ON_SHIM
 #include "cuda_on_cpu/shim.h"
 #endif
