@@ -18,6 +18,18 @@ typedef struct gaussian_case {
   double shift, wide_p, wide_q, scale_q, turn; /* a = (wide_p, 1, ..), b = scale_q (wide_q, 1, ..) */
 } gaussian_case;
 
+static const gaussian_case gaussian_cases[] = {{"equal", 0, 1, 1, 1, 0},
+                                               {"shift 0.2", 0.2, 1, 1, 1, 0},
+                                               {"shift 0.4", 0.4, 1, 1, 1, 0},
+                                               {"shift 1", 1, 1, 1, 1, 0},
+                                               {"shift 2", 2, 1, 1, 1, 0},
+                                               {"scale 1.1", 0, 1, 1, 1.1, 0},
+                                               {"scale 1.3", 0, 1, 1, 1.3, 0},
+                                               {"scale 2", 0, 1, 1, 2, 0},
+                                               {"turn 0.3 of 3:1", 0, 3, 3, 1, 0.3},
+                                               {"turn 0.6 of 3:1", 0, 3, 3, 1, 0.6}};
+enum { GAUSSIAN_CASES = sizeof gaussian_cases / sizeof *gaussian_cases };
+
 static void gaussian_scales(const gaussian_case *c, size_t d, double *a, double *b)
 {
   for (size_t k = 0; k < d; k++) {
