@@ -2,19 +2,24 @@
 /* What `entropic` is about: the Euclidean cost of the entropic plan between two Gaussian laws, for which there is no
  * closed form. tests/support/gaussian_case.h holds what this prints.
  *
- *     bench_entropic DIMENSION EPSILON ROWS ROUNDS [NODES]
+ *     bench_entropic DIMENSION EPSILON NODES [ROWS ROUNDS]
  *
- * By samples: the plan's cost of ROUNDS pairs of ROWS rows and of ROUNDS other pairs of ROWS / 2. The bias falls like
- * 1 / rows, so that twice the first less the second has none to first order. The rows of each sample are moved and
- * stretched to the means and variances of their law along its axes, which takes off most of the noise and goes away with
- * the rows as the bias does. Printed with its standard error, and beside the cost that was not corrected. In the plane also by quadrature: NODES x NODES evenly spaced points
- * out to 4.5 standard deviations, weighted by the densities; the kernel has a kink where x = y, so that the error falls
- * with a power of the spacing: compare two numbers of NODES. */
+ * By quadrature. In the plane: NODES x NODES evenly spaced points, weighted by the densities. In three dimensions and more
+ * (laws without a turn): both laws are round about the first axis, and so are the potentials; NODES places along it, as
+ * many distances from it, and the kernel is integrated over the angle between. The kernel has a kink where x = y, so that
+ * the error falls with a power of the spacing: compare two numbers of NODES.
+ *
+ * By samples, to check that: the plan's cost of ROUNDS pairs of ROWS rows and of ROUNDS other pairs of ROWS / 2, each
+ * sample moved and stretched to the means and variances of its law, which takes off most of the noise. Twice the first
+ * less the second has no bias where that falls like 1 / rows; while epsilon is small beside the gaps between rows, it
+ * falls more slowly, and the figure is too large. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "flowgap/flowgap.h"
 #include "tests/support/gaussian_case.h"
+
+/* ---- by samples ----------------------------------------------------------------------- */
 
 static int plan_cost(fg_engine *engine, double epsilon, double tolerance, size_t n, size_t d, const double *x,
                      const double *wx, const double *y, const double *wy, double *cost)
@@ -81,60 +86,124 @@ static int by_samples(fg_engine *engine, const gaussian_case *c, double epsilon,
   if (mean_cost(engine, c, epsilon, n, rounds, d, &whole, &error) ||
       mean_cost(engine, c, epsilon, n / 2, rounds, d, &half, &half_error))
     return 1;
-  printf("%-16s d %zu epsilon %-4g samples %.5f +- %.5f (not corrected %.5f)", c->name, d, epsilon,
-         2 * whole - half, hypot(2 * error, half_error), whole);
+  printf("  samples %.5f +- %.5f (not corrected %.5f)", 2 * whole - half, hypot(2 * error, half_error),
+         whole);
   return 0;
 }
 
-/* Points of the plane x [nodes^2, 2], turned and moved like the law, and their weights. */
-static void place_nodes(size_t nodes, const double *scale, double turn, double shift, double *x, double *w)
+/* ---- by quadrature --------------------------------------------------------------------- */
+
+/* Places about the first axis: along it, distance from it, share of the law. */
+typedef struct places {
+  double *along, *away, *share;
+} places;
+
+static void place(const places *to, size_t nodes, size_t d, double scale, double shift)
 {
+  double sum = 0;
   for (size_t i = 0; i < nodes * nodes; i++) {
-    double first = 9 * ((double)(i / nodes) / (double)(nodes - 1) - 0.5);
-    double second = 9 * ((double)(i % nodes) / (double)(nodes - 1) - 0.5);
-    w[i] = exp(-0.5 * (first * first + second * second));
-    first *= scale[0];
-    second *= scale[1];
-    x[2 * i] = cos(turn) * first - sin(turn) * second + shift;
-    x[2 * i + 1] = sin(turn) * first + cos(turn) * second;
+    double along = 9.5 * (((double)(i / nodes) + 0.5) / (double)nodes - 0.5);
+    double away = (4 + sqrt((double)d)) * ((double)(i % nodes) + 0.5) / (double)nodes;
+    to->share[i] = pow(away, (double)d - 2) * exp(-0.5 * (along * along + away * away));
+    to->along[i] = scale * along + shift;
+    to->away[i] = scale * away;
+    sum += to->share[i];
   }
+  for (size_t i = 0; i < nodes * nodes; i++) to->share[i] /= sum;
 }
 
-static int by_nodes(fg_engine *engine, const gaussian_case *c, double epsilon, size_t nodes)
+/* Means over the angle of exp(-|x - y| / epsilon) and of that times |x - y|. */
+static void kernel(const places *x, const places *y, size_t n, size_t d, double epsilon, float *k, float *kc)
+{
+  enum { ANGLES = 40 };
+  double part[ANGLES], turn[ANGLES], sum = 0;
+  for (int a = 0; a < ANGLES; a++) {
+    double angle = acos(-1) * (a + 0.5) / ANGLES;
+    part[a] = pow(sin(angle), (double)d - 3);
+    turn[a] = cos(angle);
+    sum += part[a];
+  }
+  for (size_t i = 0; i < n; i++)
+    for (size_t j = 0; j < n; j++) {
+      double step = x->along[i] - y->along[j], mean = 0, cost = 0;
+      double square = step * step + x->away[i] * x->away[i] + y->away[j] * y->away[j];
+      for (int a = 0; a < ANGLES; a++) {
+        double c = sqrt(fmax(0, square - 2 * x->away[i] * y->away[j] * turn[a]));
+        double e = part[a] / sum * exp(-c / epsilon);
+        mean += e;
+        cost += c * e;
+      }
+      k[i * n + j] = (float)mean;
+      kc[i * n + j] = (float)cost;
+    }
+}
+
+/* Scalings a, b of the plan x->share[i] a[i] k[i, j] b[j] y->share[j]; returns its cost. */
+static double scale_plan(const places *x, const places *y, size_t n, const float *k, const float *kc,
+                         double *a, double *b)
+{
+  double cost = 0, error = 1;
+  for (size_t j = 0; j < n; j++) b[j] = 1;
+  for (int round = 0; round < 5000 && error > 1e-7; round++) {
+    error = 0;
+    for (size_t i = 0; i < n; i++) {
+      double sum = 0;
+      for (size_t j = 0; j < n; j++) sum += (double)k[i * n + j] * y->share[j] * b[j];
+      error += round ? fabs(a[i] * sum - 1) * x->share[i] : x->share[i];
+      a[i] = 1 / sum;
+    }
+    for (size_t j = 0; j < n; j++) b[j] = 0;
+    for (size_t i = 0; i < n; i++)
+      for (size_t j = 0; j < n; j++) b[j] += (double)k[i * n + j] * x->share[i] * a[i];
+    for (size_t j = 0; j < n; j++) b[j] = 1 / b[j];
+  }
+  for (size_t i = 0; i < n; i++)
+    for (size_t j = 0; j < n; j++) cost += x->share[i] * a[i] * (double)kc[i * n + j] * b[j] * y->share[j];
+  return error > 1e-7 ? NAN : cost;
+}
+
+/* NaN where memory or rounds do not suffice. */
+static double about_axis(const gaussian_case *c, double epsilon, size_t nodes, size_t d)
 {
   size_t n = nodes * nodes;
-  double a[GAUSSIAN_MOST], b[GAUSSIAN_MOST], cost = 0;
-  double *x = malloc(6 * n * sizeof *x), *y = x + 2 * n, *wx = x + 4 * n, *wy = x + 5 * n;
-  if (!x) return 1;
-  gaussian_scales(c, 2, a, b);
-  place_nodes(nodes, a, 0, 0, x, wx);
-  place_nodes(nodes, b, c->turn, c->shift, y, wy);
-  int rc = plan_cost(engine, epsilon, 1e-8, n, 2, x, wx, y, wy, &cost);
-  free(x);
-  if (!rc) printf(" nodes %.5f", cost);
-  return rc;
+  double *all = malloc(8 * n * sizeof *all), cost = NAN;
+  float *k = malloc(2 * n * n * sizeof *k);
+  if (all && k) {
+    places x = {all, all + n, all + 2 * n}, y = {all + 3 * n, all + 4 * n, all + 5 * n};
+    place(&x, nodes, d, 1, 0);
+    place(&y, nodes, d, c->scale_q, c->shift);
+    kernel(&x, &y, n, d, epsilon, k, k + n * n);
+    cost = scale_plan(&x, &y, n, k, k + n * n, all + 6 * n, all + 7 * n);
+  }
+  free(all);
+  free(k);
+  return cost;
 }
 
 int main(int argc, char **argv)
 {
   fg_engine *engine;
   int rc = 0;
-  if (argc < 5 || argc > 6) {
-    fprintf(stderr, "usage: %s DIMENSION EPSILON ROWS ROUNDS [NODES]\n", argv[0]);
+  if (argc != 4 && argc != 6) {
+    fprintf(stderr, "usage: %s DIMENSION EPSILON NODES [ROWS ROUNDS]\n", argv[0]);
     return 2;
   }
-  size_t d = strtoul(argv[1], NULL, 10), n = strtoul(argv[3], NULL, 10), rounds = strtoul(argv[4], NULL, 10);
-  size_t nodes = argc > 5 ? strtoul(argv[5], NULL, 10) : 0;
+  size_t d = strtoul(argv[1], NULL, 10), nodes = strtoul(argv[3], NULL, 10);
+  size_t n = argc > 4 ? strtoul(argv[4], NULL, 10) : 4, rounds = argc > 4 ? strtoul(argv[5], NULL, 10) : 0;
   double epsilon = strtod(argv[2], NULL);
-  if (!(epsilon > 0) || d < 1 || d > GAUSSIAN_MOST || n < 4 || rounds < 2) {
-    fprintf(stderr, "%s: 1 to %d dimensions, epsilon above 0, at least 4 rows, at least 2 rounds\n", argv[0],
+  if (!(epsilon > 0) || d < 2 || d > GAUSSIAN_MOST || nodes < 2 || n < 4 || (argc > 4 && rounds < 2)) {
+    fprintf(stderr, "%s: 2 to %d dimensions, epsilon above 0, at least 2 nodes, 4 rows, 2 rounds\n", argv[0],
             GAUSSIAN_MOST);
     return 2;
   }
   if (fg_engine_open("cpu", 0, &engine, NULL) != FG_OK) return 1;
   for (size_t i = 0; i < GAUSSIAN_CASES && !rc; i++) {
-    rc = by_samples(engine, &gaussian_cases[i], epsilon, n, rounds, d);
-    if (d == 2 && nodes > 1 && !rc) rc = by_nodes(engine, &gaussian_cases[i], epsilon, nodes);
+    const gaussian_case *c = &gaussian_cases[i];
+    if (d > 2 && c->turn != 0) continue;
+    printf("%-16s d %zu epsilon %-4g nodes %.5f", c->name, d, epsilon,
+           d == 2 ? gaussian_by_nodes(engine, FG_COST_EUCLIDEAN, c, epsilon, nodes)
+                  : about_axis(c, epsilon, nodes, d));
+    if (rounds) rc = by_samples(engine, c, epsilon, n, rounds, d);
     printf("\n");
     fflush(stdout);
   }
