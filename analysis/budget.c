@@ -22,7 +22,7 @@ bool fg_budget_estimator(const fg_comparison *c, fg_estimator *by)
 {
   if (c->budget->chosen < FG_ESTIMATORS) {
     *by = c->budget->chosen;
-    return true;
+    return c->estimated[*by][FG_ODE_SDE];
   }
   const size_t count = sizeof fg_budget_order / sizeof *fg_budget_order;
   bool found = false;
@@ -116,7 +116,13 @@ fg_code fg_compare_budget(fg_comparison *c, fg_status *st)
 {
   fg_budget *b = c->budget;
   double start = fg_seconds();
-  if (!b || !fg_budget_estimator(c, &b->by)) return FG_OK;
+  if (!b) return FG_OK;
+  if (!fg_budget_estimator(c, &b->by)) {
+    snprintf(b->failed, sizeof b->failed, "%s gave no distance of ODE and SDE",
+             b->chosen < FG_ESTIMATORS ? fg_estimator_name(b->chosen) : "the estimators of W2");
+    fg_compare_log(c, "budget: none: %s", b->failed);
+    return FG_OK;
+  }
   b->measure = fg_budget_measure_of(b->by);
   fg_budget_sample(c);
   fg_code rc = fg_budget_effects(c, st);

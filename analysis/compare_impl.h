@@ -8,6 +8,9 @@
 
 typedef enum fg_pair { FG_ODE_SDE, FG_ODE_TARGET, FG_SDE_TARGET, FG_PAIRS } fg_pair;
 
+/* Why an estimate is not there although it was wanted; empty: it is there. */
+typedef char fg_why[256];
+
 enum { FG_LAW_ODE, FG_LAW_SDE, FG_LAW_TARGET, FG_LAWS };
 
 /* Residual of the model over its own SDE paths at one time. */
@@ -69,10 +72,14 @@ typedef struct fg_comparison {
   fg_estimate_settings estimate_settings[FG_ESTIMATORS];
   fg_estimate estimate[FG_ESTIMATORS][FG_PAIRS];
   bool estimated[FG_ESTIMATORS][FG_PAIRS];
+  fg_why missing[FG_ESTIMATORS][FG_PAIRS];
   double box; /* 0: none */
   fg_estimate boxed[FG_ESTIMATORS][FG_PAIRS];
+  fg_why boxed_missing[FG_ESTIMATORS][FG_PAIRS];
   size_t outside_box[FG_LAWS];
-  fg_estimate *snapshot_estimate; /* [snapshots], grid for d = 2, else Gaussian */
+  fg_estimate *snapshot_estimate; /* [snapshots], Gaussian */
+  size_t snapshots_missing;       /* of them without figures (NaN) */
+  fg_why snapshot_missing;        /* the first of these */
 
   bool has_residual;
   size_t residual_points;
@@ -127,6 +134,7 @@ FG_CHECKED fg_code fg_compare_certificate_settings(fg_comparison *c, fg_status *
 FG_CHECKED fg_code fg_compare_certificate(fg_comparison *c, fg_status *st);
 /* analysis/compare_estimate.c: all pairs, all wanted estimators, with and without the box. */
 FG_CHECKED fg_code fg_compare_estimate(fg_comparison *c, fg_status *st);
+fg_estimate fg_estimate_nothing(void); /* all figures NaN */
 /* analysis/compare_samples.c: samples.h5; analysis/compare_results.c: results.json. */
 FG_CHECKED fg_code fg_compare_samples(const fg_comparison *c, const char *run_directory, fg_status *st);
 FG_CHECKED fg_code fg_compare_results(const fg_comparison *c, const char *run_directory, fg_status *st);

@@ -57,22 +57,6 @@ static bool fg_curve_missing(fg_lambda_point *at, fg_code rc, const fg_status *s
   return missing;
 }
 
-static fg_estimate fg_curve_nothing(void)
-{
-  return (fg_estimate){.squared = NAN,
-                       .value = NAN,
-                       .floor = NAN,
-                       .ci_low = NAN,
-                       .ci_high = NAN,
-                       .p_value = NAN,
-                       .primal = NAN,
-                       .dual = NAN,
-                       .detail = {NAN, NAN},
-                       .extrapolated = NAN,
-                       .extrapolated_se = NAN,
-                       .extrapolation_rate = NAN};
-}
-
 static fg_code fg_curve_distances(fg_comparison *c, const double *ode, const double *x, fg_lambda_point *at,
                                   fg_status *st)
 {
@@ -84,7 +68,7 @@ static fg_code fg_curve_distances(fg_comparison *c, const double *ode, const dou
     fg_code rc = fg_estimate_w2(c->engine, &settings, rows, rows, c->d, ode, NULL, x, NULL, c->progress,
                                 &at->estimate[e], st);
     if (fg_curve_missing(at, rc, st))
-      at->estimate[e] = fg_curve_nothing();
+      at->estimate[e] = fg_estimate_nothing();
     else if (rc != FG_OK)
       return fg_status_prefix(st, "W2 (%s) of lambda %g and the ODE: ", fg_estimator_name((fg_estimator)e),
                               at->lambda);

@@ -14,9 +14,14 @@
 static void put_pair(const char *estimator, const char *pair, const json_t *one, const char *note)
 {
   char value[32], floor[32], unbiased[32], low[32], high[32], p[32], interval[80], name[32];
+  const char *missing = json_string_value(json_object_get(one, "missing"));
   snprintf(name, sizeof name, "%s", pair);
   for (char *at = name; *at; at++)
     if (*at == '_') *at = '-';
+  if (missing) {
+    printf("  %-9s %-11s not had%s: %s\n", estimator, name, note, missing);
+    return;
+  }
   snprintf(interval, sizeof interval, "%s to %s", fg_cell(one, "ci_low", low), fg_cell(one, "ci_high", high));
   const json_t *far = json_object_get(one, "extrapolated");
   printf("  %-9s %-11s %-10s %-10s %-10s %-22s %s%s\n", estimator, name, fg_cell(one, "value", value),
