@@ -370,5 +370,6 @@ fg_code fg_compare_results(const fg_comparison *c, const char *run_directory, fg
   fg_put_ode(root, c);
   fg_put_sde(root, c);
   fg_put_warnings(root, c);
+  fg_put_disagreement(root);
   return fg_results_save(root, run_directory, st);
 }

@@ -64,7 +64,9 @@ static void put_distances(const json_t *root)
 static void put_budget(const json_t *budget)
 {
   const char *sentence = json_string_value(json_object_get(budget, "sentence"));
+  const char *disagreement = json_string_value(json_object_get(budget, "disagreement"));
   if (sentence) printf("  Budget: %s\n", sentence);
+  if (disagreement) printf("  %s\n", disagreement);
 }
 
 /* What --target-error has chosen. */
