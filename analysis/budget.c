@@ -117,6 +117,8 @@ fg_code fg_compare_budget(fg_comparison *c, fg_status *st)
   fg_budget *b = c->budget;
   double start = fg_seconds();
   if (!b) return FG_OK;
+  const fg_piece all = {b, sizeof *b};
+  if (fg_compare_take(c, "budget", 1, &all)) return FG_OK;
   if (!fg_budget_estimator(c, &b->by)) {
     snprintf(b->failed, sizeof b->failed, "%s gave no distance of ODE and SDE",
              b->chosen < FG_ESTIMATORS ? fg_estimator_name(b->chosen) : "the estimators of W2");
@@ -145,5 +147,6 @@ fg_code fg_compare_budget(fg_comparison *c, fg_status *st)
     else
       fg_compare_log(c, "budget: %s not known: %s", fg_budget_names[k], b->part[k].why);
   fg_compare_log(c, "budget: %s", b->sentence);
+  fg_compare_keep(c, "budget", 1, &all);
   return FG_OK;
 }

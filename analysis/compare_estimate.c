@@ -56,6 +56,10 @@ static fg_code fg_estimate_pair(fg_comparison *c, int e, int p, double *const la
   int a = fg_pair_sides[p][0], b = fg_pair_sides[p][1];
   const char *name = fg_estimator_name((fg_estimator)e);
   fg_status why = {0};
+  char step[64];
+  const fg_piece pieces[] = {{out, sizeof *out}, {missing, sizeof(fg_why)}};
+  snprintf(step, sizeof step, "%s, %s%s", name, fg_pair_names[p], what);
+  if (fg_compare_take(c, step, 2, pieces)) return FG_OK;
   if (fg_progress_cancelled(c->progress)) return FG_FAIL(st, FG_INTERRUPTED, "interrupted while comparing");
   fg_code rc = fg_estimate_w2(c->engine, &c->estimate_settings[e], rows[a], rows[b], c->d, law[a], NULL,
                               law[b], NULL, c->progress, out, &why);
@@ -63,6 +67,7 @@ static fg_code fg_estimate_pair(fg_comparison *c, int e, int p, double *const la
     *out = fg_estimate_nothing();
     snprintf(missing, sizeof(fg_why), "%.*s", (int)sizeof(fg_why) - 1, why.message);
     fg_compare_log(c, "distance %s %s%s: not had: %s", name, fg_pair_names[p], what, why.message);
+    fg_compare_keep(c, step, 2, pieces);
     return FG_OK;
   }
   if (rc != FG_OK) {
@@ -72,6 +77,7 @@ static fg_code fg_estimate_pair(fg_comparison *c, int e, int p, double *const la
   }
   fg_compare_log(c, "distance %s %s%s: %.6g [%.6g, %.6g], floor %.6g, %.2f s", name, fg_pair_names[p], what,
                  out->value, out->ci_low, out->ci_high, out->floor, out->seconds);
+  fg_compare_keep(c, step, 2, pieces);
   return FG_OK;
 }
 

@@ -142,7 +142,15 @@ static bool is_training(const char *model)
   return used > 0 && (size_t)used < sizeof path && stat(path, &about) == 0;
 }
 
+/* --resume */
+static fg_code go_on(fg_engine *engine, const fg_settings *settings, const char *run,
+                     const fg_progress *progress, fg_status *st)
+{
+  return fg_compare_resume(engine, settings, run, false, progress, st);
+}
+
 fg_code fg_run_compare(const fg_args *args, fg_status *st)
 {
-  return fg_run_page(args, is_training(args->argument[0]) ? "-compare" : NULL, fg_compare_run, put_run, st);
+  const bool resume = args->value[FG_OPTION_RESUME] != NULL, training = is_training(args->argument[0]);
+  return fg_run_page(args, training ? "-compare" : NULL, resume ? go_on : fg_compare_run, put_run, st);
 }
