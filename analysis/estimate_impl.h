@@ -15,6 +15,7 @@ typedef enum fg_fineness {
   FG_ROUGH, /* interval and permutations: at most 32 */
   FG_FINENESSES
 } fg_fineness;
+enum { FG_CURVE_BINS = 64, FG_ROUGH_BINS = 32 };
 
 /* Both samples as one list: rows 0 .. n-1 are of x, n .. n+m-1 of y; without rows of weight 0 and, for the
  * grid, without rows outside it. */

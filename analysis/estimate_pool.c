@@ -8,7 +8,7 @@
 #include "analysis/transport/transport.h"
 
 /* Most bins per axis. */
-static const size_t fg_fineness_bins[FG_FINENESSES] = {4096, 64, 32};
+static const size_t fg_fineness_bins[FG_FINENESSES] = {4096, FG_CURVE_BINS, FG_ROUGH_BINS};
 
 void fg_pool_clear(fg_pool *pool)
 {
