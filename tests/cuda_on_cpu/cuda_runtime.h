@@ -23,6 +23,7 @@
 #define __launch_bounds__(...)
 #define __grid_constant__
 #define __shared__ static thread_local
+#define __align__(bytes) __attribute__((aligned(bytes)))
 
 struct shim_index {
   unsigned x, y, z;
@@ -31,10 +32,20 @@ extern thread_local shim_index threadIdx, blockIdx, blockDim, gridDim;
 
 void shim_barrier(const char *file, int line);
 #define __syncthreads() shim_barrier(__FILE__, __LINE__)
+int shim_barrier_or(const char *file, int line, int flag);
+#define __syncthreads_or(flag) shim_barrier_or(__FILE__, __LINE__, (flag))
 
-void shim_launch(const char *kernel, unsigned blocks, unsigned threads, const std::function<void()> &body);
+/* `shared` bytes of dynamic shared memory a block, of the `most` that the kernel may have. */
+void shim_launch(const char *kernel, unsigned blocks, unsigned threads, size_t shared, size_t most,
+                 const std::function<void()> &body);
 #define FG_LAUNCH(kernel, blocks, threads, ...)                                                              \
-  shim_launch(#kernel, (blocks), (threads), [&]() { kernel(__VA_ARGS__); })
+  shim_launch(#kernel, (blocks), (threads), 0, 0, [&]() { kernel(__VA_ARGS__); })
+#define FG_LAUNCH_SHARED(kernel, blocks, threads, bytes, most, ...)                                          \
+  shim_launch(#kernel, (blocks), (threads), (bytes), (most), [&]() { kernel(__VA_ARGS__); })
+unsigned char *shim_dynamic(void);
+#define FG_DYNAMIC() shim_dynamic()
+bool shim_is_shared(const void *memory);
+#define __isShared(memory) shim_is_shared(memory)
 
 enum cudaError_t {
   cudaSuccess = 0,
@@ -45,7 +56,11 @@ enum cudaError_t {
   cudaErrorUnknown = 999
 };
 enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2, cudaMemcpyDeviceToDevice = 3 };
-enum cudaDeviceAttr { cudaDevAttrComputeCapabilityMajor = 75, cudaDevAttrComputeCapabilityMinor = 76 };
+enum cudaDeviceAttr {
+  cudaDevAttrComputeCapabilityMajor = 75,
+  cudaDevAttrComputeCapabilityMinor = 76,
+  cudaDevAttrMaxSharedMemoryPerBlockOptin = 97
+};
 struct cudaDeviceProp {
   char name[256];
   size_t totalGlobalMem;
@@ -59,6 +74,7 @@ typedef struct shim_pool *cudaMemPool_t;
 const char *cudaGetErrorString(cudaError_t rc);
 cudaError_t cudaGetLastError(void);
 cudaError_t cudaGetDeviceCount(int *count);
+cudaError_t cudaGetDevice(int *device);
 cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int device);
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device);
 cudaError_t cudaDriverGetVersion(int *version);

@@ -19,6 +19,32 @@ static __global__ void neighbour_kernel(bool fault, double *x, double *y)
   own(y)[i] = room[(i + 1) % THREADS];
 }
 
+/* The same in dynamic shared memory. */
+static __global__ void dynamic_kernel(bool fault, double *x, double *y)
+{
+  double *room = (double *)FG_DYNAMIC();
+  const unsigned i = threadIdx.x;
+  room[i] = own(x)[i];
+  if (!fault) __syncthreads();
+  own(y)[i] = room[(i + 1) % THREADS];
+}
+
+/* A fault writes one place beyond it. */
+static __global__ void beyond_kernel(bool fault, double *x, double *y)
+{
+  double *room = (double *)FG_DYNAMIC() + (fault ? 1 : 0);
+  room[threadIdx.x] = own(x)[threadIdx.x];
+  own(y)[threadIdx.x] = room[threadIdx.x];
+}
+
+/* A fault reads what no thread of this block wrote; blocks before it did. */
+static __global__ void stale_kernel(bool fault, double *x, double *y)
+{
+  double *room = (double *)FG_DYNAMIC();
+  if (!fault || blockIdx.x != 0) room[threadIdx.x] = own(x)[threadIdx.x];
+  own(y)[threadIdx.x] = room[threadIdx.x];
+}
+
 /* Through device memory; a fault lets threads write what others have still to read. */
 static __global__ void turn_kernel(bool fault, double *x, double *y)
 {
@@ -70,6 +96,8 @@ static __global__ void unset_kernel(bool fault, double *x, double *y)
   own(y)[threadIdx.x] = fault ? own(y)[threadIdx.x] + 1 : own(x)[threadIdx.x];
 }
 
+enum { ROOM = THREADS * (int)sizeof(double) };
+
 extern "C" double shim_planted(shim_fault kind, int fault)
 {
   const bool on = fault != 0;
@@ -93,6 +121,12 @@ extern "C" double shim_planted(shim_fault kind, int fault)
   case SHIM_OVERRUN:
     FG_LAUNCH(overrun_kernel, BLOCKS, THREADS, on, a, b);
     break;
+  case SHIM_NO_BARRIER_DYNAMIC:
+    FG_LAUNCH_SHARED(dynamic_kernel, BLOCKS, THREADS, ROOM, ROOM, on, a, b);
+    break;
+  case SHIM_OVERRUN_DYNAMIC:
+    FG_LAUNCH_SHARED(beyond_kernel, BLOCKS, THREADS, ROOM, ROOM, on, a, b);
+    break;
   case SHIM_HALF_AT_BARRIER:
     FG_LAUNCH(half_kernel, BLOCKS, THREADS, on, a, b);
     break;
@@ -101,6 +135,9 @@ extern "C" double shim_planted(shim_fault kind, int fault)
     break;
   case SHIM_UNSET:
     FG_LAUNCH(unset_kernel, BLOCKS, THREADS, on, a, b);
+    break;
+  case SHIM_UNSET_DYNAMIC:
+    FG_LAUNCH_SHARED(stale_kernel, BLOCKS, THREADS, ROOM, ROOM, on, a, b);
     break;
   }
   cudaMemcpyAsync(host, y, sizeof host, cudaMemcpyDeviceToHost, cudaStreamPerThread);

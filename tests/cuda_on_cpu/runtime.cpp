@@ -87,9 +87,29 @@ cudaError_t cudaGetDeviceCount(int *count)
   return rc;
 }
 
+static std::atomic<int> shared_most{232448}; /* an H100's */
+
+void shim_shared(int bytes)
+{
+  shared_most = bytes;
+}
+
+int shim_shared_most(void)
+{
+  return shared_most;
+}
+
+cudaError_t cudaGetDevice(int *device)
+{
+  *device = 0;
+  return answer("cudaGetDevice");
+}
+
 cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int device)
 {
-  *value = attribute == cudaDevAttrComputeCapabilityMajor ? 8 : 0;
+  *value = attribute == cudaDevAttrComputeCapabilityMajor         ? 8
+           : attribute == cudaDevAttrMaxSharedMemoryPerBlockOptin ? (int)shared_most
+                                                                  : 0;
   return device == 0 ? answer("cudaDeviceGetAttribute") : cudaErrorInvalidValue;
 }
 

@@ -15,6 +15,8 @@ fg_code fg_cuda_engine_open(int threads, fg_engine **engine, fg_status *st);
 void shim_shuffle(unsigned seed);
 /* The next call of this name fails with the number of a CUDA error; a name of a kernel fails its launch. */
 void shim_fail(const char *call, int error);
+/* Bytes of shared memory that a block may have from now on (at first 232448). */
+void shim_shared(int bytes);
 /* Pieces of device memory that nobody has given back. */
 long shim_live(void);
 /* fg_philox by a kernel: words [n, 4] of particles first .. first + n - 1. */
@@ -27,9 +29,12 @@ typedef enum shim_fault {
   SHIM_NO_BARRIER_DEVICE, /* a thread writes what another still reads */
   SHIM_RACE_OF_BLOCKS,
   SHIM_OVERRUN,
+  SHIM_NO_BARRIER_DYNAMIC, /* as the first, in dynamic shared memory */
+  SHIM_OVERRUN_DYNAMIC,
   SHIM_HALF_AT_BARRIER,
   SHIM_OTHER_BARRIER,
-  SHIM_UNSET
+  SHIM_UNSET,
+  SHIM_UNSET_DYNAMIC
 } shim_fault;
 double shim_planted(shim_fault kind, int fault);
 

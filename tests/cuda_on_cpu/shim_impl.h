@@ -8,6 +8,9 @@ int shim_asked_to_fail(const char *call);
 void shim_set_last(int error);
 int shim_last(void);
 
+/* Bytes of dynamic shared memory that a block may have. */
+int shim_shared_most(void);
+
 /* Is it inside a live piece of device memory; inside the stack of the fiber that runs? */
 bool shim_is_device(const void *memory);
 bool shim_is_own_stack(const void *memory);

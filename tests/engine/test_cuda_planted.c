@@ -75,6 +75,7 @@ static void test_shared(void **state)
 {
   (void)state;
   is_race(SHIM_NO_BARRIER_SHARED, "kernel neighbour_kernel, block ");
+  is_race(SHIM_NO_BARRIER_DYNAMIC, "kernel dynamic_kernel, block ");
 }
 
 static void test_device(void **state)
@@ -93,6 +94,7 @@ static void test_overrun(void **state)
 {
   (void)state;
   is_caught(SHIM_OVERRUN, CAUGHT, "something wrote outside a piece of 1536 bytes");
+  is_caught(SHIM_OVERRUN_DYNAMIC, CAUGHT, "something wrote outside the dynamic shared memory");
 }
 
 static void test_barriers(void **state)
@@ -106,6 +108,7 @@ static void test_unset(void **state)
 {
   (void)state;
   is_caught(SHIM_UNSET, UNSET, "");
+  is_caught(SHIM_UNSET_DYNAMIC, UNSET, "");
 }
 
 int main(void)
