@@ -232,8 +232,8 @@ static void test_bad_requests(void **state)
   REFUSED("in single precision", 4, 1, 0.1, NULL);
   set.atol = 0;
   REFUSED("atol is 0", 4, 1, 0.1, NULL);
-  set.tile = 0;
-  REFUSED("tile is 0", 4, 1, 0.1, NULL);
+  set.method = (fg_ode_method)7;
+  REFUSED("method is 7", 4, 1, 0.1, NULL);
   set.max_steps = 0;
   REFUSED("max_steps is 0", 4, 1, 0.1, NULL);
   double x[16], t[2] = {0.2, 0.5};
