@@ -46,6 +46,7 @@ fg_code fg_compare_flows(fg_comparison *c, fg_status *st)
   FG_TRY(fg_grid_from_settings(s, "flow.sde", c->process, &c->sde_grid, st));
   FG_TRY(fg_fixed_from_settings(s, "flow.sde", c->sde_grid, &c->sde, st));
   FG_TRY(fg_ode_from_settings(s, &c->ode, &c->t_end, &c->ode_on_grid, st));
+  c->ode.tile = fg_ode_tile_size(c->model, &c->ode);
   c->t_start = fg_process_horizon(c->process);
   if (!c->ode_on_grid) return FG_OK;
   FG_TRY(fg_grid_from_settings(s, "flow.ode", c->process, &c->ode_grid, st));

@@ -193,9 +193,8 @@ static fg_code fg_draw_traces(fg_comparison *c, fg_status *st)
 fg_code fg_compare_draw(fg_comparison *c, fg_status *st)
 {
   size_t values = c->n * c->d;
-  /* only CVODE's tiles show in the results: they must not be cut */
-  c->kept = c->n < FG_KEPT ? c->n : FG_KEPT - FG_KEPT % c->ode.tile;
-  if (c->kept == 0) c->kept = c->n;
+  /* only CVODE's tiles show in the results: they must not be cut, unless one alone is more than is kept */
+  c->kept = c->n < FG_KEPT ? c->n : FG_KEPT - FG_KEPT % (c->ode.tile < FG_KEPT ? c->ode.tile : 1);
   c->rows[FG_LAW_ODE] = c->rows[FG_LAW_SDE] = c->n;
   FG_TRY(fg_reals(values, &c->start, st));
   FG_TRY(fg_reals(values, &c->law[FG_LAW_ODE], st));

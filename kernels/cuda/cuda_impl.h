@@ -54,6 +54,8 @@ size_t fg_cuda_share(size_t bytes);
 
 /* Turn the status of a CUDA call into ours: "cudaMemcpyAsync of 800 bytes failed: ... (700)". */
 fg_code fg_cuda_check(cudaError_t rc, const char *call, size_t bytes, fg_status *st);
+/* Did the kernel start? Its end is met by the next that waits. */
+fg_code fg_cuda_started(const char *kernel, size_t blocks, size_t n, fg_status *st);
 /* Did the kernel start, and wait for its end: "kernel simulate (16 blocks, 1000 particles) failed: ...". */
 fg_code fg_cuda_finish(const char *kernel, size_t blocks, size_t n, fg_status *st);
 /* Device memory of the calling thread's stream; *memory is NULL after a failure, and for 0 bytes. */
@@ -81,6 +83,9 @@ fg_code fg_cuda_pair_sums(fg_engine *e, fg_threads *threads, const fg_pair_sums_
                           fg_status *st);
 /* cuda/softmin.cu */
 fg_code fg_cuda_softmin(fg_engine *e, fg_threads *threads, const fg_softmin_request *request, fg_status *st);
+/* cuda/ensemble.cu */
+fg_code fg_cuda_ensemble(fg_engine *e, fg_threads *threads, const fg_field *field,
+                         const fg_ensemble_request *request, fg_status *st);
 /* cuda/train.cu, cuda/points.cu */
 fg_code fg_cuda_paths(fg_engine *e, fg_threads *threads, const fg_field *field,
                       const fg_paths_request *request, fg_status *st);

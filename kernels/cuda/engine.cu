@@ -23,19 +23,25 @@ fg_code fg_cuda_check(cudaError_t rc, const char *call, size_t bytes, fg_status 
                  cudaGetErrorString(rc), (int)rc);
 }
 
-fg_code fg_cuda_finish(const char *kernel, size_t blocks, size_t n, fg_status *st)
+static fg_code fg_cuda_launched(cudaError_t rc, const char *when, const char *kernel, size_t blocks, size_t n,
+                                fg_status *st)
 {
-  cudaError_t rc = cudaGetLastError();
-  const char *when = "launch";
-  if (rc == cudaSuccess) {
-    rc = cudaStreamSynchronize(cudaStreamPerThread);
-    when = "run";
-  }
   if (rc == cudaSuccess) return FG_OK;
   (void)cudaGetLastError();
   return FG_FAIL(st, rc == cudaErrorMemoryAllocation ? FG_MEMORY : FG_FAILED,
                  "the kernel %s (%zu blocks for %zu particles) did not %s: %s (%d): try --engine cpu", kernel,
                  blocks, n, when, cudaGetErrorString(rc), (int)rc);
+}
+
+fg_code fg_cuda_started(const char *kernel, size_t blocks, size_t n, fg_status *st)
+{
+  return fg_cuda_launched(cudaGetLastError(), "launch", kernel, blocks, n, st);
+}
+
+fg_code fg_cuda_finish(const char *kernel, size_t blocks, size_t n, fg_status *st)
+{
+  FG_TRY(fg_cuda_started(kernel, blocks, n, st));
+  return fg_cuda_launched(cudaStreamSynchronize(cudaStreamPerThread), "run", kernel, blocks, n, st);
 }
 
 fg_code fg_cuda_take(size_t bytes, void **memory, fg_status *st)
@@ -138,7 +144,8 @@ static const fg_engine_ops fg_cuda_ops = {fg_cuda_alloc,
                                           fg_cuda_optimise,
                                           fg_cuda_points,
                                           fg_cuda_pair_sums,
-                                          fg_cuda_softmin};
+                                          fg_cuda_softmin,
+                                          fg_cuda_ensemble};
 
 static void fg_cuda_close(fg_engine *e)
 {
@@ -221,6 +228,7 @@ extern "C" FG_API fg_code fg_cuda_engine_open(int threads, fg_engine **engine, f
   e->isa = cuda->isa;
   e->devices = cuda->devices;
   e->close = fg_cuda_close;
+  e->ode_tile = 65536; /* a launch of 64 particles would leave all but one processor idle */
   FG_GO(fg_cuda_device(cuda, st), fail);
   FG_GO(fg_threads_create(threads, &e->threads, st), fail);
   *engine = e;

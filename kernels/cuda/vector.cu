@@ -27,7 +27,7 @@ static fg_code fg_map(fg_vec_map op, size_t n, double a, fg_buf x, double b, fg_
   const unsigned blocks = fg_vector_blocks(n, FG_CUDA_BLOCKS);
   FG_LAUNCH(fg_map_kernel, blocks, FG_CUDA_MOST, op, n, a, (const double *)x.device, b,
             (const double *)y.device, (double *)z.device);
-  return fg_cuda_finish("vector map", blocks, n, st);
+  return fg_cuda_started("vector map", blocks, n, st); /* what reads z comes later on the same stream */
 }
 
 fg_code fg_cuda_vec_map(fg_engine *e, fg_vec_map op, size_t n, double a, fg_buf x, double b, fg_buf y,

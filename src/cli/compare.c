@@ -114,9 +114,11 @@ static void put_counts(const json_t *root)
            fg_cell(residual, "mean_square_se", b));
   put_certificate(json_object_get(root, "certificate"));
   bool adaptive = json_is_number(json_object_get(ode, "rtol")); /* its steps are summed over the tiles */
+  bool alone = json_integer_value(json_object_get(ode, "tile")) == 1;
   printf("  ODE: %s steps, %s right-hand sides%s%s%s, %s failed;", fg_cell(ode, "steps", a),
          fg_cell(ode, "rhs_evaluations", b), adaptive ? " over " : "",
-         adaptive ? fg_cell(ode, "tiles", tiles) : "", adaptive ? " tiles" : "", fg_cell(ode, "failed", c));
+         adaptive ? fg_cell(ode, "tiles", tiles) : "", adaptive ? alone ? " particles" : " tiles" : "",
+         fg_cell(ode, "failed", c));
   printf("  SDE: %s steps, %s non-finite\n", fg_cell(sde, "steps", a), fg_cell(sde, "nonfinite", b));
   fg_results_warnings(root);
 }

@@ -57,7 +57,7 @@ rows() { # UNIT PRECISION
 
 found=$logs/found.txt
 : >"$found"
-for unit in kernels train_kernels; do
+for unit in kernels train_kernels ensemble_kernels; do
   for precision in double single; do
     unit_log $unit $precision
     rows $unit $precision >>"$found"
