@@ -176,6 +176,7 @@ void shim_launch(const char *kernel, unsigned blocks, unsigned threads, size_t s
   else
     shim_set_last(shim_asked_to_fail(kernel));
   if (shim_last()) return;
+  shim_stream_catch_up();
   while (here.fibers.size() < threads) {
     here.fibers.push_back(new shim_place);
     shim_place_create(here.fibers.back(), fiber_main);
