@@ -340,11 +340,11 @@ fg_code fg_report_solver(const fg_report *r, fg_status *st)
                            "data shows a score that stiffens there.",
                            st));
     if (r->plots->order)
-      FG_TRY(fg_report_figure(r, "order", "Order of the method", "",
-                              "Mean order of the ODE method against noising time",
-                              "Every tile starts at order 1. A high order means a smooth score; a later drop "
-                              "to 1 or 2 points at kinks or stiffness.",
-                              st));
+      FG_TRY(fg_report_figure(
+          r, "order", "Order of the method", "", "Mean order of the ODE method against noising time",
+          "Adams and BDF start every tile at order 1. A high order means a smooth score; a "
+          "later drop to 1 or 2 points at kinks or stiffness. dopri5 is of order 5 throughout.",
+          st));
     fg_page_put(page, "</div>\n");
   }
   fg_page_put(page, "</section>\n");

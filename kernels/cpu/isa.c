@@ -3,6 +3,7 @@
 
 #include "cpu/matmul.h" /* the tile words, before the bodies */
 
+#include "body/ensemble.h"
 #include "body/evaluate.h"
 #include "body/objective.h"
 #include "body/ode.h"
@@ -238,6 +239,17 @@ static void softmin(const fg_softmin_request *r, size_t first, int count, const 
   }
 }
 
+static size_t ensemble_scratch(const fg_field *f, const fg_ensemble_request *r, int p)
+{
+  return fg_ensemble_scratch(f, r, p) * sizeof(fg_real);
+}
+
+static int ensemble(const fg_field *f, const fg_ensemble_request *r, size_t first, int count, int p,
+                    void *scratch)
+{
+  return fg_ensemble_tile(f, r, first, count, p, scratch);
+}
+
 const fg_cpu_table FG_TABLE = {FG_TEXT(FG_ISA),
                                tile_size,
                                rows_bytes,
@@ -276,4 +288,6 @@ const fg_cpu_table FG_TABLE = {FG_TEXT(FG_ISA),
                                softmin_boxes_bytes,
                                softmin_columns,
                                softmin_scratch,
-                               softmin};
+                               softmin,
+                               ensemble_scratch,
+                               ensemble};

@@ -37,7 +37,7 @@ TILE_FN fg_real *fg_block_scratch(void *scratch, size_t each)
 }
 
 /* One time a thread. */
-static __global__ void __launch_bounds__(FG_CUDA_MOST)
+static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_rows_kernel(const __grid_constant__ fg_field f, unsigned want, size_t n, const fg_coeff *coeff,
                    fg_real *rows)
 {
@@ -46,7 +46,7 @@ static __global__ void __launch_bounds__(FG_CUDA_MOST)
   if (k < n) fg_field_row(&f, &coeff[k], want, rows + k * size);
 }
 
-static __global__ void __launch_bounds__(FG_CUDA_MOST)
+static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_evaluate_kernel(const __grid_constant__ fg_field f, const __grid_constant__ fg_evaluate_request r,
                        size_t first, void *scratch, size_t each)
 {
@@ -55,7 +55,7 @@ static __global__ void __launch_bounds__(FG_CUDA_MOST)
   fg_evaluate_tile(&f, &r, at, count, p, fg_block_scratch(scratch, each));
 }
 
-static __global__ void __launch_bounds__(FG_CUDA_MOST)
+static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_simulate_kernel(const __grid_constant__ fg_field f, const __grid_constant__ fg_simulate_request r,
                        const fg_real *rows, size_t first, void *scratch, size_t each)
 {
@@ -64,7 +64,7 @@ static __global__ void __launch_bounds__(FG_CUDA_MOST)
   fg_simulate_tile(&f, &r, rows, at, count, p, fg_block_scratch(scratch, each));
 }
 
-static __global__ void __launch_bounds__(FG_CUDA_MOST)
+static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_ode_kernel(const __grid_constant__ fg_field f, const __grid_constant__ fg_ode_request r, int jvp,
                   void *scratch, size_t each)
 {
@@ -73,7 +73,7 @@ static __global__ void __launch_bounds__(FG_CUDA_MOST)
 }
 
 /* A row a thread: blocks of FG_PAIR_ROWS threads. part [tiles, columns]. */
-static __global__ void __launch_bounds__(FG_CUDA_MOST)
+static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_pairs_kernel(const __grid_constant__ fg_pair_sums_request r, size_t tile, double *part, void *scratch,
                     size_t each)
 {
@@ -142,7 +142,7 @@ static void pairs(const fg_pair_sums_request *r, size_t tile, unsigned blocks, d
 /* ---- softmin ------------------------------------------------------------------------------ */
 
 /* A block of columns a thread, then a tile of rows a thread. */
-static __global__ void __launch_bounds__(FG_CUDA_MOST)
+static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_softmin_prepare_kernel(const __grid_constant__ fg_softmin_request r, fg_real *columns, fg_real *boxes,
                               fg_real *row_boxes)
 {

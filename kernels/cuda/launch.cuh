@@ -7,6 +7,19 @@
 #ifndef FG_LAUNCH
 #define FG_LAUNCH(kernel, blocks, threads, ...)                                                              \
   kernel<<<(blocks), (threads), 0, cudaStreamPerThread>>>(__VA_ARGS__)
+
+/* With `bytes` of dynamic shared memory a block. A kernel may have `most` of it, whichever launch asks first: launches
+ * come from many host threads. What fails is seen as the launch is. */
+#define FG_LAUNCH_SHARED(kernel, blocks, threads, bytes, most, ...)                                          \
+  do {                                                                                                       \
+    if (cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)(most)) ==            \
+        cudaSuccess)                                                                                         \
+      kernel<<<(blocks), (threads), (bytes), cudaStreamPerThread>>>(__VA_ARGS__);                            \
+  } while (0)
+
+/* The dynamic shared memory of the block, in bytes. */
+extern __shared__ __align__(128) unsigned char fg_dynamic[];
+#define FG_DYNAMIC() (fg_dynamic)
 #endif
 
 #endif

@@ -52,18 +52,6 @@ extern const fg_cuda_train_table fg_cuda_train_double, fg_cuda_train_single;
 
 const fg_cuda_train_table *fg_cuda_train_of(fg_precision precision);
 
-/* Device memory of one request, all given back at once. */
-enum { FG_CUDA_PIECES = 24 };
-typedef struct fg_cuda_pieces {
-  void *piece[FG_CUDA_PIECES];
-  int count;
-} fg_cuda_pieces;
-/* Of `bytes`, a copy of `host` unless that is NULL. */
-fg_code fg_cuda_piece(fg_cuda_pieces *all, size_t bytes, const void *host, void **piece, fg_status *st);
-fg_code fg_cuda_piece_zero(fg_cuda_pieces *all, size_t bytes, void **piece, fg_status *st);
-void fg_cuda_pieces_give(fg_cuda_pieces *all);
-fg_code fg_cuda_fetch(void *host, const void *device, size_t bytes, fg_status *st);
-
 /* From `count` summed arrays of a part to its packed gradient (cuda/train.cu). */
 typedef struct fg_cuda_gather {
   const fg_field *field;

@@ -26,7 +26,7 @@ TILE_FN fg_real *fg_share_of(void *memory, size_t each)
 /* ---- rows ------------------------------------------------------------------------------------ */
 
 /* One time a thread. */
-static __global__ void __launch_bounds__(FG_CUDA_MOST)
+static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_train_rows_kernel(const __grid_constant__ fg_field f, size_t n, const fg_coeff *coeff, fg_real *rows)
 {
   const size_t k = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
@@ -46,7 +46,7 @@ static void rows(const fg_field *f, size_t n, const fg_coeff *coeff, void *to)
 
 /* ---- paths and objectives ----------------------------------------------------------------------- */
 
-static __global__ void __launch_bounds__(FG_CUDA_MOST)
+static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_paths_kernel(const __grid_constant__ fg_field f, const __grid_constant__ fg_paths_request r,
                     fg_cuda_walk walk, int keep_end)
 {
@@ -61,7 +61,7 @@ static __global__ void __launch_bounds__(FG_CUDA_MOST)
 }
 
 /* Every block of the request has its arrays, which are 0 before. */
-static __global__ void __launch_bounds__(FG_CUDA_MOST)
+static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_objective_kernel(const __grid_constant__ fg_field f, const __grid_constant__ fg_objective_request r,
                         fg_cuda_walk walk, double *number)
 {
@@ -130,7 +130,7 @@ static void sum(size_t count, size_t bytes, const void *arrays, double scale, si
             bytes / sizeof(fg_real), (const fg_real *)arrays, scale, n, (fg_real *)out);
 }
 
-static __global__ void __launch_bounds__(FG_CUDA_MOST)
+static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_core_kernel(const __grid_constant__ fg_field f, int points, const fg_real *block, fg_real *packed)
 {
   if (points)
@@ -177,7 +177,7 @@ TILE_FN void fg_points_time(const fg_field *f, const fg_coeff *coeff, const fg_r
 }
 
 /* Nodes in consecutive parts, one a block, each into an array of its own, which is 0 before. table NULL: points. */
-static __global__ void __launch_bounds__(FG_CUDA_MOST)
+static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_time_kernel(const __grid_constant__ fg_field f, const fg_coeff *coeff, const fg_real *table,
                    const fg_real *from, size_t nodes, size_t bytes, void *chunks, size_t each, void *scratch)
 {
@@ -214,7 +214,7 @@ static void time_reverse(const fg_field *f, const fg_coeff *coeff, const void *t
 
 /* ---- losses at points -------------------------------------------------------------------------------- */
 
-static __global__ void __launch_bounds__(FG_CUDA_MOST)
+static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_points_kernel(const __grid_constant__ fg_field f, const __grid_constant__ fg_points_request r,
                      fg_cuda_walk walk, fg_points_out out)
 {
@@ -257,14 +257,14 @@ static void points(const fg_field *f, const fg_points_request *r, const fg_cuda_
 /* ---- the optimiser -------------------------------------------------------------------------------------- */
 
 /* norm [1 + FG_LANES]: the result, then room. */
-static __global__ void __launch_bounds__(FG_CUDA_MOST)
+static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_norm_kernel(const __grid_constant__ fg_field f, fg_real *gradient, double *norm)
 {
   const double result = fg_gradient_norm(&f, gradient, norm + 1);
   if (threadIdx.x == 0) norm[0] = result;
 }
 
-static __global__ void __launch_bounds__(FG_CUDA_MOST)
+static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_optimise_kernel(const __grid_constant__ fg_field f, const __grid_constant__ fg_optimise_request r)
 {
   fg_optimise(&f, &r);

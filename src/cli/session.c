@@ -148,14 +148,19 @@ void fg_session_close(fg_session *session)
   fg_settings_destroy(&session->settings);
 }
 
-/* Is the folder path[0 .. length) a run directory? */
-static bool is_run(const char *path, size_t length)
+/* Does the folder path[0 .. length) hold such a file? */
+static bool holds(const char *path, size_t length, const char *name)
 {
-  char config[FG_PATH_ROOM + 32];
+  char file[FG_PATH_ROOM + 32];
   struct stat about;
   if (!length || length >= FG_PATH_ROOM) return false;
-  snprintf(config, sizeof config, "%.*s/config.yaml", (int)length, path);
-  return stat(config, &about) == 0;
+  snprintf(file, sizeof file, "%.*s/%.30s", (int)length, path, name);
+  return stat(file, &about) == 0;
+}
+
+static bool is_run(const char *path, size_t length)
+{
+  return holds(path, length, "config.yaml");
 }
 
 /* Where the last part of path[0 .. *length) begins, slashes at its end cut off. */
@@ -192,9 +197,19 @@ static void default_run(const char *model, char path[FG_PATH_ROOM])
   snprintf(path, FG_PATH_ROOM, "runs/%s", plain ? name : "model");
 }
 
+/* `flowgap train RUN --resume` and `flowgap compare RUN --resume` go on in RUN; a training is compared beside it. */
+static bool goes_on_in(const fg_args *args)
+{
+  const char *name = args->argument[0];
+  struct stat about;
+  if (!args->value[FG_OPTION_RESUME] || stat(name, &about) != 0 || !S_ISDIR(about.st_mode)) return false;
+  return strcmp(args->verb->name, "train") == 0 || !holds(name, strlen(name), "checkpoint.h5");
+}
+
 fg_code fg_session_run(const fg_args *args, char path[FG_PATH_ROOM], fg_status *st)
 {
   const char *out = args->value[FG_OPTION_OUT];
+  if (!out && goes_on_in(args)) out = args->argument[0];
   if (out && strlen(out) >= FG_PATH_ROOM)
     return FG_FAIL(st, FG_USAGE, "--out is %zu bytes long: give a path below %d", strlen(out), FG_PATH_ROOM);
   if (out)

@@ -39,7 +39,7 @@ both() {
 
 good info
 holds 'engine    cuda'
-holds 'device    0 the CPU, by tests/cuda_on_cpu, sm_80, 0.5 of 1.0 GiB free, driver for CUDA 13.0'
+holds 'device    0 the CPU, by tests/cuda_on_cpu, sm_80, 1.0 of 1.0 GiB free, driver for CUDA 13.0'
 holds 'default   cuda'
 good info --json
 holds '"devices": ['
