@@ -1,4 +1,4 @@
-/* needs: train */
+/* needs: train flow */
 /* The slots of an engine on a GPU beside the floors of docs/cuda.md: the larger of operations over the peak of plain
  * arithmetic and bytes over the bandwidth of memory.
  *
@@ -28,7 +28,7 @@ typedef struct bench {
   fg_process *process;
   fg_target *target;
   fg_prior *prior;
-  fg_model *mixture, *network, *potential;
+  fg_model *mixture, *network, *potential, *wide;
   fg_buf x, y, z, one; /* [POINTS, D] each, and [POINTS] ones */
   int repetitions;
   size_t divide;
@@ -61,12 +61,12 @@ static fg_buf upload(bench *b, size_t count, double scale, double shift)
   return buf;
 }
 
-/* 2-128-128-128-2, or -1 as a potential, with the time as an input. */
-static void network(bench *b, fg_network_form form, fg_model **model)
+/* 2-128-128-128-2, or -1 as a potential, with the time as an input; or 512 wide. */
+static void network(bench *b, fg_network_form form, int width, fg_model **model)
 {
-  static double weights[BENCH_LAYERS][BENCH_WIDTH * BENCH_WIDTH], biases[BENCH_LAYERS][BENCH_WIDTH];
-  const size_t widths[BENCH_LAYERS + 1] = {BENCH_D + 1, BENCH_WIDTH, BENCH_WIDTH, BENCH_WIDTH,
-                                           form == FG_POTENTIAL ? 1 : BENCH_D};
+  static double weights[BENCH_LAYERS][BENCH_WIDE * BENCH_WIDE], biases[BENCH_LAYERS][BENCH_WIDE];
+  const size_t inner = (size_t)width, outputs = form == FG_POTENTIAL ? 1 : BENCH_D;
+  const size_t widths[BENCH_LAYERS + 1] = {BENCH_D + 1, inner, inner, inner, outputs};
   const double *w[BENCH_LAYERS], *v[BENCH_LAYERS];
   fg_network_settings s = {.form = form, .activation = FG_SOFTPLUS, .beta = 1, .threshold = 20};
   fg_status st;
@@ -105,8 +105,9 @@ static void start(bench *b, const char *name)
   need(fg_target_create(&target, &b->target, &st), &st);
   need(fg_prior_create(&prior, BENCH_D, b->process, b->target, &b->prior, &st), &st);
   need(fg_model_exact(b->engine, b->target, b->process, &b->mixture, &st), &st);
-  network(b, FG_VECTOR, &b->network);
-  network(b, FG_POTENTIAL, &b->potential);
+  network(b, FG_VECTOR, BENCH_WIDTH, &b->network);
+  network(b, FG_POTENTIAL, BENCH_WIDTH, &b->potential);
+  network(b, FG_VECTOR, BENCH_WIDE, &b->wide);
   b->x = upload(b, BENCH_POINTS * BENCH_D, 2, 0);
   b->y = upload(b, BENCH_POINTS * BENCH_D, 2, 0.5);
   b->z = upload(b, BENCH_POINTS * BENCH_D, 1, 0);
@@ -124,6 +125,7 @@ static void stop(bench *b)
   fg_model_destroy(&b->mixture);
   fg_model_destroy(&b->network);
   fg_model_destroy(&b->potential);
+  fg_model_destroy(&b->wide);
   fg_prior_destroy(&b->prior);
   fg_target_destroy(&b->target);
   fg_process_destroy(&b->process);
@@ -177,14 +179,14 @@ static void finite(bench *b, fg_buf buf, size_t count, const char *what)
 
 /* ---- models --------------------------------------------------------------------------------------- */
 
-static void simulate(bench *b, bench_case_id id, const fg_model *model)
+static void simulate(bench *b, bench_case_id id, const fg_model *model, size_t points)
 {
   fg_coeff coeff[BENCH_STEPS + 1];
   fg_simulate_request r;
   bench_times times = {0};
   fg_status st;
   fg_buf lost;
-  const size_t n = part(b, BENCH_POINTS), steps = part(b, BENCH_STEPS);
+  const size_t n = part(b, points), steps = part(b, BENCH_STEPS);
   for (size_t k = 0; k <= steps; k++)
     coeff[k] = fg_process_coeff(b->process, 1 - 0.99 * (double)k / (double)steps);
   need(b->engine->ops->alloc(b->engine, n * sizeof(int32_t), &lost, &st), &st);
@@ -205,10 +207,10 @@ static void simulate(bench *b, bench_case_id id, const fg_model *model)
       need(b->engine->ops->simulate(b->engine, b->engine->threads, fg_model_field(model), &r, &st), &st))
   finite(b, b->z, n * BENCH_D, "simulate");
   b->engine->ops->free(b->engine, &lost);
-  put(b, id, (double)(n * steps) / (BENCH_POINTS * BENCH_STEPS), &times);
+  put(b, id, (double)(n * steps) / ((double)points * BENCH_STEPS), &times);
 }
 
-static void evaluate(bench *b, bench_case_id id, const fg_model *model)
+static void evaluate(bench *b, bench_case_id id, const fg_model *model, size_t points)
 {
   const fg_coeff coeff = fg_process_coeff(b->process, 0.5);
   fg_evaluate_request r;
@@ -216,7 +218,7 @@ static void evaluate(bench *b, bench_case_id id, const fg_model *model)
   fg_status st;
   memset(&r, 0, sizeof r);
   r.precision = FG_DOUBLE;
-  r.n = part(b, BENCH_POINTS);
+  r.n = part(b, points);
   r.shared_time = 1;
   r.coeff = &coeff;
   r.x = b->x;
@@ -225,23 +227,23 @@ static void evaluate(bench *b, bench_case_id id, const fg_model *model)
       b, times,
       need(b->engine->ops->evaluate(b->engine, b->engine->threads, fg_model_field(model), &r, &st), &st))
   finite(b, b->z, r.n * BENCH_D, "evaluate");
-  put(b, id, (double)r.n / BENCH_POINTS, &times);
+  put(b, id, (double)r.n / (double)points, &times);
 }
 
-static void ode(bench *b, bench_case_id id, const fg_model *model)
+static void ode(bench *b, bench_case_id id, const fg_model *model, size_t points)
 {
   fg_ode_request r;
   bench_times times = {0};
   fg_status st;
   memset(&r, 0, sizeof r);
   r.precision = FG_DOUBLE;
-  r.n = part(b, BENCH_POINTS);
+  r.n = part(b, points);
   r.coeff = fg_process_coeff(b->process, 0.5);
   r.y = b->x;
   r.dy = b->z;
   BENCH_REPEAT(b, times, need(b->engine->ops->ode_rhs(b->engine, fg_model_field(model), &r, &st), &st))
   finite(b, b->z, r.n * BENCH_D, "ode_rhs");
-  put(b, id, (double)r.n / BENCH_POINTS, &times);
+  put(b, id, (double)r.n / (double)points, &times);
 }
 
 static void points(bench *b, bench_case_id id)
@@ -337,7 +339,7 @@ static void softmin(bench *b, bench_case_id id)
 /* The table of the engine with three slots that note their time; a slot is called once a step. */
 static fg_engine_ops timed_ops;
 static const fg_engine_ops *plain_ops;
-static bench_times paths_times, objective_times, optimise_times;
+static bench_times paths_times, objective_times, optimise_times, ensemble_times;
 
 static fg_code timed_paths(fg_engine *e, fg_threads *threads, const fg_field *field,
                            const fg_paths_request *request, fg_status *st)
@@ -366,19 +368,49 @@ static fg_code timed_optimise(fg_engine *e, fg_threads *threads, const fg_field 
   return rc;
 }
 
-static void training(bench *b, fg_train_objective objective)
+static fg_code timed_ensemble(fg_engine *e, fg_threads *threads, const fg_field *field,
+                              const fg_ensemble_request *request, fg_status *st)
+{
+  bench_start(&ensemble_times);
+  const fg_code rc = plain_ops->ensemble(e, threads, field, request, st);
+  bench_stop(&ensemble_times);
+  return rc;
+}
+
+/* The ODE by dopri5 at the tolerances of the defaults; its right-hand sides are counted. */
+static void ensemble(bench *b, bench_case_id id, const fg_model *model)
+{
+  const size_t n = part(b, BENCH_POINTS);
+  double *x = malloc(n * BENCH_D * sizeof *x);
+  fg_flow_report report;
+  fg_ode_settings s;
+  fg_status st;
+  if (!x) exit(1);
+  fg_ode_defaults(&s);
+  s.method = FG_ODE_DOPRI5;
+  ensemble_times.count = 0;
+  for (int turn = -1; turn < b->repetitions; turn++) {
+    for (size_t i = 0; i < n * BENCH_D; i++) x[i] = 2 * number(i);
+    need(fg_flow_ode(model, &s, n, x, 1, 0.01, x, NULL, NULL, NULL, &report, &st), &st);
+    if (turn < 0) ensemble_times.count = 0;
+  }
+  free(x);
+  put(b, id, (double)report.rhs_evaluations / ((double)BENCH_POINTS * BENCH_SIDES), &ensemble_times);
+}
+
+static void training(bench *b, fg_train_objective objective, int width)
 {
   fg_trainer *trainer;
   fg_train_settings s;
   fg_status st;
   const size_t batch = part(b, BENCH_BATCH), steps = part(b, BENCH_STEPS);
   const double share = (double)(batch * steps) / (BENCH_BATCH * BENCH_STEPS);
-  const int kl = objective == FG_TRAIN_KL;
+  const int kl = objective == FG_TRAIN_KL, wide = width == BENCH_WIDE;
   fg_train_defaults(FG_TRAIN_DIS, &s);
   s.objective = objective;
   s.precision = FG_SINGLE;
   s.hidden_count = BENCH_LAYERS - 1;
-  for (int l = 0; l + 1 < BENCH_LAYERS; l++) s.hidden[l] = BENCH_WIDTH;
+  for (int l = 0; l + 1 < BENCH_LAYERS; l++) s.hidden[l] = (size_t)width;
   s.batch = s.evaluate_paths = batch;
   s.evaluate_steps = steps;
   s.stage_count = 1;
@@ -393,19 +425,22 @@ static void training(bench *b, fg_train_objective objective)
     if (turn < 0) paths_times.count = objective_times.count = optimise_times.count = 0;
   }
   fg_trainer_destroy(&trainer);
-  put(b, kl ? BENCH_OBJECTIVE_KL : BENCH_OBJECTIVE, share, &objective_times);
+  put(b, kl ? BENCH_OBJECTIVE_KL : wide ? BENCH_WIDE_OBJECTIVE : BENCH_OBJECTIVE, share, &objective_times);
   if (kl) return;
-  put(b, BENCH_OPTIMISE, 1, &optimise_times);
-  put(b, BENCH_PATHS, share, &paths_times);
+  if (!wide) put(b, BENCH_OPTIMISE, 1, &optimise_times);
+  put(b, wide ? BENCH_WIDE_PATHS : BENCH_PATHS, share, &paths_times);
 }
 
 static void all(bench *b)
 {
-  simulate(b, BENCH_SIMULATE_MIXTURE, b->mixture);
-  simulate(b, BENCH_SIMULATE, b->network);
-  evaluate(b, BENCH_EVALUATE, b->network);
-  ode(b, BENCH_ODE_MIXTURE, b->mixture);
-  ode(b, BENCH_ODE, b->network);
+  simulate(b, BENCH_SIMULATE_MIXTURE, b->mixture, BENCH_POINTS);
+  simulate(b, BENCH_SIMULATE, b->network, BENCH_POINTS);
+  simulate(b, BENCH_WIDE_SIMULATE, b->wide, BENCH_WIDE_POINTS);
+  evaluate(b, BENCH_EVALUATE, b->network, BENCH_POINTS);
+  evaluate(b, BENCH_WIDE_EVALUATE, b->wide, BENCH_WIDE_POINTS);
+  ode(b, BENCH_ODE_MIXTURE, b->mixture, BENCH_POINTS);
+  ode(b, BENCH_ODE, b->network, BENCH_POINTS);
+  ode(b, BENCH_WIDE_ODE, b->wide, BENCH_WIDE_POINTS);
   map(b, BENCH_MAP);
   reduce(b, BENCH_REDUCE);
   pairs(b, BENCH_PAIR_SUMS);
@@ -416,9 +451,13 @@ static void all(bench *b)
   timed_ops.paths = timed_paths;
   timed_ops.objective = timed_objective;
   timed_ops.optimise = timed_optimise;
+  timed_ops.ensemble = timed_ensemble;
   b->engine->ops = &timed_ops;
-  training(b, FG_TRAIN_LOG_VARIANCE);
-  training(b, FG_TRAIN_KL);
+  training(b, FG_TRAIN_LOG_VARIANCE, BENCH_WIDTH);
+  training(b, FG_TRAIN_KL, BENCH_WIDTH);
+  training(b, FG_TRAIN_LOG_VARIANCE, BENCH_WIDE);
+  ensemble(b, BENCH_ENSEMBLE_MIXTURE, b->mixture);
+  ensemble(b, BENCH_ENSEMBLE, b->network);
 }
 
 int main(int argc, char **argv)
