@@ -93,6 +93,7 @@ static void start(bench *b, const char *name)
   fg_target_settings target;
   fg_status st;
 #ifdef FG_BENCH_ON_SHIM
+  if (getenv("SHIM_SHARED")) shim_shared(atoi(getenv("SHIM_SHARED"))); /* of a block: as another device has it */
   need(strcmp(name, "cuda") ? fg_engine_open(name, 1, &b->engine, &st)
                             : fg_cuda_engine_open(1, &b->engine, &st),
        &st);
@@ -145,7 +146,7 @@ static void put(const bench *b, bench_case_id id, double scale, bench_times *tim
   const bench_case c = bench_case_of(id);
   const bench_timing t = bench_summary(times);
   const double floor = b->peaks ? scale * bench_floor(&c, b->peaks) : 0;
-  printf("%-10s %-42s %9.2e %9.2e ", c.kernel, c.text, scale * c.operations, scale * c.bytes);
+  printf("%-10s %-50s %9.2e %9.2e ", c.kernel, c.text, scale * c.operations, scale * c.bytes);
   if (b->peaks)
     printf("%10.4f %10.4f %10.4f .. %-10.4f %6.1f %%  %s\n", 1e3 * floor, 1e3 * t.median, 1e3 * t.low,
            1e3 * t.high, 100 * floor / t.median, c.bottleneck);
@@ -380,7 +381,7 @@ static fg_code timed_ensemble(fg_engine *e, fg_threads *threads, const fg_field 
 /* The ODE by dopri5 at the tolerances of the defaults; its right-hand sides are counted. */
 static void ensemble(bench *b, bench_case_id id, const fg_model *model)
 {
-  const size_t n = part(b, BENCH_POINTS);
+  const size_t n = part(b, part(b, BENCH_POINTS)); /* some hundred right-hand sides each */
   double *x = malloc(n * BENCH_D * sizeof *x);
   fg_flow_report report;
   fg_ode_settings s;
@@ -479,7 +480,7 @@ int main(int argc, char **argv)
            b.peaks->rate[1], b.peaks->bandwidth);
   else
     printf("no peaks known for this device: no floors\n");
-  printf("%-10s %-42s %9s %9s %10s %10s %24s %8s  %s\n", "slot", "case", "operations", "bytes", "floor ms",
+  printf("%-10s %-50s %9s %9s %10s %10s %24s %8s  %s\n", "slot", "case", "operations", "bytes", "floor ms",
          "median ms", "quartiles", "of floor", "predicted bottleneck");
   all(&b);
   stop(&b);

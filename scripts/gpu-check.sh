@@ -45,7 +45,8 @@ if [ -z "${GPU_CHECK_BUILD:-}" ]; then
   step build cmake --build "$build" -j"$(nproc)"
 fi
 [ -s "$build/libflowgap_cuda.so" ] || { echo "gpu-check: there is no $build/libflowgap_cuda.so"; exit 1; }
-export LD_LIBRARY_PATH=$(realpath "$build")
+LD_LIBRARY_PATH=$(realpath "$build")
+export LD_LIBRARY_PATH
 flowgap=$build/flowgap
 step info "$flowgap" info
 "$flowgap" info | grep -q '^device' || { echo "gpu-check: the engine cuda does not open"; exit 1; }
@@ -75,7 +76,7 @@ same() { # TOLERANCE WORDS...: numbers of results.json, or of metrics.jsonl of a
     END { exit wrong }'
 }
 particles=$((2000 / divide > 16 ? 2000 / divide : 16))
-few=(--set "compare.particles=$particles" --set compare.permutations=20 --set compare.replicates=5)
+few=(--set "compare.particles=$particles" --set compare.permutations=20 --set compare.replicates=5 --set flow.ode.tile=64)
 # the estimators whose searches end within a tolerance agree to that alone
 step compare same 1e-7 compare perturbed:gmm9 --set model.epsilon=1 "${few[@]}" \
   --set 'compare.estimators=[exact, gaussian, sliced, mmd, energy]'

@@ -12,11 +12,16 @@ version=$("$nvcc" --version | sed -n 's/.*release \([0-9.]*\).*/\1/p')
 toolkit=$(dirname "$(dirname "$(realpath "$nvcc")")")
 cuda_plugin
 
-# ---- threads and dynamic shared memory of each kernel: the most that the cases of docs/cuda.md launch it with, on the shim
+# ---- threads and dynamic shared memory of each kernel: the most that the cases of docs/cuda.md launch it with, on a shim whose
+# blocks may have as much shared memory as those of the architecture (KiB: CUDA programming guide)
 launches=$plugin/launches
 rm -f "$launches"
-SHIM_LAUNCHES=$launches "$build/tests/cuda_on_cpu/bench_cuda_on_cpu" cuda 1 100 >"$plugin/bench" ||
-  { cat "$plugin/bench"; exit 1; }
+for arch in 80:163 90:227 100:227 120:99; do
+  rm -f "$plugin/launch"
+  SHIM_SHARED=$((${arch#*:} << 10)) SHIM_LAUNCHES=$plugin/launch \
+    "$build/tests/cuda_on_cpu/bench_cuda_on_cpu" cuda 1 100 >"$plugin/bench" || { cat "$plugin/bench"; exit 1; }
+  sort -u "$plugin/launch" | sed "s/^/${arch%:*} /" >>"$launches"
+done
 
 # ---- kernel, precision, architecture, registers, shared memory, stack, spills of its own and of the functions that it calls
 rows() { # LOG PRECISION
@@ -56,9 +61,15 @@ done | sort >"$plugin/rows"
 gcc -std=gnu11 -isystem "$toolkit/include" -o "$plugin/occupancy" "$source_dir/tests/structure/cuda_occupancy.c"
 "$plugin/occupancy" check
 awk -v launches="$launches" '
-  FILENAME == launches { if ($2 > threads[$1]) threads[$1] = $2; if ($3 > dynamic[$1]) dynamic[$1] = $3; next }
-  !($1 in threads) { print $1 " is compiled, but no case of bench/bench_cuda.c launches it" >"/dev/stderr"; bad = 1 }
-  { print $0, threads[$1] + 0, dynamic[$1] + 0 }
+  FILENAME == launches { # the most threads, and of these launches the most shared memory
+    key = $2 " " $1
+    if ($3 > threads[key]) { threads[key] = $3; dynamic[key] = 0 }
+    if ($3 == threads[key] && $4 > dynamic[key]) dynamic[key] = $4
+    next
+  }
+  { key = $1 " " $3 }
+  !(key in threads) { print $1 " is compiled, but no case of bench/bench_cuda.c launches it" >"/dev/stderr"; bad = 1 }
+  { print $0, threads[key] + 0, dynamic[key] + 0 }
   END { exit bad }' "$launches" "$plugin/rows" >"$plugin/launched"
 awk '{ print $3, $4, $5 + $10, $9 }' "$plugin/launched" | "$plugin/occupancy" | paste -d ' ' "$plugin/launched" - >"$plugin/full"
 
@@ -68,15 +79,15 @@ awk -v archs="$architectures" '
   function most(what, value) { if (value > worst[key, what]) worst[key, what] = value }
   {
     key = $1 " " $2
-    if (!(key in seen)) { seen[key] = ++count; names[count] = key; threads[key] = $9; dynamic[key] = $10 }
-    most("shared", $5); most("stack", $6); most("own", $7); most("called", $8)
+    if (!(key in seen)) { seen[key] = ++count; names[count] = key }
+    most("threads", $9); most("dynamic", $10); most("shared", $5); most("stack", $6); most("own", $7); most("called", $8)
     each[key, $3] = sprintf("%5d %3d %5s", $4, $11, $12)
   }
   END {
     n = split(archs, arch, " ")
     for (k = 1; k <= count; k++) {
       split(names[k], part, " "); key = names[k]
-      line = sprintf("%-26s %-6s %4d %7d %7d %6d %7d %7d", part[1], part[2], threads[key], dynamic[key], worst[key, "shared"],
+      line = sprintf("%-26s %-6s %4d %7d %7d %6d %7d %7d", part[1], part[2], worst[key, "threads"], worst[key, "dynamic"], worst[key, "shared"],
                      worst[key, "stack"], worst[key, "own"], worst[key, "called"])
       for (a = 1; a <= n; a++) {
         if (!((key, arch[a]) in each)) { print key " is not compiled for sm_" arch[a] >"/dev/stderr"; exit 1 }

@@ -61,5 +61,5 @@ for slot in simulate evaluate ode map reduce pairs softmin points objective opti
 [ "$(grep -c 'on_cuda 1$' "$scratch/notes")" = 6 ] || { echo 'tests under compute-sanitizer not on the device'; exit 1; }
 
 # the tests do open the plugin: without one they fail
-! FLOWGAP_TEST_DEVICE=1 LD_LIBRARY_PATH='' "$build/tests/test_points_on_cuda" >"$scratch/out" 2>&1
+if FLOWGAP_TEST_DEVICE=1 LD_LIBRARY_PATH='' "$build/tests/test_points_on_cuda" >"$scratch/out" 2>&1; then exit 1; fi
 grep -q 'the engine cuda is a plugin that cannot be opened' "$scratch/out"
