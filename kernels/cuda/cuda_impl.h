@@ -10,23 +10,27 @@
 #include "engine.h"
 
 enum {
-  FG_CUDA_TILE = 64,          /* particles of a block */
+  FG_CUDA_TILE = 64,          /* particles of a block at most */
   FG_CUDA_MOST = 256,         /* threads of a block at most */
   FG_CUDA_BLOCKS = 1024,      /* blocks of a launch at most: a stop is noticed between launches */
   FG_SCRATCH_MOST = 256 << 20 /* bytes of working space, of which every block takes its share */
 };
 
 /* What cuda/kernels.cu offers, in one precision. Fields and requests hold device pointers, those to
- * coefficients and snapshot steps too. Launches do not wait; `each` is the scratch of one block in bytes. */
+ * coefficients and snapshot steps too. Launches do not wait; `each` is the scratch of one block in bytes, as *_scratch
+ * says: 0 where it fits shared memory; *_tile: particles of a block (cuda/room.cuh). */
 typedef struct fg_cuda_table {
   size_t (*rows_bytes)(const fg_field *f, size_t n);
   void (*rows)(const fg_field *f, const fg_simulate_request *r, size_t n, void *rows);
+  int (*evaluate_tile)(const fg_field *f, const fg_evaluate_request *r);
   size_t (*evaluate_scratch)(const fg_field *f, const fg_evaluate_request *r);
   void (*evaluate)(const fg_field *f, const fg_evaluate_request *r, size_t first, unsigned blocks,
                    void *scratch, size_t each);
+  int (*simulate_tile)(const fg_field *f, const fg_simulate_request *r);
   size_t (*simulate_scratch)(const fg_field *f, const fg_simulate_request *r);
   void (*simulate)(const fg_field *f, const fg_simulate_request *r, const void *rows, size_t first,
                    unsigned blocks, void *scratch, size_t each);
+  int (*ode_tile)(const fg_field *f, const fg_ode_request *r, int jvp);
   size_t (*ode_scratch)(const fg_field *f, const fg_ode_request *r, int jvp);
   void (*ode)(const fg_field *f, const fg_ode_request *r, int jvp, unsigned blocks, void *scratch,
               size_t each);

@@ -26,7 +26,8 @@ static void fg_cuda_points_cut(fg_cuda_points_job *job)
   const fg_points_request *r = &job->request;
   const int time = job->field->as.network.time;
   job->direct = !job->field->guided && (time == FG_TIME_FIRST || time == FG_TIME_LAST);
-  job->out.tile = job->direct ? FG_CUDA_TILE / r->group * r->group : r->group;
+  job->out.tile = job->table->points_tile(job->field, r, job->direct);
+  job->walk.tile = job->out.tile;
   job->tiles = (r->n + job->out.tile - 1) / job->out.tile;
   job->walk.tiles = (job->tiles + FG_POINT_BLOCKS - 1) / FG_POINT_BLOCKS;
   job->blocks = (job->tiles + job->walk.tiles - 1) / job->walk.tiles;

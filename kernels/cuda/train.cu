@@ -82,7 +82,7 @@ typedef struct fg_cuda_job {
   const fg_progress *progress;
   fg_cuda_part part[FG_PARTS];
   int parts;
-  size_t tiles, block_tiles, blocks;
+  size_t tile, tiles, block_tiles, blocks; /* tile: particles of one */
   double *number;
   fg_cuda_pieces pieces;
 } fg_cuda_job;
@@ -124,7 +124,7 @@ static fg_code fg_cuda_begin(const fg_field *field, fg_cuda_job *job, fg_status 
     job->table->rows(&job->part[k].field, job->part[k].nodes, r->coeff, memory);
     memory = (char *)memory + job->part[k].nodes * job->table->row_bytes(&job->part[k].field);
   }
-  job->tiles = (r->n + FG_CUDA_TILE - 1) / FG_CUDA_TILE;
+  job->tiles = (r->n + job->tile - 1) / job->tile;
   return fg_cuda_finish("rows", job->tiles, r->n, st);
 }
 
@@ -133,13 +133,14 @@ static fg_code fg_cuda_walk_all(fg_cuda_job *job, int gradient, int keep_end, fg
 {
   const fg_field *field = &job->part[0].field;
   const fg_objective_request *r = &job->request;
-  const size_t bytes =
-      gradient ? job->table->objective_scratch(field, r) : job->table->paths_scratch(field, &r->paths);
+  const size_t bytes = gradient ? job->table->objective_scratch(field, r, job->tile)
+                                : job->table->paths_scratch(field, &r->paths, job->tile);
   const size_t each = fg_cuda_share(bytes), blocks = gradient ? job->blocks : job->tiles;
   const unsigned at_once = fg_cuda_blocks_at_once(blocks, each);
   fg_cuda_walk walk;
   memset(&walk, 0, sizeof walk);
   walk.tiles = gradient ? job->block_tiles : 1;
+  walk.tile = job->tile;
   walk.rows = job->part[0].rows;
   walk.each = each;
   for (int k = 0; k < job->parts; k++) {
@@ -149,7 +150,7 @@ static fg_code fg_cuda_walk_all(fg_cuda_job *job, int gradient, int keep_end, fg
   FG_TRY(fg_cuda_piece(&job->pieces, each * at_once, NULL, &walk.scratch, st));
   for (; walk.first < blocks; walk.first += at_once) {
     const unsigned now = (unsigned)(blocks - walk.first < at_once ? blocks - walk.first : at_once);
-    const size_t done = (walk.first + now) * walk.tiles * FG_CUDA_TILE;
+    const size_t done = (walk.first + now) * walk.tiles * walk.tile;
     if (fg_progress_cancelled(job->progress))
       return FG_FAIL(st, FG_INTERRUPTED, "the simulation of paths was stopped");
     if (gradient)
@@ -174,6 +175,7 @@ fg_code fg_cuda_paths(fg_engine *e, fg_threads *threads, const fg_field *field,
   FG_TRY(fg_paths_check(field, request, st));
   job.table = fg_cuda_train_of(request->precision);
   job.request.paths = *request;
+  job.tile = job.table->paths_tile(field, request);
   FG_GO(fg_cuda_begin(field, &job, st), done);
   rc = fg_cuda_walk_all(&job, 0, 1, st);
 done:
@@ -269,6 +271,7 @@ fg_code fg_cuda_objective(fg_engine *e, fg_threads *threads, const fg_field *fie
   FG_TRY(fg_objective_check(field, request, st));
   job.table = fg_cuda_train_of(request->paths.precision);
   job.request = *request;
+  job.tile = job.table->objective_tile(field, request);
   if (request->paths.noising && request->form == FG_FORM_DISCRETE) /* a divergence that nothing would need */
     job.request.paths.rnd[FG_FORM_CONTINUOUS].device = NULL;
   host = (double *)malloc(2 * request->paths.n * sizeof *host);

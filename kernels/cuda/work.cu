@@ -8,15 +8,15 @@ const fg_cuda_table *fg_cuda_table_of(fg_precision precision)
 
 unsigned fg_cuda_blocks_at_once(size_t tiles, size_t each)
 {
-  size_t fit = FG_SCRATCH_MOST / each;
+  size_t fit = each > 0 ? FG_SCRATCH_MOST / each : (size_t)FG_CUDA_BLOCKS;
   if (fit < 1) fit = 1;
   if (fit > FG_CUDA_BLOCKS) fit = FG_CUDA_BLOCKS;
   return (unsigned)(tiles < fit ? tiles : fit);
 }
 
-static size_t fg_tiles(size_t n)
+static size_t fg_tiles(size_t n, size_t tile)
 {
-  return (n + FG_CUDA_TILE - 1) / FG_CUDA_TILE;
+  return (n + tile - 1) / tile;
 }
 
 size_t fg_cuda_share(size_t bytes)
@@ -41,7 +41,8 @@ fg_code fg_cuda_evaluate(fg_engine *e, fg_threads *threads, const fg_field *fiel
   const fg_cuda_table *table = fg_cuda_table_of(request->precision);
   fg_evaluate_request r = *request;
   if (r.n == 0) return FG_OK;
-  const size_t tiles = fg_tiles(r.n), each = fg_cuda_share(table->evaluate_scratch(field, &r));
+  const size_t size = (size_t)table->evaluate_tile(field, &r), tiles = fg_tiles(r.n, size);
+  const size_t each = fg_cuda_share(table->evaluate_scratch(field, &r));
   const unsigned at_once = fg_cuda_blocks_at_once(tiles, each);
   void *coeff = NULL, *scratch = NULL;
   fg_code rc;
@@ -50,7 +51,7 @@ fg_code fg_cuda_evaluate(fg_engine *e, fg_threads *threads, const fg_field *fiel
   r.coeff = (const fg_coeff *)coeff;
   for (size_t tile = 0; tile < tiles; tile += at_once) {
     const unsigned blocks = (unsigned)(tiles - tile < at_once ? tiles - tile : at_once);
-    table->evaluate(field, &r, tile * FG_CUDA_TILE, blocks, scratch, each);
+    table->evaluate(field, &r, tile * size, blocks, scratch, each);
     FG_GO(fg_cuda_finish("evaluate", blocks, r.n, st), done);
   }
 done:
@@ -64,19 +65,20 @@ static fg_code fg_simulate_tiles(const fg_cuda_table *table, const fg_field *fie
                                  const fg_simulate_request *r, const fg_progress *progress, const void *rows,
                                  fg_status *st)
 {
-  const size_t tiles = fg_tiles(r->n), each = fg_cuda_share(table->simulate_scratch(field, r));
+  const size_t size = (size_t)table->simulate_tile(field, r), tiles = fg_tiles(r->n, size);
+  const size_t each = fg_cuda_share(table->simulate_scratch(field, r));
   const unsigned at_once = fg_cuda_blocks_at_once(tiles, each);
   void *scratch = NULL;
   fg_code rc = FG_OK;
   FG_TRY(fg_cuda_take(at_once * each, &scratch, st));
   for (size_t tile = 0; tile < tiles; tile += at_once) {
     const unsigned blocks = (unsigned)(tiles - tile < at_once ? tiles - tile : at_once);
-    const size_t done = (tile + blocks) * FG_CUDA_TILE;
+    const size_t done = (tile + blocks) * size;
     if (fg_progress_cancelled(progress)) {
       rc = FG_FAIL(st, FG_INTERRUPTED, "the simulation was stopped");
       break;
     }
-    table->simulate(field, r, rows, tile * FG_CUDA_TILE, blocks, scratch, each);
+    table->simulate(field, r, rows, tile * size, blocks, scratch, each);
     FG_GO(fg_cuda_finish("simulate", blocks, r->n, st), done);
     fg_progress_report(progress, "simulate", (double)(done < r->n ? done : r->n), (double)r->n);
   }
@@ -105,7 +107,7 @@ fg_code fg_cuda_simulate(fg_engine *e, fg_threads *threads, const fg_field *fiel
   if (bytes <= FG_SCRATCH_MOST) {
     FG_GO(fg_cuda_take(bytes, &rows, st), done);
     table->rows(field, &r, r.steps + 1, rows);
-    FG_GO(fg_cuda_finish("rows", fg_tiles(r.steps + 1), r.n, st), done);
+    FG_GO(fg_cuda_finish("rows", fg_tiles(r.steps + 1, FG_CUDA_TILE), r.n, st), done);
   }
   rc = fg_simulate_tiles(table, field, &r, request->progress, rows, st);
 done:
@@ -120,7 +122,8 @@ static fg_code fg_cuda_ode(const fg_field *field, const fg_ode_request *r, int j
   const fg_cuda_table *table = fg_cuda_table_of(r->precision);
   if (r->n == 0) return FG_OK;
   const size_t each = fg_cuda_share(table->ode_scratch(field, r, jvp));
-  const unsigned blocks = fg_cuda_blocks_at_once(fg_tiles(r->n), each);
+  const size_t tiles = fg_tiles(r->n, (size_t)table->ode_tile(field, r, jvp));
+  const unsigned blocks = fg_cuda_blocks_at_once(tiles, each);
   void *scratch = NULL;
   FG_TRY(fg_cuda_take(blocks * each, &scratch, st));
   table->ode(field, r, jvp, blocks, scratch, each);

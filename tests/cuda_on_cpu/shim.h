@@ -23,6 +23,9 @@ long shim_live(void);
 void shim_philox(uint64_t seed, uint32_t stream, uint64_t first, uint32_t step, uint32_t block, size_t n,
                  uint32_t *words);
 
+/* Words of curand_init(seed, subsequence, offset) by cuRAND itself; returns 0 where its headers are absent. */
+int shim_curand(uint64_t seed, uint64_t subsequence, uint64_t offset, size_t n, uint32_t *words);
+
 /* Kernels that have a fault if asked (planted.cu). Returns a sum of what they wrote. */
 typedef enum shim_fault {
   SHIM_NO_BARRIER_SHARED, /* a thread reads shared memory that another has just written */
