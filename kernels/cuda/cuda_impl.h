@@ -83,6 +83,7 @@ typedef struct fg_cuda_pieces {
 /* Of `bytes`, a copy of `host` unless that is NULL. */
 fg_code fg_cuda_piece(fg_cuda_pieces *all, size_t bytes, const void *host, void **piece, fg_status *st);
 fg_code fg_cuda_piece_zero(fg_cuda_pieces *all, size_t bytes, void **piece, fg_status *st);
+void fg_cuda_piece_give(fg_cuda_pieces *all, void *piece); /* before the others */
 void fg_cuda_pieces_give(fg_cuda_pieces *all);
 
 /* ---- work on several devices (cuda/devices.cu) --------------------------------------------------- */

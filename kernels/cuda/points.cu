@@ -109,6 +109,7 @@ static fg_code fg_points_walk(fg_cuda_part *part, void *argument, fg_status *st)
     job->table->points(&seat->field, &seat->request, walk, now, &seat->out);
     FG_TRY(fg_cuda_finish("points", now, seat->request.n, st));
   }
+  fg_cuda_piece_give(&part->pieces, walk->scratch); /* others need room too */
   FG_TRY(fg_cuda_fetch(job->loss + part->begin, seat->out.loss + part->begin,
                        (part->finish - part->begin) * sizeof *job->loss, st));
   if (job->gradient) FG_TRY(fg_points_return(part, job, st));

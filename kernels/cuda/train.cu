@@ -173,6 +173,7 @@ static fg_code fg_seat_walk(fg_cuda_part *part, fg_cuda_job *job, int gradient, 
     FG_TRY(fg_cuda_finish(kernel, now, r->paths.n, st));
     fg_cuda_crew_report(part, walk.first, now);
   }
+  fg_cuda_piece_give(&part->pieces, walk.scratch); /* others need room too */
   return FG_OK;
 }
 

@@ -117,6 +117,7 @@ void shim_launch(const char *kernel, unsigned blocks, unsigned threads, const st
   else
     shim_set_last(shim_asked_to_fail(kernel));
   if (shim_last()) return;
+  shim_called(kernel);
   shim_stream_catch_up();
   while (here.fibers.size() < threads) {
     here.fibers.push_back(new shim_place);

@@ -15,9 +15,11 @@ fg_code fg_cuda_engine_open(int threads, fg_engine **engine, fg_status *st);
 void shim_shuffle(unsigned seed);
 /* The next call of this name fails with the number of a CUDA error; a name of a kernel fails its launch. */
 void shim_fail(const char *call, int error);
+/* Not the next, but the one after `more` others. */
+void shim_fail_after(const char *call, int more, int error);
 /* Pieces that the arenas have handed out and that nobody has given back. */
 long shim_live(void);
-/* How often a call was made so far. */
+/* How often a call was made, or a kernel of this name ran, so far. */
 long shim_calls(const char *call);
 /* So many devices (1 before; SHIM_DEVICES in the environment), each with so many bytes (1 GiB). For engines opened later. */
 void shim_devices(int count, size_t bytes);

@@ -360,8 +360,8 @@ static void test_failures(void **state)
   o.y = o.dy = x.inner;
   fg_buf buf;
   fg_status st = {0};
-  fails(shim->ops->alloc(shim, 2000000000, &buf, &st), &st, FG_MEMORY, /* rounded up to eighths of 2^30 */
-        "cudaMalloc of 2013265920 bytes on device 0 failed: out of memory (2), ");
+  fails(shim->ops->alloc(shim, 2000000000, &buf, &st), &st, FG_MEMORY,
+        "cudaMalloc of 2000000000 bytes on device 0 failed: out of memory (2), ");
   assert_null(buf.device);
   shim_fail("cudaMemcpyAsync", 700);
   fails(shim->ops->evaluate(shim, NULL, &h.field, &r, &st), &st, FG_FAILED, "(700)");
