@@ -188,9 +188,11 @@ unsigned fg_cuda_blocks_at_once(size_t tiles, size_t each);
 /* Scratch of a block in whole lines of 256 bytes. */
 size_t fg_cuda_share(size_t bytes);
 
-/* Turn the status of a CUDA call into ours: "cudaMemcpyAsync of 800 bytes failed: ... (700)". */
+/* Turn the status of a CUDA call into ours: "cudaMemcpyAsync of 800 bytes on device 0 failed: ... (700)". */
 fg_code fg_cuda_check(cudaError_t rc, const char *call, size_t bytes, fg_status *st);
-/* Did the kernel start, and wait for its end: "kernel simulate (16 blocks, 1000 particles) failed: ...". */
+/* Did the kernel start? Its end is met by the next that waits. */
+fg_code fg_cuda_started(const char *kernel, size_t blocks, size_t n, fg_status *st);
+/* Did the kernel start, and wait for its end: "the kernel simulate (16 blocks of 256 threads ...) did not run: ...". */
 fg_code fg_cuda_finish(const char *kernel, size_t blocks, size_t n, fg_status *st);
 
 /* cuda/vector.cu */

@@ -12,6 +12,8 @@
 #include "shim.h"
 #include "shim_impl.h"
 
+void fg_cuda_note_launch(unsigned threads, size_t shared); /* the engine's: what FG_LAUNCH tells it */
+
 thread_local shim_index threadIdx, blockIdx, blockDim, gridDim;
 static std::atomic<unsigned> shuffle_seed{1};
 
@@ -112,6 +114,7 @@ static void run_block(unsigned threads)
 
 void shim_launch(const char *kernel, unsigned blocks, unsigned threads, const std::function<void()> &body)
 {
+  fg_cuda_note_launch(threads, 0);
   if (blocks == 0 || threads == 0 || threads > 1024)
     shim_set_last(9); /* cudaErrorInvalidConfiguration */
   else
