@@ -18,11 +18,6 @@ enum {
   FG_ROOM_FILL = 128             /* tiles that keep a device busy: with fewer, they are cut smaller */
 };
 
-/* Bytes in shared memory, one after the other; 0: in device memory. */
-typedef struct fg_room {
-  size_t scratch, weights;
-} fg_room;
-
 /* ---- on the host ------------------------------------------------------------------------------- */
 
 /* Dynamic shared memory that a block may have; 0 after a failed call, which the launch will report. */

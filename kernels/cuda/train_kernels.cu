@@ -49,15 +49,15 @@ static void rows(const fg_field *f, size_t n, const fg_coeff *coeff, void *to)
 
 static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_paths_kernel(const __grid_constant__ fg_field f, const __grid_constant__ fg_paths_request r,
-                    fg_cuda_walk walk, fg_room room, int keep_end)
+                    fg_cuda_walk walk, int keep_end)
 {
-  const fg_field *field = fg_room_field(&f, room);
+  const fg_field *field = fg_room_field(&f, walk.room);
   for (size_t at = 0; at < walk.tiles; at++) {
     const size_t first = ((walk.first + blockIdx.x) * walk.tiles + at) * walk.tile;
     if (first >= r.n) return;
     const int count = (int)(r.n - first < walk.tile ? r.n - first : walk.tile);
     fg_paths_tile(field, &r, (const fg_real *)walk.rows, first, count, fg_tile_size((size_t)count), keep_end,
-                  fg_room_scratch(room, walk.scratch, walk.each));
+                  fg_room_scratch(walk.room, walk.scratch, walk.each));
     __syncthreads();
   }
 }
@@ -66,13 +66,13 @@ static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
  * after it if it does not fit shared memory. */
 static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_objective_kernel(const __grid_constant__ fg_field f, const __grid_constant__ fg_objective_request r,
-                        fg_cuda_walk walk, fg_room room, double *number)
+                        fg_cuda_walk walk, double *number)
 {
-  const fg_field *field = fg_room_field(&f, room);
+  const fg_field *field = fg_room_field(&f, walk.room);
   const fg_real *table = (const fg_real *)walk.rows;
   fg_real *path = fg_share_of(walk.scratch, walk.each);
   fg_real *scratch =
-      room.scratch ? (fg_real *)FG_DYNAMIC() : path + fg_objective_path(&f, &r, (int)walk.tile);
+      walk.room.scratch ? (fg_real *)FG_DYNAMIC() : path + fg_objective_path(&f, &r, (int)walk.tile);
   fg_real *block = (fg_real *)((char *)walk.block[0] + (walk.first + blockIdx.x) * walk.block_bytes[0]);
   fg_real *noising =
       r.paths.noising ? (fg_real *)((char *)walk.block[1] + (walk.first + blockIdx.x) * walk.block_bytes[1])
@@ -90,26 +90,30 @@ static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
   }
 }
 
-static size_t paths_room(const fg_field *f, const fg_paths_request *r, size_t tile)
+static size_t paths_bytes(const fg_field *f, const fg_paths_request *r, size_t tile)
 {
   return fg_paths_scratch(f, r, (int)tile) * sizeof(fg_real);
 }
 
 static size_t paths_tile(const fg_field *f, const fg_paths_request *r)
 {
-  return (size_t)fg_room_tile(f, r->n, [=](int p) { return paths_room(f, r, (size_t)p); });
+  return (size_t)fg_room_tile(f, r->n, [=](int p) { return paths_bytes(f, r, (size_t)p); });
+}
+
+static fg_room paths_room(const fg_field *f, const fg_paths_request *r, size_t tile)
+{
+  return fg_room_of(f, paths_bytes(f, r, tile), true);
 }
 
 static size_t paths_scratch(const fg_field *f, const fg_paths_request *r, size_t tile)
 {
-  return fg_room_outside(paths_room(f, r, tile));
+  return fg_room_outside(paths_bytes(f, r, tile));
 }
 
 static void paths(const fg_field *f, const fg_paths_request *r, const fg_cuda_walk *walk, unsigned blocks,
                   int keep_end)
 {
-  const fg_room room = fg_room_of(f, paths_room(f, r, walk->tile), true);
-  FG_LAUNCH_ROOM(fg_paths_kernel, blocks, fg_room_threads(f, walk->tile), room, *f, *r, *walk, room,
+  FG_LAUNCH_ROOM(fg_paths_kernel, blocks, fg_room_threads(f, walk->tile), walk->room, *f, *r, *walk,
                  keep_end);
 }
 
@@ -118,26 +122,31 @@ static size_t objective_bytes(const fg_field *f, size_t nodes)
   return fg_whole_lanes(fg_objective_size(f, nodes)) * sizeof(fg_real);
 }
 
-static size_t objective_room(const fg_field *f, const fg_objective_request *r, size_t tile)
+static size_t objective_bytes_inside(const fg_field *f, const fg_objective_request *r, size_t tile)
 {
   return fg_objective_scratch(f, r, (int)tile) * sizeof(fg_real);
 }
 
 static size_t objective_tile(const fg_field *f, const fg_objective_request *r)
 {
-  return (size_t)fg_room_tile(f, r->paths.n, [=](int p) { return objective_room(f, r, (size_t)p); });
+  return (size_t)fg_room_tile(f, r->paths.n, [=](int p) { return objective_bytes_inside(f, r, (size_t)p); });
+}
+
+static fg_room objective_room(const fg_field *f, const fg_objective_request *r, size_t tile)
+{
+  return fg_room_of(f, objective_bytes_inside(f, r, tile), true);
 }
 
 static size_t objective_scratch(const fg_field *f, const fg_objective_request *r, size_t tile)
 {
-  return fg_room_outside(objective_room(f, r, tile)) + fg_objective_path(f, r, (int)tile) * sizeof(fg_real);
+  return fg_room_outside(objective_bytes_inside(f, r, tile)) +
+         fg_objective_path(f, r, (int)tile) * sizeof(fg_real);
 }
 
 static void objective(const fg_field *f, const fg_objective_request *r, const fg_cuda_walk *walk,
                       unsigned blocks, double *number)
 {
-  const fg_room room = fg_room_of(f, objective_room(f, r, walk->tile), true);
-  FG_LAUNCH_ROOM(fg_objective_kernel, blocks, fg_room_threads(f, walk->tile), room, *f, *r, *walk, room,
+  FG_LAUNCH_ROOM(fg_objective_kernel, blocks, fg_room_threads(f, walk->tile), walk->room, *f, *r, *walk,
                  number);
 }
 
@@ -327,10 +336,12 @@ static void optimise(const fg_field *f, const fg_optimise_request *r)
 const fg_cuda_train_table FG_TABLE = {row_bytes,
                                       rows,
                                       paths_tile,
+                                      paths_room,
                                       paths_scratch,
                                       paths,
                                       objective_bytes,
                                       objective_tile,
+                                      objective_room,
                                       objective_scratch,
                                       objective,
                                       sum,

@@ -4,7 +4,8 @@
  * The threads of a block are fibers of the calling thread, run in a shuffled order up to the next barrier;
  * blocks run one after another, shuffled too. Barriers that not all threads of a block reach, or that they
  * reach at different lines, end the program with the block and the thread. Device memory is host memory
- * filled with NaN between guard words. What this cannot show: speed, races of real threads within a warp,
+ * filled with NaN between guard words; there may be several devices, each with its own. Streams put off what they are asked
+ * to do until somebody waits for it, so that a wait too few shows. What this cannot show: speed, races of real threads within a warp,
  * the limits of a real device. */
 #ifndef SHIM_CUDA_RUNTIME_H
 #define SHIM_CUDA_RUNTIME_H
@@ -52,11 +53,15 @@ enum cudaError_t {
   cudaErrorInvalidValue = 1,
   cudaErrorMemoryAllocation = 2,
   cudaErrorInsufficientDriver = 35,
+  cudaErrorInvalidDevice = 101,
+  cudaErrorNotReady = 600,
   cudaErrorIllegalAddress = 700,
+  cudaErrorPeerAccessAlreadyEnabled = 704,
   cudaErrorUnknown = 999
 };
 enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2, cudaMemcpyDeviceToDevice = 3 };
 enum cudaDeviceAttr {
+  cudaDevAttrMultiProcessorCount = 16,
   cudaDevAttrComputeCapabilityMajor = 75,
   cudaDevAttrComputeCapabilityMinor = 76,
   cudaDevAttrMaxSharedMemoryPerBlockOptin = 97
@@ -66,27 +71,46 @@ struct cudaDeviceProp {
   size_t totalGlobalMem;
   int major, minor;
 };
-enum cudaMemPoolAttr { cudaMemPoolAttrReleaseThreshold = 4 };
 typedef struct shim_stream *cudaStream_t;
-typedef struct shim_pool *cudaMemPool_t;
+typedef struct shim_event *cudaEvent_t;
 #define cudaStreamPerThread ((cudaStream_t)2)
+#define cudaEventDisableTiming 2
 
 const char *cudaGetErrorString(cudaError_t rc);
 cudaError_t cudaGetLastError(void);
 cudaError_t cudaGetDeviceCount(int *count);
 cudaError_t cudaGetDevice(int *device);
+cudaError_t cudaSetDevice(int device);
 cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int device);
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device);
+cudaError_t cudaDeviceCanAccessPeer(int *can, int device, int peer);
+cudaError_t cudaDeviceEnablePeerAccess(int peer, unsigned flags);
 cudaError_t cudaDriverGetVersion(int *version);
 cudaError_t cudaMemGetInfo(size_t *free, size_t *total);
-cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t *pool, int device);
-cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t pool, cudaMemPoolAttr attribute, void *value);
-cudaError_t cudaMemPoolTrimTo(cudaMemPool_t pool, size_t keep);
-cudaError_t cudaMallocAsync(void **memory, size_t bytes, cudaStream_t stream);
-cudaError_t cudaFreeAsync(void *memory, cudaStream_t stream);
+cudaError_t cudaMalloc(void **memory, size_t bytes);
+cudaError_t cudaFree(void *memory);
+cudaError_t cudaMallocHost(void **memory, size_t bytes);
+cudaError_t cudaFreeHost(void *memory);
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream);
+cudaError_t cudaMemcpyPeerAsync(void *to, int to_device, const void *from, int from_device, size_t bytes,
+                                cudaStream_t stream);
 cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t stream);
 cudaError_t cudaStreamSynchronize(cudaStream_t stream);
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags);
+cudaError_t cudaEventDestroy(cudaEvent_t event);
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
+cudaError_t cudaEventQuery(cudaEvent_t event);
+cudaError_t cudaEventSynchronize(cudaEvent_t event);
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags);
+
+/* The engine's arena (kernels/cuda/arena.cu) takes parts of what it allocated: `bytes` of `whole` are filled with NaN,
+ * the rest is guarded, and what is not given back before the arena is closed ends the program. */
+void shim_taken(void *memory, size_t bytes, size_t whole);
+void shim_given(void *memory);
+void shim_closed(size_t blocks);
+#define FG_ARENA_TAKEN(memory, bytes, whole) shim_taken((memory), (bytes), (whole))
+#define FG_ARENA_GIVEN(memory) shim_given(memory)
+#define FG_ARENA_CLOSED(blocks) shim_closed(blocks)
 
 #endif

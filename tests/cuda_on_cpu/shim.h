@@ -17,8 +17,14 @@ void shim_shuffle(unsigned seed);
 void shim_fail(const char *call, int error);
 /* Bytes of shared memory that a block may have from now on (at first 232448). */
 void shim_shared(int bytes);
-/* Pieces of device memory that nobody has given back. */
+/* Not the next, but the one after `more` others. */
+void shim_fail_after(const char *call, int more, int error);
+/* Pieces that the arenas have handed out and that nobody has given back. */
 long shim_live(void);
+/* How often a call was made, or a kernel of this name ran, so far. */
+long shim_calls(const char *call);
+/* So many devices (1 before; SHIM_DEVICES in the environment), each with so many bytes (1 GiB). For engines opened later. */
+void shim_devices(int count, size_t bytes);
 /* fg_philox by a kernel: words [n, 4] of particles first .. first + n - 1. */
 void shim_philox(uint64_t seed, uint32_t stream, uint64_t first, uint32_t step, uint32_t block, size_t n,
                  uint32_t *words);
@@ -37,7 +43,10 @@ typedef enum shim_fault {
   SHIM_HALF_AT_BARRIER,
   SHIM_OTHER_BARRIER,
   SHIM_UNSET,
-  SHIM_UNSET_DYNAMIC
+  SHIM_UNSET_DYNAMIC,
+  SHIM_OTHER_DEVICE, /* reads memory of another device */
+  SHIM_EARLY,        /* reads what another stream has still to copy */
+  SHIM_LATE          /* changes what a copy has still to read */
 } shim_fault;
 double shim_planted(shim_fault kind, int fault);
 

@@ -111,11 +111,31 @@ static void test_unset(void **state)
   is_caught(SHIM_UNSET_DYNAMIC, UNSET, "");
 }
 
+/* The checker sees which device an access belongs to. */
+static void test_other_device(void **state)
+{
+  (void)state;
+#ifdef SHIM_CHECKED
+  is_caught(SHIM_OTHER_DEVICE, CAUGHT, "on device 1, touched memory of device 0");
+#else
+  skip();
+#endif
+}
+
+/* Copies that nobody waited for: streams of the shim put them off. */
+static void test_waits(void **state)
+{
+  (void)state;
+  is_caught(SHIM_EARLY, UNSET, "");
+  is_caught(SHIM_LATE, UNSET, "");
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_shared),  cmocka_unit_test(test_device),   cmocka_unit_test(test_blocks),
-      cmocka_unit_test(test_overrun), cmocka_unit_test(test_barriers), cmocka_unit_test(test_unset),
+      cmocka_unit_test(test_shared),       cmocka_unit_test(test_device),   cmocka_unit_test(test_blocks),
+      cmocka_unit_test(test_overrun),      cmocka_unit_test(test_barriers), cmocka_unit_test(test_unset),
+      cmocka_unit_test(test_other_device), cmocka_unit_test(test_waits),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
