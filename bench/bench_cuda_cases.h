@@ -122,14 +122,14 @@ static inline bench_case bench_case_of(bench_case_id id)
   case BENCH_SIMULATE_MIXTURE:
     return (bench_case){
         "simulate",          "gmm9, 10^5 particles, 100 steps", 0, steps * (bench_mixture() + noise),
-        n * (2 * d * 8 + 4), "exponentials and random numbers"};
+        n * (2 * d * 8 + 4), "exponentials, random numbers"};
   case BENCH_SIMULATE:
     return (bench_case){"simulate",
                         "network, 10^5 particles, 100 steps",
                         0,
                         steps * (f + noise),
                         n * (2 * d * 8 + 4) + 8 * w,
-                        "multiply-adds; weights from the second-level cache"};
+                        "multiply-adds, on an H100 reads of shared memory as near"};
   case BENCH_EVALUATE:
     return (bench_case){"evaluate",   "score of the network, 10^5 points", 0, n * f, n * 2 * d * 8 + 8 * w,
                         "as simulate"};
@@ -157,29 +157,29 @@ static inline bench_case bench_case_of(bench_case_id id)
         "exponentials"};
   case BENCH_PATHS:
     return (bench_case){
-        "paths",      "network, 2048 paths, 100 steps",  1, paths * (f + bench_mixture() + noise),
-        ends + 4 * w, "32 blocks do not fill the device"};
+        "paths",      "network, 2048 paths, 100 steps",       1, paths * (f + bench_mixture() + noise),
+        ends + 4 * w, "128 tiles of 16: one a multiprocessor"};
   case BENCH_OBJECTIVE:
     return (bench_case){"objective",
                         "log-variance, 2048 paths, 100 steps",
                         1,
                         paths * (BENCH_GRADIENT * f + 2 * bench_mixture() + noise),
                         ends + 8 * w,
-                        "32 blocks do not fill the device"};
+                        "128 tiles of 16: one a multiprocessor"};
   case BENCH_OBJECTIVE_KL:
     return (bench_case){"objective",
                         "KL, 2048 paths, 100 steps",
                         1,
                         paths * (BENCH_GRADIENT * f + 3 * bench_mixture() + 2 * noise),
                         ends + 8 * w,
-                        "32 blocks do not fill the device"};
+                        "128 tiles of 16: one a multiprocessor"};
   case BENCH_RESIDUAL:
     return (bench_case){"points",
                         "residual with gradient, 2048 points",
                         1,
                         12 * bench_network(1) * BENCH_BATCH,
                         BENCH_BATCH * d * 8.0 + 8 * bench_weights(BENCH_WIDTH, 1),
-                        "32 blocks do not fill the device"};
+                        "128 tiles of 16: one a multiprocessor"};
   case BENCH_OPTIMISE:
     return (bench_case){
         "optimise", "Adam, all weights, and the norm", 1, 15 * w, 7 * 4 * w, "one block of threads"};
@@ -203,31 +203,31 @@ static inline bench_case bench_case_of(bench_case_id id)
                         2,
                         BENCH_WIDE_POINTS * wide,
                         BENCH_WIDE_POINTS * 2 * d * 8 + wide_w,
-                        "planes of activations in memory"};
+                        "multiply-adds, planes of activations in memory as near"};
   case BENCH_WIDE_ODE:
     return (bench_case){"ode",
                         "right-hand side, wide network, 10^4 particles",
                         2,
                         BENCH_WIDE_POINTS * wide,
                         BENCH_WIDE_POINTS * 2 * d * 8 + wide_w,
-                        "planes of activations in memory"};
+                        "multiply-adds, planes of activations in memory as near"};
   case BENCH_WIDE_SIMULATE:
     return (bench_case){"simulate",
                         "wide network, 10^4 particles, 100 steps",
                         2,
                         (double)BENCH_WIDE_POINTS * BENCH_STEPS * wide,
                         BENCH_WIDE_POINTS * 2 * d * 8 + wide_w,
-                        "planes of activations in memory"};
+                        "multiply-adds, planes of activations in memory as near"};
   case BENCH_WIDE_PATHS:
     return (bench_case){"paths",           "wide network, 2048 paths, 100 steps", 1, paths * wide,
-                        ends + wide_w / 2, "products too small for the device"};
+                        ends + wide_w / 2, "launches between small products"};
   case BENCH_WIDE_OBJECTIVE:
     return (bench_case){"objective",
                         "log-variance, wide network, 2048 paths, 100 steps",
                         1,
                         paths * BENCH_GRADIENT * wide,
                         ends + wide_w,
-                        "products too small for the device"};
+                        "launches between small products"};
   case BENCH_CASES:
     break;
   }
