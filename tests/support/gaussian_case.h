@@ -241,8 +241,8 @@ static double gaussian_by_nodes(fg_engine *engine, fg_cost cost, const gaussian_
 }
 
 /* Costs of entropic plans, of which no closed form is known, by quadrature (bench/bench_entropic):
- *     bench_entropic 2 0.4 129    bench_entropic 2 0.1 129    bench_entropic 5 1 28    bench_entropic 5 0.25 56
- * Fewer nodes (97, 97, -, 40) move the square by at most 2 % of what an interval from 150 rows reaches (equal laws in
+ *     bench_entropic 2 0.4 129    bench_entropic 2 0.1 129    bench_entropic 5 1 40    bench_entropic 5 0.25 56
+ * Fewer nodes (97, 97, 28, 40) move the square by at most 2 % of what an interval from 150 rows reaches (equal laws in
  * the plane, 0.1), elsewhere by less than 1 %; the third agrees with 4000 rows to 2e-4. */
 typedef struct entropic_reference {
   const char *name;
