@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "flowgap/analysis.h"
-#include "support/gaussian_case.h"
+#include "support/gaussian_nodes.h"
 
 enum { N = 150, MOST = 5, ROUNDS = 25, EQUAL_ROUNDS = 60 };
 
