@@ -77,9 +77,10 @@ static void bias_ticks(fg_page *script, const fg_bias_plot *b)
     fg_page_print(script, "%s\"\xe2\x88\x9e\" %.9g", comma, end_place(b, 0.5 * (double)(b->ends - 1)));
   fg_page_put(script, ")\n");
   if (b->ends) /* no number stands for what lies beyond */
-    fg_page_print(
-        script, "set arrow from %.9g, graph 0 to %.9g, graph 0.5 nohead dt (2,3) lw 0.8 lc rgb " FG_MUTED "\n",
-        b->most * 1.6, b->most * 1.6);
+    fg_page_print(script,
+                  "set arrow from %.9g, graph 0 to %.9g, graph 0.5 nohead dt (2,3) lw 0.8 lc rgb " FG_MUTED
+                  "\n",
+                  b->most * 1.6, b->most * 1.6);
 }
 
 static void bias_tell(fg_plots *plots, int estimator, const char *what)
