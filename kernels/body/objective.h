@@ -5,13 +5,14 @@
  * stored but the state. The control v of the noising process of a bridge gets
  *   continuous  ( (u+v) time + root z ).dv + g time d div v  at (X, t_k)
  *   discrete    - back_push / deviation (X - back X' - back_push v) / deviation.dv  at (X', t_k+1).
- * KL: the tile walks forward and keeps X_k and z_k, then backward with the adjoint l of X:
+ * KL: the tile walks forward and keeps the states X_k, then backward with the adjoint l of X:
  *   from step k   l' = l - back r,  r = (X_k - back X_{k+1}) / back_variance   (discrete form, else r = 0)
  *                 psi = push l' + d rnd_k / d u
  *                 l   = keep l' + r + (du/dx)^T psi
  * A bridge adds back_push (dv/dx)^T r to what l' loses in the discrete form, v at X_{k+1}; in the continuous one
  * (dv/dx)^T (d rnd_k / d v) and the slope of g time div v to l, v at X_k.
- * The slopes at X_k are computed again on the way back, so memory does not grow with steps times width. */
+ * Activations and slopes at X_k are computed again on the way back, so memory does not grow with steps times width; the
+ * normals z_k are drawn again from their counters. */
 #ifndef FG_BODY_OBJECTIVE_H
 #define FG_BODY_OBJECTIVE_H
 
@@ -62,16 +63,17 @@ FG_HD int fg_objective_is_kl(const fg_objective_request *r)
   return r->objective == FG_OBJECTIVE_KL || r->objective == FG_OBJECTIVE_KL_ITO;
 }
 
-/* Scratch beside the walk: psi and the adjoint, weights (twice), and for KL the path. */
-FG_HD size_t fg_objective_extra(const fg_field *f, const fg_objective_request *r, int p)
-{
-  const size_t vector = fg_whole_lanes((size_t)f->d * (size_t)p), path = 2 * vector * r->paths.steps;
-  return 2 * vector + 2 * fg_whole_lanes((size_t)p) + (fg_objective_is_kl(r) ? path : 0);
-}
-
+/* Scratch: that of the walk, psi and the adjoint, weights (twice). */
 FG_HD size_t fg_objective_scratch(const fg_field *f, const fg_objective_request *r, int p)
 {
-  return fg_objective_extra(f, r, p) + fg_paths_scratch(f, &r->paths, p);
+  const size_t vector = fg_whole_lanes((size_t)f->d * (size_t)p);
+  return 2 * vector + 2 * fg_whole_lanes((size_t)p) + fg_paths_scratch(f, &r->paths, p);
+}
+
+/* Room for the states of all steps, which KL keeps. */
+FG_HD size_t fg_objective_path(const fg_field *f, const fg_objective_request *r, int p)
+{
+  return fg_objective_is_kl(r) ? r->paths.steps * fg_whole_lanes((size_t)f->d * (size_t)p) : 0;
 }
 
 /* weight [count] in the order of the tile, 0 beyond it and for lost paths */
@@ -198,7 +200,7 @@ TILE_FN void fg_objective_copy(int n, const fg_real *__restrict__ from, fg_real 
   TILE_SYNC();
 }
 
-/* Forward: X_k and z_k of all steps into path [steps][2][d][p]; w is left at the end, with grad log rho in
+/* Forward: X_k of all steps into path [steps][d][p]; w is left at the end, with grad log rho in
  * w->next. Returns 1 when the caller asked to stop. */
 TILE_FN int fg_objective_forward(fg_path_walk *w, fg_real *path)
 {
@@ -208,8 +210,7 @@ TILE_FN int fg_objective_forward(fg_path_walk *w, fg_real *path)
   for (size_t k = 0; k < w->request->steps; k++) {
     if (fg_path_cancelled(w, k)) return 1;
     fg_path_look(w, k, 0);
-    fg_objective_copy(vector, w->x, path + 2 * k * place);
-    fg_objective_copy(vector, w->z, path + (2 * k + 1) * place);
+    fg_objective_copy(vector, w->x, path + k * place);
     if (w->request->noising) {
       fg_path_cross(w, k);
       continue;
@@ -327,16 +328,15 @@ TILE_FN void fg_objective_back_continuous(fg_path_walk *w, const fg_objective_re
 }
 
 /* KL: c_i is 1, or 0 for a lost path; `noising` as above; the caller divides by the number of paths that are left. loss [count]
- * receives what the mean is taken of. */
+ * receives what the mean is taken of. path: fg_objective_path reals. */
 TILE_FN int fg_objective_kl_tile(const fg_field *f, const fg_objective_request *r, const fg_real *rows,
                                  double *loss, size_t first, int count, int p, fg_real *block,
-                                 fg_real *noising, fg_real *scratch)
+                                 fg_real *noising, fg_real *path, fg_real *scratch)
 {
   fg_path_walk w;
   const size_t vector = (size_t)f->d * (size_t)p, place = fg_whole_lanes(vector);
   fg_real *psi = fg_cut(&scratch, vector), *l = fg_cut(&scratch, vector), *c = fg_cut(&scratch, (size_t)p),
           *kappa = fg_cut(&scratch, (size_t)p);
-  fg_real *path = fg_cut(&scratch, 2 * place * r->paths.steps);
   const int discrete = r->form == FG_FORM_DISCRETE, without = r->objective == FG_OBJECTIVE_KL && !discrete;
   const fg_real precision =
       (fg_real)(discrete ? r->paths.discrete.end_precision : r->paths.continuous.end_precision);
@@ -356,9 +356,10 @@ TILE_FN int fg_objective_kl_tile(const fg_field *f, const fg_objective_request *
   const fg_real *next = w.x;
   for (size_t k = r->paths.steps; k-- > 0;) {
     const fg_gradient to = fg_objective_at(&w.control, block, k);
-    fg_real *x = path + 2 * k * place, *z = x + place;
+    fg_real *x = path + k * place, *z = w.z;
     if (fg_path_cancelled(&w, k)) return 1;
     fg_objective_borrow(&w, c, from, x);
+    fg_path_draw(&w, k);
     if (!noising)
       fg_objective_back(&w, r, k, x, z, c, psi, l);
     else if (discrete)

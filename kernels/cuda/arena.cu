@@ -67,8 +67,8 @@ static cudaError_t fg_block_free(fg_cuda_arena *arena, fg_cuda_block *block)
   return rc == cudaSuccess ? freed : rc;
 }
 
-/* Blocks that nobody uses go back to CUDA. How many bytes were they? */
-static size_t fg_arena_trim(fg_cuda_arena *arena)
+/* Blocks that nobody uses go back to CUDA. */
+static void fg_arena_trim(fg_cuda_arena *arena)
 {
   fg_cuda_block *unused = NULL;
   size_t bytes = 0;
@@ -89,12 +89,12 @@ static size_t fg_arena_trim(fg_cuda_arena *arena)
       (void)cudaGetLastError(); /* the allocation that follows tells */
     unused = next;
   }
-  return bytes;
 }
 
-static fg_code fg_block_make(fg_cuda_arena *arena, size_t bytes, fg_cuda_block **made, fg_status *st)
+/* `whole` bytes, of which `bytes` are needed: where memory is short those alone. */
+static fg_code fg_block_make(fg_cuda_arena *arena, size_t bytes, size_t whole, fg_cuda_block **made,
+                             fg_status *st)
 {
-  const char *call = arena->host ? "cudaMallocHost" : "cudaMalloc";
   fg_cuda_block *block = (fg_cuda_block *)calloc(1, sizeof *block);
   *made = NULL;
   if (!block) return FG_FAIL(st, FG_MEMORY, "no memory for the description of a block");
@@ -103,19 +103,22 @@ static fg_code fg_block_make(fg_cuda_arena *arena, size_t bytes, fg_cuda_block *
     free(block);
     return fg_cuda_check(rc, "cudaEventCreateWithFlags", 0, st);
   }
-  for (int again = 1; again >= 0; again--) {
+  block->bytes = whole;
+  rc = arena->host ? cudaMallocHost(&block->memory, whole) : cudaMalloc(&block->memory, whole);
+  if (rc == cudaErrorMemoryAllocation) {
+    (void)cudaGetLastError(); /* or the next launch would meet this failure */
+    fg_arena_trim(arena);
+    block->bytes = bytes;
     rc = arena->host ? cudaMallocHost(&block->memory, bytes) : cudaMalloc(&block->memory, bytes);
-    if (rc != cudaErrorMemoryAllocation || fg_arena_trim(arena) == 0) break;
   }
   if (rc != cudaSuccess) {
-    const fg_code code = fg_cuda_check(rc, call, bytes, st);
-    (void)cudaEventDestroy(block->idle);
+    const fg_code code = fg_cuda_check(rc, arena->host ? "cudaMallocHost" : "cudaMalloc", bytes, st);
+    if (cudaEventDestroy(block->idle) != cudaSuccess) (void)cudaGetLastError();
     free(block);
     return code;
   }
-  block->bytes = bytes;
   pthread_mutex_lock(&arena->lock);
-  arena->bytes += bytes;
+  arena->bytes += block->bytes;
   pthread_mutex_unlock(&arena->lock);
   *made = block;
   return FG_OK;
@@ -123,15 +126,20 @@ static fg_code fg_block_make(fg_cuda_arena *arena, size_t bytes, fg_cuda_block *
 
 /* A free block of that size or up to twice as large. Staging, which the host is about to write, prefers those that no copy
  * reads any more, and grows up to FG_STAGING_MOST before it takes another. */
-static fg_cuda_block *fg_block_pick(fg_cuda_arena *arena, int size)
+static fg_cuda_block *fg_block_pick(fg_cuda_arena *arena, int size, size_t bytes)
 {
-  fg_cuda_block **found = NULL;
-  for (int k = size; !found && k <= size + FG_STEPS && k < FG_SIZES; k++)
-    for (fg_cuda_block **at = &arena->free[k]; *at && !found; at = &(*at)->next)
-      if (!arena->host || cudaEventQuery((*at)->idle) == cudaSuccess) found = at;
-  (void)(arena->host ? cudaGetLastError() : cudaSuccess); /* "not ready" is no failure */
-  for (int k = size; !found && arena->bytes >= FG_STAGING_MOST && k <= size + FG_STEPS && k < FG_SIZES; k++)
-    if (arena->free[k]) found = &arena->free[k];
+  const int last = size + FG_STEPS < FG_SIZES ? size + FG_STEPS : FG_SIZES - 1;
+  fg_cuda_block **found = NULL, **busy = NULL;
+  for (int k = size; !found && k <= last; k++)
+    for (fg_cuda_block **at = &arena->free[k]; *at && !found; at = &(*at)->next) {
+      if ((*at)->bytes < bytes) continue; /* made when memory was short */
+      if (!arena->host || cudaEventQuery((*at)->idle) == cudaSuccess)
+        found = at;
+      else
+        (void)cudaGetLastError(); /* "not ready" is no failure */
+      if (!found && !busy) busy = at;
+    }
+  if (!found && arena->bytes >= FG_STAGING_MOST) found = busy;
   if (!found) return NULL;
   fg_cuda_block *block = *found;
   *found = block->next;
@@ -152,10 +160,10 @@ static fg_code fg_arena_take(fg_cuda_arena *arena, size_t bytes, void **memory, 
   const int size = fg_size_number(bytes, &whole);
   *memory = NULL;
   pthread_mutex_lock(&arena->lock);
-  fg_cuda_block *block = fg_block_pick(arena, size);
+  fg_cuda_block *block = fg_block_pick(arena, size, bytes);
   pthread_mutex_unlock(&arena->lock);
   if (!block) {
-    FG_TRY(fg_block_make(arena, whole, &block, st));
+    FG_TRY(fg_block_make(arena, bytes, whole, &block, st));
   } else {
     const cudaError_t rc = arena->host ? cudaEventSynchronize(block->idle)
                                        : cudaStreamWaitEvent(cudaStreamPerThread, block->idle, 0);
@@ -211,7 +219,7 @@ static void fg_arena_close(fg_cuda_arena *arena)
       if (fg_block_free(arena, block) != cudaSuccess) (void)cudaGetLastError();
       left++;
     }
-  (void)fg_arena_trim(arena);
+  fg_arena_trim(arena);
   FG_ARENA_CLOSED(left);
   pthread_mutex_destroy(&arena->lock);
   free(arena);
@@ -317,6 +325,13 @@ fg_code fg_cuda_piece_zero(fg_cuda_pieces *all, size_t bytes, void **piece, fg_s
   FG_TRY(fg_cuda_piece(all, bytes, NULL, piece, st));
   if (bytes == 0) return FG_OK;
   return fg_cuda_check(cudaMemsetAsync(*piece, 0, bytes, cudaStreamPerThread), "cudaMemsetAsync", bytes, st);
+}
+
+void fg_cuda_piece_give(fg_cuda_pieces *all, void *piece)
+{
+  for (int k = 0; piece && k < all->count; k++)
+    if (all->piece[k] == piece) all->piece[k] = NULL;
+  fg_cuda_give(all->on, piece);
 }
 
 void fg_cuda_pieces_give(fg_cuda_pieces *all)

@@ -13,7 +13,7 @@
 #include "engine.h"
 
 enum {
-  FG_CUDA_TILE = 64,           /* particles of a block */
+  FG_CUDA_TILE = 64,           /* particles of a block at most */
   FG_CUDA_MOST = 256,          /* threads of a block at most */
   FG_CUDA_BLOCKS = 1024,       /* blocks of a launch at most: a stop is noticed between launches */
   FG_SCRATCH_MOST = 256 << 20, /* bytes of working space, of which every block takes its share */
@@ -83,6 +83,7 @@ typedef struct fg_cuda_pieces {
 /* Of `bytes`, a copy of `host` unless that is NULL. */
 fg_code fg_cuda_piece(fg_cuda_pieces *all, size_t bytes, const void *host, void **piece, fg_status *st);
 fg_code fg_cuda_piece_zero(fg_cuda_pieces *all, size_t bytes, void **piece, fg_status *st);
+void fg_cuda_piece_give(fg_cuda_pieces *all, void *piece); /* before the others */
 void fg_cuda_pieces_give(fg_cuda_pieces *all);
 
 /* ---- work on several devices (cuda/devices.cu) --------------------------------------------------- */
@@ -151,17 +152,26 @@ fg_code fg_cuda_twins_back(fg_cuda_part *part, fg_status *st);
 
 /* ---- kernels -------------------------------------------------------------------------------------- */
 
+/* Bytes of dynamic shared memory of a block, one after the other; 0: in device memory (cuda/room.cuh). */
+typedef struct fg_room {
+  size_t scratch, weights;
+} fg_room;
+
 /* What cuda/kernels.cu offers, in one precision. Fields and requests hold device pointers, those to
- * coefficients and snapshot steps too. Launches do not wait; `each` is the scratch of one block in bytes. */
+ * coefficients and snapshot steps too. Launches do not wait; `each` is the scratch of one block in bytes, as *_scratch
+ * says: 0 where it fits shared memory; *_tile: particles of a block (cuda/room.cuh). */
 typedef struct fg_cuda_table {
   size_t (*rows_bytes)(const fg_field *f, size_t n);
   void (*rows)(const fg_field *f, const fg_simulate_request *r, size_t n, void *rows);
+  int (*evaluate_tile)(const fg_field *f, const fg_evaluate_request *r);
   size_t (*evaluate_scratch)(const fg_field *f, const fg_evaluate_request *r);
   void (*evaluate)(const fg_field *f, const fg_evaluate_request *r, size_t first, unsigned blocks,
                    void *scratch, size_t each);
+  int (*simulate_tile)(const fg_field *f, const fg_simulate_request *r);
   size_t (*simulate_scratch)(const fg_field *f, const fg_simulate_request *r);
   void (*simulate)(const fg_field *f, const fg_simulate_request *r, const void *rows, size_t first,
                    unsigned blocks, void *scratch, size_t each);
+  int (*ode_tile)(const fg_field *f, const fg_ode_request *r, int jvp);
   size_t (*ode_scratch)(const fg_field *f, const fg_ode_request *r, int jvp);
   void (*ode)(const fg_field *f, const fg_ode_request *r, int jvp, unsigned blocks, void *scratch,
               size_t each);
@@ -187,11 +197,11 @@ unsigned fg_cuda_blocks_at_once(size_t tiles, size_t each);
 /* Scratch of a block in whole lines of 256 bytes. */
 size_t fg_cuda_share(size_t bytes);
 
-/* Turn the status of a CUDA call into ours: "cudaMemcpyAsync of 800 bytes failed: ... (700)". */
+/* Turn the status of a CUDA call into ours: "cudaMemcpyAsync of 800 bytes on device 0 failed: ... (700)". */
 fg_code fg_cuda_check(cudaError_t rc, const char *call, size_t bytes, fg_status *st);
 /* Did the kernel start? Its end is met by the next that waits. */
 fg_code fg_cuda_started(const char *kernel, size_t blocks, size_t n, fg_status *st);
-/* Did the kernel start, and wait for its end: "kernel simulate (16 blocks, 1000 particles) failed: ...". */
+/* Did the kernel start, and wait for its end: "the kernel simulate (16 blocks of 256 threads ...) did not run: ...". */
 fg_code fg_cuda_finish(const char *kernel, size_t blocks, size_t n, fg_status *st);
 
 /* cuda/vector.cu */

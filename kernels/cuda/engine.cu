@@ -23,14 +23,31 @@ fg_code fg_cuda_check(cudaError_t rc, const char *call, size_t bytes, fg_status 
       call, bytes, device, cudaGetErrorString(rc), (int)rc, left, all);
 }
 
+/* Of this thread, as CUDA's own last error is. */
+static thread_local struct {
+  unsigned threads;
+  size_t shared;
+} fg_last_launch;
+
+void fg_cuda_note_launch(unsigned threads, size_t shared)
+{
+  fg_last_launch.threads = threads;
+  fg_last_launch.shared = shared;
+}
+
 static fg_code fg_cuda_launched(cudaError_t rc, const char *when, const char *kernel, size_t blocks, size_t n,
                                 fg_status *st)
 {
+  int device = 0;
   if (rc == cudaSuccess) return FG_OK;
   (void)cudaGetLastError();
-  return FG_FAIL(st, rc == cudaErrorMemoryAllocation ? FG_MEMORY : FG_FAILED,
-                 "the kernel %s (%zu blocks for %zu particles) did not %s: %s (%d): try --engine cpu", kernel,
-                 blocks, n, when, cudaGetErrorString(rc), (int)rc);
+  if (cudaGetDevice(&device) != cudaSuccess) (void)cudaGetLastError();
+  return FG_FAIL(
+      st, rc == cudaErrorMemoryAllocation ? FG_MEMORY : FG_FAILED,
+      "the kernel %s (%zu blocks of %u threads with %zu bytes of shared memory, for %zu particles, on "
+      "device %d) did not %s: %s (%d): try --engine cpu",
+      kernel, blocks, fg_last_launch.threads, fg_last_launch.shared, n, device, when, cudaGetErrorString(rc),
+      (int)rc);
 }
 
 fg_code fg_cuda_started(const char *kernel, size_t blocks, size_t n, fg_status *st)

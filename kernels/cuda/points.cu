@@ -31,7 +31,7 @@ static void fg_points_cut(fg_points_job *job)
   const fg_points_request *r = job->request;
   const int time = job->field->as.network.time;
   job->direct = !job->field->guided && (time == FG_TIME_FIRST || time == FG_TIME_LAST);
-  job->tile = job->direct ? FG_CUDA_TILE / r->group * r->group : r->group;
+  job->tile = job->table->points_tile(job->field, r, job->direct);
   job->tiles = (r->n + job->tile - 1) / job->tile;
   job->block_tiles = (job->tiles + FG_POINT_BLOCKS - 1) / FG_POINT_BLOCKS;
   job->blocks = (job->tiles + job->block_tiles - 1) / job->block_tiles;
@@ -109,6 +109,7 @@ static fg_code fg_points_walk(fg_cuda_part *part, void *argument, fg_status *st)
     job->table->points(&seat->field, &seat->request, walk, now, &seat->out);
     FG_TRY(fg_cuda_finish("points", now, seat->request.n, st));
   }
+  fg_cuda_piece_give(&part->pieces, walk->scratch); /* others need room too */
   FG_TRY(fg_cuda_fetch(job->loss + part->begin, seat->out.loss + part->begin,
                        (part->finish - part->begin) * sizeof *job->loss, st));
   if (job->gradient) FG_TRY(fg_points_return(part, job, st));

@@ -61,8 +61,8 @@ typedef struct fg_cuda_job {
   const fg_field *field;
   const fg_objective_request *request; /* as it came */
   int nets, gradient;                  /* else paths alone */
-  size_t block_tiles, blocks;
-  double *host; /* [2, n]: rnd, and the number of each path */
+  size_t tile, block_tiles, blocks;    /* tile: particles of one */
+  double *host;                        /* [2, n]: rnd, and the number of each path */
   fg_cuda_crew crew;
   fg_cuda_seat seat[FG_CUDA_DEVICES];
 } fg_cuda_job;
@@ -155,9 +155,14 @@ static fg_code fg_seat_walk(fg_cuda_part *part, fg_cuda_job *job, int gradient, 
   unsigned at_once;
   memset(&walk, 0, sizeof walk);
   walk.tiles = job->block_tiles;
+  walk.tile = job->tile;
   walk.rows = seat->net[0].rows;
-  walk.each = fg_cuda_share(gradient ? job->table->objective_scratch(field, r)
-                                     : job->table->paths_scratch(field, &r->paths));
+  fg_objective_request counted = *r; /* on the host, which cannot look at the device's copy */
+  counted.paths.noising = job->nets > 1 ? &seat->net[1].field : NULL;
+  walk.room = gradient ? job->table->objective_room(field, &counted, walk.tile)
+                       : job->table->paths_room(field, &counted.paths, walk.tile);
+  walk.each = fg_cuda_share(gradient ? job->table->objective_scratch(field, &counted, walk.tile)
+                                     : job->table->paths_scratch(field, &counted.paths, walk.tile));
   for (int k = 0; k < job->nets; k++) {
     walk.block[k] = seat->net[k].blocks;
     walk.block_bytes[k] = seat->net[k].block_bytes;
@@ -173,6 +178,7 @@ static fg_code fg_seat_walk(fg_cuda_part *part, fg_cuda_job *job, int gradient, 
     FG_TRY(fg_cuda_finish(kernel, now, r->paths.n, st));
     fg_cuda_crew_report(part, walk.first, now);
   }
+  fg_cuda_piece_give(&part->pieces, walk.scratch); /* others need room too */
   return FG_OK;
 }
 
@@ -204,12 +210,14 @@ static fg_code fg_seat_gradient(fg_cuda_part *part, void *argument, fg_status *s
 static fg_code fg_job_open(fg_cuda_job *job, fg_engine *e, const fg_threads *threads, fg_status *st)
 {
   const fg_paths_request *r = &job->request->paths;
-  const size_t tiles = (r->n + FG_CUDA_TILE - 1) / FG_CUDA_TILE;
   job->table = fg_cuda_train_of(r->precision);
+  job->tile = job->gradient ? job->table->objective_tile(job->field, job->request)
+                            : job->table->paths_tile(job->field, r);
+  const size_t tiles = (r->n + job->tile - 1) / job->tile;
   job->nets = r->noising ? 2 : 1;
   job->block_tiles = job->gradient ? (tiles + FG_BLOCKS - 1) / FG_BLOCKS : 1;
   job->blocks = (tiles + job->block_tiles - 1) / job->block_tiles;
-  FG_TRY(fg_cuda_crew_open(&job->crew, e, threads, job->blocks, job->block_tiles * FG_CUDA_TILE, r->n, st));
+  FG_TRY(fg_cuda_crew_open(&job->crew, e, threads, job->blocks, job->block_tiles * job->tile, r->n, st));
   job->crew.progress = r->progress;
   job->crew.stage = "paths";
   return fg_cuda_crew_run(&job->crew, fg_seat_open, job, st);

@@ -16,9 +16,9 @@ unsigned fg_cuda_blocks_at_once(size_t tiles, size_t each)
   return (unsigned)(tiles < fit ? tiles : fit);
 }
 
-static size_t fg_tiles(size_t n)
+static size_t fg_tiles(size_t n, size_t tile)
 {
-  return (n + FG_CUDA_TILE - 1) / FG_CUDA_TILE;
+  return (n + tile - 1) / tile;
 }
 
 size_t fg_cuda_share(size_t bytes)
@@ -31,6 +31,7 @@ typedef struct fg_cuda_work {
   const fg_field *field;
   const fg_evaluate_request *evaluate;
   const fg_simulate_request *simulate;
+  size_t tile; /* particles of one */
 } fg_cuda_work;
 
 static fg_code fg_evaluate_twins(fg_cuda_part *part, fg_evaluate_request *r, size_t d, fg_status *st)
@@ -61,7 +62,7 @@ static fg_code fg_evaluate_part(fg_cuda_part *part, void *argument, fg_status *s
   FG_TRY(fg_cuda_part_wave(part, "evaluate", each, &at_once, &scratch, st));
   for (size_t tile = part->first; tile < part->end; tile += at_once) {
     const unsigned blocks = fg_cuda_now(tile, part->end, at_once);
-    work->table->evaluate(&f, &r, tile * FG_CUDA_TILE, blocks, scratch, each);
+    work->table->evaluate(&f, &r, tile * work->tile, blocks, scratch, each);
     FG_TRY(fg_cuda_finish("evaluate", blocks, r.n, st));
   }
   return fg_cuda_twins_back(part, st);
@@ -77,7 +78,8 @@ fg_code fg_cuda_evaluate(fg_engine *e, fg_threads *threads, const fg_field *fiel
   work.field = field;
   work.evaluate = request;
   if (request->n == 0) return FG_OK;
-  FG_TRY(fg_cuda_crew_open(&crew, e, threads, fg_tiles(request->n), FG_CUDA_TILE, request->n, st));
+  work.tile = (size_t)work.table->evaluate_tile(field, request);
+  FG_TRY(fg_cuda_crew_open(&crew, e, threads, fg_tiles(request->n, work.tile), work.tile, request->n, st));
   const fg_code rc = fg_cuda_crew_run(&crew, fg_evaluate_part, &work, st);
   fg_cuda_crew_close(&crew);
   return rc;
@@ -106,7 +108,7 @@ static fg_code fg_simulate_rows(fg_cuda_part *part, const fg_cuda_table *table, 
   if (rc == FG_MEMORY) fg_status_clear(st);
   if (rc != FG_OK) return rc == FG_MEMORY ? FG_OK : rc;
   table->rows(f, r, r->steps + 1, *rows);
-  return fg_cuda_finish("rows", fg_tiles(r->steps + 1), r->n, st);
+  return fg_cuda_finish("rows", fg_tiles(r->steps + 1, FG_CUDA_TILE), r->n, st);
 }
 
 static fg_code fg_simulate_part(fg_cuda_part *part, void *argument, fg_status *st)
@@ -129,7 +131,7 @@ static fg_code fg_simulate_part(fg_cuda_part *part, void *argument, fg_status *s
   for (size_t tile = part->first; tile < part->end; tile += at_once) {
     const unsigned blocks = fg_cuda_now(tile, part->end, at_once);
     if (fg_cuda_crew_stopped(part)) return FG_FAIL(st, FG_INTERRUPTED, "the simulation was stopped");
-    work->table->simulate(&f, &r, rows, tile * FG_CUDA_TILE, blocks, scratch, each);
+    work->table->simulate(&f, &r, rows, tile * work->tile, blocks, scratch, each);
     FG_TRY(fg_cuda_finish("simulate", blocks, r.n, st));
     fg_cuda_crew_report(part, tile, blocks);
   }
@@ -147,7 +149,8 @@ fg_code fg_cuda_simulate(fg_engine *e, fg_threads *threads, const fg_field *fiel
   work.simulate = request;
   FG_TRY(fg_simulate_check(request, st));
   if (request->n == 0) return FG_OK;
-  FG_TRY(fg_cuda_crew_open(&crew, e, threads, fg_tiles(request->n), FG_CUDA_TILE, request->n, st));
+  work.tile = (size_t)work.table->simulate_tile(field, request);
+  FG_TRY(fg_cuda_crew_open(&crew, e, threads, fg_tiles(request->n, work.tile), work.tile, request->n, st));
   crew.progress = request->progress;
   crew.stage = "simulate";
   const fg_code rc = fg_cuda_crew_run(&crew, fg_simulate_part, &work, st);
@@ -165,7 +168,8 @@ static fg_code fg_cuda_ode(fg_engine *e, const fg_field *field, const fg_ode_req
   fg_cuda_device *on = fg_cuda_home(e);
   if (r->n == 0) return FG_OK;
   const size_t each = fg_cuda_share(table->ode_scratch(field, r, jvp));
-  unsigned blocks = fg_cuda_blocks_at_once(fg_tiles(r->n), each);
+  const size_t tiles = fg_tiles(r->n, (size_t)table->ode_tile(field, r, jvp));
+  unsigned blocks = fg_cuda_blocks_at_once(tiles, each);
   void *scratch = NULL;
   FG_TRY(fg_cuda_enter(on, st));
   FG_TRY(fg_cuda_take_wave(on, kernel, each, &blocks, &scratch, st));

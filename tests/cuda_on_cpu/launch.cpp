@@ -12,6 +12,8 @@
 #include "shim.h"
 #include "shim_impl.h"
 
+void fg_cuda_note_launch(unsigned threads, size_t shared); /* the engine's: what FG_LAUNCH tells it */
+
 thread_local shim_index threadIdx, blockIdx, blockDim, gridDim;
 static std::atomic<unsigned> shuffle_seed{1};
 
@@ -169,6 +171,7 @@ static void run_block(unsigned threads)
 void shim_launch(const char *kernel, unsigned blocks, unsigned threads, size_t shared, size_t most,
                  const std::function<void()> &body)
 {
+  fg_cuda_note_launch(threads, 0);
   if (blocks == 0 || threads == 0 || threads > 1024)
     shim_set_last(9); /* cudaErrorInvalidConfiguration */
   else if (shared > most || most > (size_t)shim_shared_most())
@@ -176,6 +179,7 @@ void shim_launch(const char *kernel, unsigned blocks, unsigned threads, size_t s
   else
     shim_set_last(shim_asked_to_fail(kernel));
   if (shim_last()) return;
+  shim_called(kernel);
   shim_stream_catch_up();
   while (here.fibers.size() < threads) {
     here.fibers.push_back(new shim_place);

@@ -110,6 +110,18 @@ cudaError_t cudaSetDevice(int device)
   return rc;
 }
 
+static std::atomic<int> shared_most{232448}; /* an H100's */
+
+void shim_shared(int bytes)
+{
+  shared_most = bytes;
+}
+
+int shim_shared_most(void)
+{
+  return shared_most;
+}
+
 cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int device)
 {
   *value = attribute == cudaDevAttrComputeCapabilityMajor ? 8

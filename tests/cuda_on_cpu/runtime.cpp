@@ -8,7 +8,10 @@
 #include "shim_impl.h"
 
 static std::mutex lock; /* guards what follows */
-static std::map<std::string, int> failures;
+struct failure {
+  int more, error;
+};
+static std::map<std::string, failure> failures;
 static std::map<std::string, long> calls;
 
 static thread_local int last;
@@ -16,7 +19,13 @@ static thread_local int last;
 void shim_fail(const char *call, int error)
 {
   const std::lock_guard<std::mutex> held(lock);
-  failures[call] = error;
+  failures[call] = {0, error};
+}
+
+void shim_fail_after(const char *call, int more, int error)
+{
+  const std::lock_guard<std::mutex> held(lock);
+  failures[call] = {more, error};
 }
 
 int shim_asked_to_fail(const char *call)
@@ -24,7 +33,8 @@ int shim_asked_to_fail(const char *call)
   const std::lock_guard<std::mutex> held(lock);
   const auto found = failures.find(call);
   if (found == failures.end()) return 0;
-  const int error = found->second;
+  if (found->second.more-- > 0) return 0;
+  const int error = found->second.error;
   failures.erase(found);
   return error;
 }

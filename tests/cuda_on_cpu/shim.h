@@ -17,15 +17,20 @@ void shim_shuffle(unsigned seed);
 void shim_fail(const char *call, int error);
 /* Bytes of shared memory that a block may have from now on (at first 232448). */
 void shim_shared(int bytes);
+/* Not the next, but the one after `more` others. */
+void shim_fail_after(const char *call, int more, int error);
 /* Pieces that the arenas have handed out and that nobody has given back. */
 long shim_live(void);
-/* How often a call was made so far. */
+/* How often a call was made, or a kernel of this name ran, so far. */
 long shim_calls(const char *call);
 /* So many devices (1 before; SHIM_DEVICES in the environment), each with so many bytes (1 GiB). For engines opened later. */
 void shim_devices(int count, size_t bytes);
 /* fg_philox by a kernel: words [n, 4] of particles first .. first + n - 1. */
 void shim_philox(uint64_t seed, uint32_t stream, uint64_t first, uint32_t step, uint32_t block, size_t n,
                  uint32_t *words);
+
+/* Words of curand_init(seed, subsequence, offset) by cuRAND itself; returns 0 where its headers are absent. */
+int shim_curand(uint64_t seed, uint64_t subsequence, uint64_t offset, size_t n, uint32_t *words);
 
 /* Kernels that have a fault if asked (planted.cu). Returns a sum of what they wrote. */
 typedef enum shim_fault {

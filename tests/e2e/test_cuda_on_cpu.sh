@@ -53,6 +53,21 @@ same results.json 1e-9 200
 both compare exact:gmm9 "${small[@]}" --set 'compare.estimators=[sinkhorn, entropic, max_sliced]'
 same results.json 1e-5 200
 
+# several devices, each with memory of its own: the same bits
+bits() { # FILE WORDS...: on three devices as on one
+  local file=$1 devices
+  shift
+  for devices in 1 3; do
+    rm -rf "on$devices"
+    SHIM_DEVICES=$devices good "$@" --engine cuda --quiet --out "on$devices"
+    grep -v -E '"(seconds|wall_seconds|created|command|device)' "on$devices/$file" |
+      sed -E 's/"(seconds|wall_seconds)": ?[^,}]*//g' >"on$devices.words"
+  done
+  cases=$((cases + 1))
+  cmp on1.words on3.words || { echo "FAILED: $file differs on three devices"; diff on1.words on3.words | head; bad=$((bad + 1)); }
+}
+bits results.json compare perturbed:gmm9 "${small[@]}" --set model.epsilon=1 --set 'compare.estimators=[gaussian, mmd, sinkhorn]'
+
 both residual perturbed:gmm9 --set residual.points=40 --set residual.times=3
 same results.json 1e-9 50
 
