@@ -9,7 +9,7 @@
 static const size_t sizes[] = {19};
 enum { PRECISIONS = 1, SLOW = 1, STEPS_MOST = 2 };
 #else
-static const size_t sizes[] = {1, 7, 130};
+static const size_t sizes[] = {1, 70};
 enum { PRECISIONS = 2, SLOW = 0, STEPS_MOST = 1000 };
 #endif
 enum { SIZES = sizeof sizes / sizeof *sizes };
@@ -174,7 +174,7 @@ static void compare(record *a, record *b, fg_precision precision, const field_ca
   record_compare(a, b,
                  precision == FG_SINGLE ? c->guide ? 0.1 : 5e-3
                  : c->guide             ? 2e-3
-                 : SLOW                 ? 1e-7
+                 : SLOW                 ? 1e-4
                                         : 1e-10);
   a->pieces = b->pieces = RECORDED;
 }
@@ -187,6 +187,7 @@ static void test_engines(void **state)
     for (int precision = 0; precision < PRECISIONS; precision++)
       for (size_t s = 0; s < SIZES; s++) {
         const int with_log_p = (f + s) % 2 == 0, forward = s % 2 == 1;
+        if (precision == FG_SINGLE && f % 2 == 1) continue; /* each kind once */
         fly(cpu, &fields[f], (fg_precision)precision, sizes[s], NULL, with_log_p, forward, &want);
         fly(check, &fields[f], (fg_precision)precision, sizes[s], NULL, with_log_p, forward, &got);
         record_compare(&got, &want, 0);
@@ -228,17 +229,17 @@ static void test_counts(void **state)
 static void test_alone(void **state)
 {
   (void)state;
-  enum { COMPANY = 130 };
+  enum { COMPANY = 70 };
   if (SLOW) skip();
   static record all, one;
   fg_engine *const engines[] = {cpu, shim};
   for (int k = 0; k < 2; k++)
-    for (size_t f = 0; f < FIELDS; f++) {
+    for (size_t f = 0; f < FIELDS; f += engines[k] == shim ? 3 : 1) {
       const size_t d = (size_t)fields[f].d;
       case_state = 77;
       double *x = draws(COMPANY * d, 2);
       fly(engines[k], &fields[f], FG_DOUBLE, COMPANY, x, 0, 0, &all);
-      for (size_t i = 0; i < COMPANY; i += 43) {
+      for (size_t i = 0; i < COMPANY; i += 67) {
         fly(engines[k], &fields[f], FG_DOUBLE, 1, x + i * d, 0, 0, &one);
         assert_memory_equal(one.values[X], all.values[X] + i * d, d * sizeof(double));
         assert_memory_equal(one.values[COUNTS], all.values[COUNTS] + i * FG_ENSEMBLE_COUNTS,
