@@ -186,9 +186,20 @@ bool shim_is_device(const void *memory)
   return (const char *)memory < (const char *)start + bytes;
 }
 
-cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind, cudaStream_t)
+static std::atomic<uint64_t> copied[2][2]; /* from, to the device: calls, bytes */
+
+shim_copies shim_copied(void)
+{
+  return {copied[0][0], copied[0][1], copied[1][0], copied[1][1]};
+}
+
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind, cudaStream_t)
 {
   const cudaError_t rc = answer("cudaMemcpyAsync");
+  if (kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToHost) {
+    copied[kind == cudaMemcpyHostToDevice][0]++;
+    copied[kind == cudaMemcpyHostToDevice][1] += bytes;
+  }
   if (rc == cudaSuccess) memcpy(to, from, bytes);
   return rc;
 }

@@ -17,6 +17,11 @@ void shim_shuffle(unsigned seed);
 void shim_fail(const char *call, int error);
 /* Pieces of device memory that nobody has given back. */
 long shim_live(void);
+/* Copies between host and device so far. */
+typedef struct shim_copies {
+  uint64_t from, from_bytes, to, to_bytes;
+} shim_copies;
+shim_copies shim_copied(void);
 /* fg_philox by a kernel: words [n, 4] of particles first .. first + n - 1. */
 void shim_philox(uint64_t seed, uint32_t stream, uint64_t first, uint32_t step, uint32_t block, size_t n,
                  uint32_t *words);
