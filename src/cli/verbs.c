@@ -153,7 +153,8 @@ static const fg_option options[FG_OPTIONS] = {
     [FG_OPTION_THREADS] = {"threads", "N", "-report target info help",
                            "worker threads; default: all cores. Never changes results"},
     [FG_OPTION_ENGINE] = {"engine", "NAME", "-report target info help",
-                          "cpu, cpu-check, cuda, or auto (cuda if there, else cpu); default cpu"},
+                          "auto, cpu, cuda or cpu-check; default auto: cuda where its plugin finds a "
+                          "GPU, else cpu (and cpu for targets of kind plugin)"},
     [FG_OPTION_SEED] = {"seed", "N", "-report target info help", "the same as --set seed=N"},
     [FG_OPTION_JSON] = {"json", NULL, NULL, "print results as JSON"},
     [FG_OPTION_QUIET] = {"quiet", NULL, NULL, "no progress, no summary"},

@@ -168,10 +168,21 @@ static void run_block(unsigned threads)
   shim_order_take(&here.end);
 }
 
+/* "fg_simulate_kernel 256 0": kernel, threads and bytes of dynamic shared memory, into the file that SHIM_LAUNCHES names. */
+static void note_launch(const char *kernel, unsigned threads, size_t shared)
+{
+  const char *path = getenv("SHIM_LAUNCHES");
+  FILE *file = path ? fopen(path, "a") : nullptr;
+  if (!file) return;
+  fprintf(file, "%s %u %zu\n", kernel, threads, shared);
+  fclose(file);
+}
+
 void shim_launch(const char *kernel, unsigned blocks, unsigned threads, size_t shared, size_t most,
                  const std::function<void()> &body)
 {
-  fg_cuda_note_launch(threads, 0);
+  note_launch(kernel, threads, shared);
+  fg_cuda_note_launch(threads, shared);
   if (blocks == 0 || threads == 0 || threads > 1024)
     shim_set_last(9); /* cudaErrorInvalidConfiguration */
   else if (shared > most || most > (size_t)shim_shared_most())

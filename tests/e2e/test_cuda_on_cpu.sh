@@ -40,8 +40,10 @@ both() {
 good info
 holds 'engine    cuda'
 holds 'device    0 the CPU, by tests/cuda_on_cpu, sm_80, 1.0 of 1.0 GiB free, driver for CUDA 13.0'
+holds 'default   cuda'
 good info --json
 holds '"devices": ['
+holds '"default_engine": "cuda"'
 
 small=(--set compare.particles=128 --set compare.permutations=5 --set compare.replicates=2 --set compare.residual_points=30
        --set flow.sde.steps=20 --set 'flow.sde.grid=[]' --set compare.directions=10)
@@ -110,4 +112,51 @@ train: {method: dsm, steps: 3, batch: 32, hidden: [8, 8], precision: double, log
 YAML
 both train tiny.yaml
 same metrics.jsonl 1e-8 10
+
+# ---- the engine that nobody named: cuda where it opens, cpu without the plugin and for targets of C functions
+chosen() { # ENGINE WORDS...
+  local engine=$1
+  shift
+  rm -rf run
+  good "$@" --out run
+  cases=$((cases + 2))
+  grep -q "\"engine\": \"$engine\"" run/results.json || { echo "FAILED: results.json of $*: not on $engine"; bad=$((bad + 1)); }
+  grep -q "engine $engine (" run/log.txt || { echo "FAILED: log.txt of $*: not on $engine"; bad=$((bad + 1)); }
+}
+one=(--set compare.particles=64 --set compare.permutations=3 --set compare.replicates=2 --set compare.residual_points=2 --set 'compare.estimators=[gaussian]')
+chosen cuda compare exact:gmm9 "${one[@]}"
+chosen cuda compare exact:gmm9 "${one[@]}" --engine auto
+chosen cpu compare exact:gmm9 "${one[@]}" --engine cpu
+LD_LIBRARY_PATH='' chosen cpu compare exact:gmm9 "${one[@]}"
+LD_LIBRARY_PATH='' expect 2 'the engine cuda is a plugin that cannot be opened' compare exact:gmm9 --engine cuda --out none
+if command -v "${CC:-cc}" >/dev/null; then
+  good target build "$source/examples/banana.c" --out banana.so
+  cat >banana.yaml <<'YAML'
+target: {kind: plugin, file: banana.so}
+train: {method: dis, steps: 1, batch: 8, time_steps: 4, hidden: [4], frequencies: 2, embedding_width: 4, evaluate_every: 1,
+        evaluate_paths: 8}
+compare: {particles: 16, replicates: 2, permutations: 3, residual_points: 2, estimators: [gaussian]}
+flow: {sde: {steps: 4}, ode: {method: euler, steps: 4}}
+YAML
+  chosen cpu train banana.yaml --quiet
+  expect 2 '--engine cpu' train banana.yaml --engine cuda --out none
+
+  rm -rf run # a device that is there and does not work is no reason for silence
+  mkdir broken
+  cat >broken.c <<'C'
+#include <stdio.h>
+#include <flowgap/flowgap.h>
+FG_API fg_code fg_cuda_engine_open(int threads, fg_engine **engine, fg_status *st)
+{
+  (void)threads;
+  *engine = NULL;
+  if (st) snprintf(st->message, sizeof st->message, "the device is lost");
+  return FG_FAILED;
+}
+C
+  "${CC:-cc}" -shared -fPIC -I "$source/include" -o broken/libflowgap_cuda.so broken.c
+  LD_LIBRARY_PATH=broken "$flowgap" compare exact:gmm9 "${one[@]}" --out run >out.txt 2>err.txt
+  check $? 0 'engine cpu, since the engine cuda does not open: the device is lost' 'on a broken device'
+  LD_LIBRARY_PATH=broken expect 1 'the device is lost' compare exact:gmm9 "${one[@]}" --engine cuda --out none
+fi
 finish
