@@ -17,7 +17,7 @@
 #include <stdlib.h>
 
 #include "flowgap/flowgap.h"
-#include "tests/support/gaussian_case.h"
+#include "tests/support/gaussian_nodes.h"
 
 /* ---- by samples ----------------------------------------------------------------------- */
 
@@ -203,6 +203,8 @@ int main(int argc, char **argv)
     printf("%-16s d %zu epsilon %-4g nodes %.5f", c->name, d, epsilon,
            d == 2 ? gaussian_by_nodes(engine, FG_COST_EUCLIDEAN, c, epsilon, nodes)
                   : about_axis(c, epsilon, nodes, d));
+    const fg_estimate_settings known = {.estimator = FG_ENTROPIC, .epsilon = epsilon};
+    printf(" (known %.5f)", sqrt(gaussian_truth(c, &known, d)));
     if (rounds) rc = by_samples(engine, c, epsilon, n, rounds, d);
     printf("\n");
     fflush(stdout);

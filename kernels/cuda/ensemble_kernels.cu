@@ -6,7 +6,7 @@
 
 #include "body/ensemble.h"
 
-static __global__ void __launch_bounds__(FG_CUDA_MOST)
+static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_ensemble_kernel(const __grid_constant__ fg_field f, const __grid_constant__ fg_ensemble_request r,
                        size_t tile, void *scratch, size_t each)
 {

@@ -98,18 +98,6 @@ cudaError_t cudaSetDevice(int device)
   return rc;
 }
 
-static std::atomic<int> shared_most{232448}; /* an H100's */
-
-void shim_shared(int bytes)
-{
-  shared_most = bytes;
-}
-
-int shim_shared_most(void)
-{
-  return shared_most;
-}
-
 cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int device)
 {
   *value = attribute == cudaDevAttrComputeCapabilityMajor ? 8
@@ -443,6 +431,13 @@ static bool is_pinned(const void *memory)
   return found != pieces.end() && found->second.device == HOST;
 }
 
+static std::atomic<uint64_t> copied[2][2]; /* from, to the device: calls, bytes */
+
+shim_copies shim_copied(void)
+{
+  return {copied[0][0], copied[0][1], copied[1][0], copied[1][1]};
+}
+
 /* Copies from and to pageable memory of the host are over when the call returns, as on a device. */
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind, cudaStream_t)
 {
@@ -451,6 +446,10 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
   const bool down = kind == cudaMemcpyDeviceToHost, up = kind == cudaMemcpyHostToDevice;
   if (!down) is_of(to, bytes, current, "a copy to memory of another device or of the host");
   if (!up) is_of(from, bytes, current, "a copy from memory of another device or of the host");
+  if (up || down) {
+    copied[up][0]++;
+    copied[up][1] += bytes;
+  }
   put_off([=]() { memcpy(to, from, bytes); });
   if ((up && !is_pinned(from)) || (down && !is_pinned(to))) shim_stream_catch_up();
   return cudaSuccess;

@@ -25,6 +25,11 @@ long shim_live(void);
 long shim_calls(const char *call);
 /* So many devices (1 before; SHIM_DEVICES in the environment), each with so many bytes (1 GiB). For engines opened later. */
 void shim_devices(int count, size_t bytes);
+/* Copies between host and device so far. */
+typedef struct shim_copies {
+  uint64_t from, from_bytes, to, to_bytes;
+} shim_copies;
+shim_copies shim_copied(void);
 /* fg_philox by a kernel: words [n, 4] of particles first .. first + n - 1. */
 void shim_philox(uint64_t seed, uint32_t stream, uint64_t first, uint32_t step, uint32_t block, size_t n,
                  uint32_t *words);

@@ -22,7 +22,7 @@ equal() {
 # stopped SIGNAL WORDS...: a run in the background, stopped when its log says $until; for KILL, when something is saved
 # after that
 stopped() {
-  local signal=$1 pid file
+  local signal=$1 pid
   shift
   "$flowgap" "$@" >out.txt 2>err.txt &
   pid=$!
@@ -57,6 +57,7 @@ for stage in 'ODE: particles' 'distance exact ode_sde:' 'distance exact ode_sde 
 done
 expect 2 'run/unfinished.bin holds what a comparison that did not finish has done: go on with --resume' "${run[@]}" \
   --out run
+expect 2 'run holds a comparison that did not finish: `flowgap compare run --resume` goes on' report run
 expect 2 'compare.box is not what it is in run/unfinished.bin' "${run[@]}" --out run --resume --set compare.box=3
 expect 2 'seed is not what it is' "${run[@]}" --out run --resume --seed 9
 cp -r run kept

@@ -47,12 +47,13 @@ holds '"default_engine": "cuda"'
 
 small=(--set compare.particles=128 --set compare.permutations=5 --set compare.replicates=2 --set compare.residual_points=30
        --set flow.sde.steps=20 --set 'flow.sde.grid=[]' --set compare.directions=10)
+cvode=(--set flow.ode.tile=64) # each engine has a tile that suits it, and steps are those of a tile
 # sums in another order alone: the adaptive solver takes the same steps
-both compare perturbed:gmm9 "${small[@]}" --set model.epsilon=1 \
+both compare perturbed:gmm9 "${small[@]}" "${cvode[@]}" --set model.epsilon=1 \
   --set 'compare.estimators=[exact, gaussian, sliced, mmd, energy]'
 same results.json 1e-9 200
 # searches that end within a tolerance
-both compare exact:gmm9 "${small[@]}" --set 'compare.estimators=[sinkhorn, entropic, max_sliced]'
+both compare exact:gmm9 "${small[@]}" "${cvode[@]}" --set 'compare.estimators=[sinkhorn, entropic, max_sliced]'
 same results.json 1e-5 200
 
 # several devices, each with memory of its own: the same bits
@@ -70,7 +71,12 @@ bits() { # FILE WORDS...: on three devices as on one
 }
 bits results.json compare perturbed:gmm9 "${small[@]}" --set model.epsilon=1 --set 'compare.estimators=[gaussian, mmd, sinkhorn]'
 
-both residual perturbed:gmm9 --set residual.points=40 --set residual.times=3
+# particles by steps of their own: a first step comes from a small difference, and ends agree far below the tolerance
+both compare exact:gmm9 "${small[@]}" --set flow.ode.method=dopri5 --set 'compare.estimators=[gaussian, sliced]'
+same results.json 1e-6 150
+grep -q '"tile": 1,' cuda/results.json || { echo "FAILED: dopri5 has tiles"; bad=$((bad + 1)); }
+
+both residual perturbed:gmm9 "${cvode[@]}" --set residual.points=40 --set residual.times=3
 same results.json 1e-9 50
 
 # rounding grows from step to step of a training
