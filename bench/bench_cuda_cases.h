@@ -120,16 +120,16 @@ static inline bench_case bench_case_of(bench_case_id id)
   const double ends = (2 * d * 8 + 2 * 8 + 4) * BENCH_BATCH;
   switch (id) {
   case BENCH_SIMULATE_MIXTURE:
-    return (bench_case){
-        "simulate",          "gmm9, 10^5 particles, 100 steps", 0, steps * (bench_mixture() + noise),
-        n * (2 * d * 8 + 4), "exponentials, random numbers"};
-  case BENCH_SIMULATE:
     return (bench_case){"simulate",
-                        "network, 10^5 particles, 100 steps",
+                        "gmm9, 10^5 particles, 100 steps",
                         0,
-                        steps * (f + noise),
-                        n * (2 * d * 8 + 4) + 8 * w,
-                        "multiply-adds, on an H100 reads of shared memory as near"};
+                        steps * (bench_mixture() + noise),
+                        n * (2 * d * 8 + 4),
+                        "exponentials; 64 threads a block, a particle each"};
+  case BENCH_SIMULATE:
+    return (bench_case){
+        "simulate",          "network, 10^5 particles, 100 steps", 0,
+        steps * (f + noise), n * (2 * d * 8 + 4) + 8 * w,          "reads of shared memory, multiply-adds"};
   case BENCH_EVALUATE:
     return (bench_case){"evaluate",   "score of the network, 10^5 points", 0, n * f, n * 2 * d * 8 + 8 * w,
                         "as simulate"};
@@ -156,30 +156,33 @@ static inline bench_case bench_case_of(bench_case_id id)
         "softmin",     "10^4 x 10^4 points, nothing left out", 0, pairs * pair, rows * (2 * d + 3) * 8,
         "exponentials"};
   case BENCH_PATHS:
-    return (bench_case){
-        "paths",      "network, 2048 paths, 100 steps",       1, paths * (f + bench_mixture() + noise),
-        ends + 4 * w, "128 tiles of 16: one a multiprocessor"};
+    return (bench_case){"paths",
+                        "network, 2048 paths, 100 steps",
+                        1,
+                        paths * (f + bench_mixture() + noise),
+                        ends + 4 * w,
+                        "reads of shared memory; 128 tiles of 16, one a multiprocessor"};
   case BENCH_OBJECTIVE:
     return (bench_case){"objective",
                         "log-variance, 2048 paths, 100 steps",
                         1,
                         paths * (BENCH_GRADIENT * f + 2 * bench_mixture() + noise),
                         ends + 8 * w,
-                        "128 tiles of 16: one a multiprocessor"};
+                        "reads of shared memory; 128 tiles of 16, one a multiprocessor"};
   case BENCH_OBJECTIVE_KL:
     return (bench_case){"objective",
                         "KL, 2048 paths, 100 steps",
                         1,
                         paths * (BENCH_GRADIENT * f + 3 * bench_mixture() + 2 * noise),
                         ends + 8 * w,
-                        "128 tiles of 16: one a multiprocessor"};
+                        "reads of shared memory; 128 tiles of 16, one a multiprocessor"};
   case BENCH_RESIDUAL:
     return (bench_case){"points",
                         "residual with gradient, 2048 points",
                         1,
                         12 * bench_network(1) * BENCH_BATCH,
                         BENCH_BATCH * d * 8.0 + 8 * bench_weights(BENCH_WIDTH, 1),
-                        "128 tiles of 16: one a multiprocessor"};
+                        "reads of shared memory; 128 tiles of 16, one a multiprocessor"};
   case BENCH_OPTIMISE:
     return (bench_case){
         "optimise", "Adam, all weights, and the norm", 1, 15 * w, 7 * 4 * w, "one block of threads"};
