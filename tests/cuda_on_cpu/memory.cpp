@@ -77,6 +77,18 @@ int shim_device(void)
   return current;
 }
 
+static std::atomic<int> shared_most{232448}; /* an H100's */
+
+void shim_shared(int bytes)
+{
+  shared_most = bytes;
+}
+
+int shim_shared_most(void)
+{
+  return shared_most;
+}
+
 cudaError_t cudaGetDeviceCount(int *count)
 {
   const cudaError_t rc = answer("cudaGetDeviceCount");
