@@ -93,7 +93,8 @@ static void start(bench *b, const char *name)
   fg_target_settings target;
   fg_status st;
 #ifdef FG_BENCH_ON_SHIM
-  if (getenv("SHIM_SHARED")) shim_shared(atoi(getenv("SHIM_SHARED"))); /* of a block: as another device has it */
+  if (getenv("SHIM_SHARED"))
+    shim_shared(atoi(getenv("SHIM_SHARED"))); /* of a block: as another device has it */
   need(strcmp(name, "cuda") ? fg_engine_open(name, 1, &b->engine, &st)
                             : fg_cuda_engine_open(1, &b->engine, &st),
        &st);
