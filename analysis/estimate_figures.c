@@ -13,9 +13,9 @@ static const double fg_grid_share_spread = 0.15;
 static const double fg_rate_drift = 0.03;
 /* The rate at which the bias of entropic falls, before the curve is seen: as that of a transport cost while rows are too few
  * for the smoothing, 1 afterwards. */
-static const double fg_entropic_rate = 0.65, fg_entropic_rate_spread = 0.3, fg_entropic_least = 0.3;
+static const double fg_entropic_rate = 0.6, fg_entropic_rate_spread = 0.3, fg_entropic_least = 0.3;
 /* Rates rise with the rows: beyond those of the value by this share of what is missing to 1, within that error. */
-static const double fg_entropic_drift = 0.15, fg_entropic_drift_error = 0.06;
+static const double fg_entropic_drift = 0.1, fg_entropic_drift_error = 0.06;
 
 typedef struct fg_evaluations {
   const fg_pool *pool;

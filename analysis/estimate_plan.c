@@ -8,15 +8,14 @@
 #include "formula/random.h"
 
 enum {
-  FG_SORTED_ROWS = 100000, /* exact in one dimension: most rows of each side */
-  FG_LEAST_ROWS = 25,      /* the curve ends above this */
-  FG_GRID_LEVELS = 3,      /* the transport between bins costs nearly as much on few rows as on many */
-  FG_FLOOR_PAIRS = 8,      /* of each law at each level */
-  FG_NODES = 64,           /* numbers of one partition's halvings */
-  FG_SLICED_ROWS = 100000, /* of each side that the sliced test takes */
-  FG_SLICED_WORK =
-      4000000, /* rows times directions of one permutation of it, from FG_SLICED_LEAST directions on */
-  FG_SLICED_LEAST = 32
+  FG_SORTED_ROWS = 100000,  /* exact in one dimension: most rows of each side */
+  FG_LEAST_ROWS = 25,       /* the curve ends above this */
+  FG_GRID_LEVELS = 3,       /* the transport between bins costs nearly as much on few rows as on many */
+  FG_FLOOR_PAIRS = 8,       /* of each law at each level */
+  FG_NODES = 64,            /* numbers of one partition's halvings */
+  FG_SLICED_ROWS = 100000,  /* of each side that the sliced test takes */
+  FG_SLICED_WORK = 4000000, /* rows times directions of one permutation of it, but at least */
+  FG_SLICED_LEAST = 32      /* directions */
 };
 
 static size_t fg_least(size_t a, size_t b)
@@ -300,7 +299,7 @@ fg_fineness fg_plan_label(const fg_pool *pool, const fg_plan *plan, size_t task,
   }
 }
 
-/* ---- tests of all permutations at once -------------------------------------------------------- */
+/* ---- tests of all permutations at once --------------------------------------------------- */
 
 typedef struct fg_dealing {
   const fg_pool *pool;

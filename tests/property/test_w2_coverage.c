@@ -1,7 +1,6 @@
 /* needs: analysis */
-/* The interval holds the distance of the laws about as often as it says, and the permutation test rejects equal
- * laws about as often as it may: Gaussian laws whose distances are known, down to gaps that are as large as the floor.
- * bench/bench_coverage.c has more of them, with more rounds; docs/distances.md has its table. With a number (test_w2_coverage
+/* The interval holds the distance of the laws about as often as it says: Gaussian laws whose distances are known, down
+ * to gaps that are as large as the floor. bench/bench_coverage.c has more of them, with more rounds; docs/distances.md has its table. With a number (test_w2_coverage
  * 7000) all seeds begin there: those on which no rule was tried. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,10 +10,10 @@
 #include <math.h>
 #include <cmocka.h>
 
-#include "flowgap/analysis.h"
+#include "support/estimate_case.h"
 #include "support/gaussian_nodes.h"
 
-enum { N = 150, MOST = 5, ROUNDS = 25, EQUAL_ROUNDS = 60 };
+enum { ROUNDS = 25 };
 
 static double x[MOST * N], y[MOST * N];
 static uint64_t first_seed;
@@ -31,31 +30,6 @@ static const setting settings[] = {
     {{"shift 1", 1, 1, 1, 1, 0}, 5},     {{"scale 2", 0, 1, 1, 2, 0}, 5}};
 enum { SETTINGS = sizeof settings / sizeof *settings };
 
-static fg_estimate_settings settings_for(fg_estimator estimator, size_t d)
-{
-  fg_estimate_settings s;
-  fg_estimate_defaults(estimator, &s);
-  s.grid.bins = 29; /* nodes half apart */
-  s.grid.half_width = 7;
-  s.directions = 20;
-  s.epsilon = (estimator == FG_ENTROPIC ? 0.05 : 0.2) * (double)d;
-  s.tolerance = 1e-5; /* entropic: the cost to 1e-4, far below its error */
-  s.bandwidth = sqrt(2 * (double)d);
-  s.permutations = 0;
-  if (estimator == FG_W2_SINKHORN || estimator == FG_ENTROPIC) s.replicates = 20;
-  if (estimator == FG_W2_MAX_SLICED) s.replicates = 12; /* slow */
-  return s;
-}
-
-/* false: not part of this build */
-static bool estimate(fg_engine *engine, const fg_estimate_settings *s, size_t d, fg_estimate *e)
-{
-  fg_status st;
-  fg_code rc = fg_estimate_w2(engine, s, N, N, d, x, NULL, y, NULL, NULL, e, &st);
-  if (rc != FG_OK && rc != FG_UNSUPPORTED) fail_msg("%s", st.message);
-  return rc == FG_OK;
-}
-
 /* Rounds of one pair of laws whose interval lies above, below, and all. */
 typedef struct tally {
   int above, below, rounds;
@@ -71,7 +45,7 @@ static void tally_rounds(fg_engine *engine, fg_estimator estimator, size_t which
   for (uint64_t r = 0; r < (estimator == FG_W2_GRID ? 2 * ROUNDS : ROUNDS); r++) {
     s.seed = first_seed + 100 * (uint64_t)which + r;
     gaussian_draw(&at->laws, 1000 + s.seed, N, at->d, x, y);
-    if (!estimate(engine, &s, at->d, &e)) return;
+    if (!estimate(engine, &s, at->d, x, y, &e)) return;
     t->above += e.ci_low * e.ci_low > truth;
     t->below += e.ci_high * e.ci_high < truth;
     t->rounds++;
@@ -110,32 +84,6 @@ static void known_values(void **state)
   }
 }
 
-/* Equal laws: the lower end is 0, but for the tenth that a 90 % interval may miss and the half of it that lies there. 6 of
- * 60, standard deviation 2.3, three of them; and p <= 0.1 as rarely. */
-static void equal_laws(void **state)
-{
-  const gaussian_case equal = {"equal", 0, 1, 1, 1, 0};
-  for (int k = 0; k < FG_ESTIMATORS; k++) {
-    if (k == FG_W2_MAX_SLICED) continue; /* slow */
-    int rejected = 0, apart = 0, rounds = 0;
-    fg_estimate e;
-    fg_estimate_settings s = settings_for((fg_estimator)k, 2);
-    s.permutations = 19;
-    s.replicates = 12; /* the intervals are looked at from one side alone: few will do */
-    for (uint64_t r = 0; r < EQUAL_ROUNDS; r++) {
-      gaussian_draw(&equal, 5000 + first_seed + r, N, 2, x, y);
-      s.seed = first_seed + r;
-      if (!estimate(*state, &s, 2, &e)) break;
-      rejected += e.p_value <= 0.1;
-      apart += k != FG_ENTROPIC && e.ci_low > 0;
-      rounds++;
-    }
-    print_message("%s: %d of %d rejected, %d intervals above 0\n", fg_estimator_name((fg_estimator)k),
-                  rejected, rounds, apart);
-    assert_true(rejected <= 13 && apart <= 10);
-  }
-}
-
 static int start(void **state)
 {
   return fg_engine_open("cpu", 0, (fg_engine **)state, NULL) != FG_OK;
@@ -149,8 +97,7 @@ static int stop(void **state)
 
 int main(int argc, char **argv)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(known_values), cmocka_unit_test(coverage),
-                                     cmocka_unit_test(equal_laws)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(known_values), cmocka_unit_test(coverage)};
   first_seed = argc > 1 ? strtoull(argv[1], NULL, 10) : 0;
   return cmocka_run_group_tests(tests, start, stop);
 }
