@@ -413,17 +413,16 @@ static void test_failures(void **state)
   fails(shim->ops->evaluate(shim, NULL, &h.field, &r, &st), &st, FG_FAILED, "(700)");
   shim_fail("fg_evaluate_kernel", 700);
   fails(shim->ops->evaluate(shim, NULL, &h.field, &r, &st), &st, FG_FAILED,
-        "kernel evaluate (1 blocks of 64 threads with 0 bytes of shared memory, for 10 particles, on device "
-        "0) did "
-        "not launch: an illegal memory access was encountered (700): try --engine cpu");
+        "bytes of shared memory, for 10 particles, on device 0) did not launch: an illegal memory access was "
+        "encountered (700): try --engine cpu");
+  assert_non_null(strstr(st.message, "the kernel evaluate (1 blocks of 64 threads with "));
   shim_fail("fg_simulate_kernel", 700);
   fails(shim->ops->simulate(shim, NULL, &h.field, &w, &st), &st, FG_FAILED, "kernel simulate");
   shim_fail("fg_rows_kernel", 700);
   fails(shim->ops->simulate(shim, NULL, &h.field, &w, &st), &st, FG_FAILED, "kernel rows");
   shim_fail("cudaStreamSynchronize", 700);
   fails(shim->ops->ode_rhs(shim, &h.field, &o, &st), &st, FG_FAILED,
-        "kernel ode_rhs (1 blocks of 64 threads with 0 bytes of shared memory, for 10 particles, on device "
-        "0) did not run");
+        "bytes of shared memory, for 10 particles, on device 0) did not run");
   shim_fail("fg_map_kernel", 700);
   assert_int_equal(shim->ops->vec_map(shim, FG_VEC_ABS, 3, 0, x.inner, 0, x.inner, x.inner), FG_FAILED);
   shim_fail("fg_reduce_kernel", 700);
