@@ -9,7 +9,7 @@
 
 static std::mutex lock; /* guards what follows */
 struct failure {
-  int more, error;
+  int error, after;
 };
 static std::map<std::string, failure> failures;
 static std::map<std::string, long> calls;
@@ -19,13 +19,13 @@ static thread_local int last;
 void shim_fail(const char *call, int error)
 {
   const std::lock_guard<std::mutex> held(lock);
-  failures[call] = {0, error};
+  failures[call] = {error, 0};
 }
 
-void shim_fail_after(const char *call, int more, int error)
+void shim_fail_after(const char *call, int error, int after)
 {
   const std::lock_guard<std::mutex> held(lock);
-  failures[call] = {more, error};
+  failures[call] = {error, after};
 }
 
 int shim_asked_to_fail(const char *call)
@@ -33,7 +33,7 @@ int shim_asked_to_fail(const char *call)
   const std::lock_guard<std::mutex> held(lock);
   const auto found = failures.find(call);
   if (found == failures.end()) return 0;
-  if (found->second.more-- > 0) return 0;
+  if (found->second.after-- > 0) return 0;
   const int error = found->second.error;
   failures.erase(found);
   return error;

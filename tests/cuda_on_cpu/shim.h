@@ -15,10 +15,10 @@ fg_code fg_cuda_engine_open(int threads, fg_engine **engine, fg_status *st);
 void shim_shuffle(unsigned seed);
 /* The next call of this name fails with the number of a CUDA error; a name of a kernel fails its launch. */
 void shim_fail(const char *call, int error);
+/* The same for the one after so many that succeed. */
+void shim_fail_after(const char *call, int error, int after);
 /* Bytes of shared memory that a block may have from now on (at first 232448). */
 void shim_shared(int bytes);
-/* Not the next, but the one after `more` others. */
-void shim_fail_after(const char *call, int more, int error);
 /* Pieces that the arenas have handed out and that nobody has given back. */
 long shim_live(void);
 /* How often a call was made, or a kernel of this name ran, so far. */

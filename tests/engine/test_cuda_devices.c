@@ -240,7 +240,7 @@ static void test_choice(void **state)
   assert_int_equal(fg_cuda_engine_open(1, &e, &st), FG_USAGE);
   assert_string_equal(st.message, "FLOWGAP_CUDA_DEVICES is \"no\": give how many devices to use, 1 or more");
   unsetenv("FLOWGAP_CUDA_DEVICES");
-  shim_fail_after("fg_map_kernel", 1, 209); /* the second has no code of this build */
+  shim_fail_after("fg_map_kernel", 209, 1); /* the second has no code of this build */
   assert_non_null(
       strstr(listed(&e), "1 the CPU, by tests/cuda_on_cpu, sm_80, 1.0 GiB not used: the kernel vector map"));
   assert_non_null(
@@ -282,7 +282,7 @@ static void test_failures(void **state)
   const long live = shim_live();
   for (size_t k = 0; k < sizeof faults / sizeof *faults; k++) {
     fg_status st;
-    shim_fail_after(faults[k].call, faults[k].after, 700);
+    shim_fail_after(faults[k].call, 700, faults[k].after);
     const fg_code rc = e->ops->evaluate(e, e->threads, &h.field, &r, &st);
     if (rc != FG_FAILED || !strstr(st.message, faults[k].says) ||
         !strstr(st.message, "(700): try --engine cpu"))
