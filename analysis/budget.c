@@ -22,7 +22,7 @@ bool fg_budget_estimator(const fg_comparison *c, fg_estimator *by)
 {
   if (c->budget->chosen < FG_ESTIMATORS) {
     *by = c->budget->chosen;
-    return true;
+    return c->estimated[*by][FG_ODE_SDE];
   }
   const size_t count = sizeof fg_budget_order / sizeof *fg_budget_order;
   bool found = false;
@@ -116,7 +116,15 @@ fg_code fg_compare_budget(fg_comparison *c, fg_status *st)
 {
   fg_budget *b = c->budget;
   double start = fg_seconds();
-  if (!b || !fg_budget_estimator(c, &b->by)) return FG_OK;
+  if (!b) return FG_OK;
+  const fg_piece all = {b, sizeof *b};
+  if (fg_compare_take(c, "budget", 1, &all)) return FG_OK;
+  if (!fg_budget_estimator(c, &b->by)) {
+    snprintf(b->failed, sizeof b->failed, "%s gave no distance of ODE and SDE",
+             b->chosen < FG_ESTIMATORS ? fg_estimator_name(b->chosen) : "the estimators of W2");
+    fg_compare_log(c, "budget: none: %s", b->failed);
+    return FG_OK;
+  }
   b->measure = fg_budget_measure_of(b->by);
   fg_budget_sample(c);
   fg_code rc = fg_budget_effects(c, st);
@@ -139,5 +147,6 @@ fg_code fg_compare_budget(fg_comparison *c, fg_status *st)
     else
       fg_compare_log(c, "budget: %s not known: %s", fg_budget_names[k], b->part[k].why);
   fg_compare_log(c, "budget: %s", b->sentence);
+  fg_compare_keep(c, "budget", 1, &all);
   return FG_OK;
 }

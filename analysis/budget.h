@@ -109,6 +109,8 @@ void fg_budget_sentence(const fg_comparison *c, fg_budget *b);
 
 /* budget_results.c */
 void fg_put_budget(fg_tree root, const fg_comparison *c);
+/* budget_disagreement.c: `budget.disagreement`, once all else that it rests on is in the tree. */
+void fg_put_disagreement(fg_tree root);
 void fg_warn_budget(fg_tree root, json_t *warnings, const fg_comparison *c);
 
 #endif

@@ -28,9 +28,16 @@ fg_code fg_budget_sde(fg_comparison *c, const double *start, int finer, double *
 {
   fg_fixed_settings sde = c->sde;
   fg_flow_report report;
-  sde.refine += finer;
-  FG_TRY(fg_flow_fixed(c->model, &sde, c->seed, 1, 0, c->budget->particles, start, x, NULL, NULL, c->progress,
-                       &report, st));
+  size_t n = c->budget->particles;
+  const fg_piece pieces[] = {{x, n * c->d * sizeof *x}, {&report.lost, sizeof report.lost}};
+  const bool noised = start != (c->sde_start ? c->sde_start : c->start);
+  char step[64];
+  snprintf(step, sizeof step, "budget, SDE, finer %d%s", finer, noised ? ", noised target" : "");
+  if (!fg_compare_take(c, step, 2, pieces)) {
+    sde.refine += finer;
+    FG_TRY(fg_flow_fixed(c->model, &sde, c->seed, 1, 0, n, start, x, NULL, NULL, c->progress, &report, st));
+    fg_compare_keep(c, step, 2, pieces);
+  }
   *lost += report.lost;
   return FG_OK;
 }
@@ -40,6 +47,13 @@ fg_code fg_budget_ode(fg_comparison *c, const double *start, int finer, double *
 {
   fg_flow_report report;
   size_t n = c->budget->particles;
+  const fg_piece pieces[] = {{x, n * c->d * sizeof *x}, {&report.lost, sizeof report.lost}};
+  char step[64];
+  snprintf(step, sizeof step, "budget, ODE, finer %d%s", finer, start != c->start ? ", noised target" : "");
+  if (fg_compare_take(c, step, 2, pieces)) {
+    *lost += report.lost;
+    return FG_OK;
+  }
   if (c->ode_on_grid) {
     fg_fixed_settings ode = c->ode_fixed;
     ode.refine += finer;
@@ -53,6 +67,7 @@ fg_code fg_budget_ode(fg_comparison *c, const double *start, int finer, double *
     FG_TRY(
         fg_flow_ode(c->model, &ode, n, start, c->t_start, c->t_end, x, NULL, NULL, c->progress, &report, st));
   }
+  fg_compare_keep(c, step, 2, pieces);
   *lost += report.lost;
   return FG_OK;
 }

@@ -126,7 +126,7 @@ static fg_choice_limits fg_search_limits(const fg_comparison *c)
 /* ---- the runs --------------------------------------------------------------------------- */
 
 typedef struct fg_search_run {
-  fg_engine *engine;
+  const fg_comparison *asked;
   const fg_settings *given;
   const char *run_directory;
   const fg_progress *outer;
@@ -136,7 +136,6 @@ typedef struct fg_search_run {
   fg_settings *settings; /* of the run */
   fg_comparison c;
   FILE *log;
-  double start;
 } fg_search_run;
 
 static void fg_search_progress(void *user, const char *stage, double done, double total)
@@ -179,7 +178,13 @@ static fg_code fg_search_attempt(fg_search_run *r, const fg_choice *choice, doub
   fg_estimator by = search->attempts ? c->budget->by : FG_ESTIMATORS;
   double began = fg_seconds();
   if (search->attempts) fg_search_clear(r);
-  *c = (fg_comparison){.engine = r->engine, .progress = &r->progress, .search = search, .seconds = r->start};
+  *c = (fg_comparison){.engine = r->asked->engine,
+                       .saved = r->asked->saved,
+                       .going_on = r->asked->going_on,
+                       .search_run = search->attempts,
+                       .progress = &r->progress,
+                       .search = search,
+                       .seconds = r->asked->seconds};
   c->log = r->log;
   r->log = NULL;
   FG_TRY(fg_choice_settings(r->given, choice, by, &r->settings, st));
@@ -201,23 +206,29 @@ static fg_code fg_search_attempt(fg_search_run *r, const fg_choice *choice, doub
     if (b->part[k].known) at->numerical += fabs(b->part[k].value);
   at->error = at->half_width + at->numerical;
   at->seconds = fg_seconds() - began;
+  const fg_piece piece = {at, sizeof *at}; /* with its time, by which the next run is chosen */
+  if (!fg_compare_take(c, "attempt", 1, &piece)) fg_compare_keep(c, "attempt", 1, &piece);
   fg_compare_log(c, "search, run %zu: half width %.4g and numerical parts %.4g, target %g", search->attempts,
                  at->half_width, at->numerical, search->target);
   return FG_OK;
 }
 
 /* What else to do, or why nothing is left to do. */
-static bool fg_search_next(fg_search_run *r, fg_choice *next, double *predicted)
+static bool fg_search_more(fg_search_run *r, fg_choice *next, double *predicted)
 {
   fg_search *search = &r->search;
   const fg_attempt *last = &search->attempt[search->attempts - 1];
-  double left = search->limit - (fg_seconds() - r->start), any;
+  double left = search->limit - (fg_seconds() - r->asked->seconds), any, numerical;
   fg_forecast f;
   fg_forecast_make(&r->c, &last->choice, &f);
-  *next =
-      fg_forecast_choose(&f, &r->most, fg_margin_error * search->target, fg_margin_time * left, predicted);
+  /* the forecast of what was just measured may lie below it: the same run again would not come closer */
+  double here = fg_forecast_error(&f, &last->choice, &numerical);
+  double off = here > 0 ? fmax(1, last->error / here) : 1, goal = fg_margin_error * search->target / off;
+  *next = fg_forecast_choose(&f, &r->most, goal, fg_margin_time * left, predicted);
+  *predicted *= off;
   if (search->attempts < FG_ATTEMPTS && *predicted < 0.95 * last->error) return true;
-  fg_choice best = fg_forecast_choose(&f, &r->most, fg_margin_error * search->target, INFINITY, &any);
+  fg_choice best = fg_forecast_choose(&f, &r->most, goal, INFINITY, &any);
+  any *= off;
   if (any <= search->target && search->attempts < FG_ATTEMPTS)
     snprintf(search->why, sizeof search->why,
              "%zu particles would reach it in about %.0f s, and compare.target_seconds is %g", best.particles,
@@ -228,6 +239,21 @@ static bool fg_search_next(fg_search_run *r, fg_choice *next, double *predicted)
     snprintf(search->why, sizeof search->why, "no number of particles up to %zu would bring it below %.2g",
              r->most.particles, any);
   return false;
+}
+
+/* A choice depends on the time that is left: one that was made stands. */
+static bool fg_search_next(fg_search_run *r, fg_choice *next, double *predicted)
+{
+  fg_search *search = &r->search;
+  bool more = false;
+  const fg_piece pieces[] = {{&more, sizeof more},
+                             {next, sizeof *next},
+                             {predicted, sizeof *predicted},
+                             {search->why, sizeof search->why}};
+  if (fg_compare_take(&r->c, "next", 4, pieces)) return more;
+  more = fg_search_more(r, next, predicted);
+  fg_compare_keep(&r->c, "next", 4, pieces);
+  return more;
 }
 
 static fg_code fg_search_all(fg_search_run *r, fg_status *st)
@@ -244,17 +270,13 @@ static fg_code fg_search_all(fg_search_run *r, fg_status *st)
   return fg_compare_finish(&r->c, r->run_directory, st);
 }
 
-fg_code fg_compare_search(fg_engine *engine, const fg_settings *settings, const char *run_directory,
-                          const fg_progress *progress, fg_status *st)
+fg_code fg_compare_search(const fg_comparison *asked, const char *run_directory, fg_status *st)
 {
-  fg_search_run r = {.engine = engine,
-                     .given = settings,
-                     .run_directory = run_directory,
-                     .outer = progress,
-                     .start = fg_seconds()};
-  r.progress = (fg_progress){fg_search_progress, &r, progress ? progress->cancel : NULL};
-  FG_TRY(fg_settings_real(settings, "compare.target_error", &r.search.target, st));
-  FG_TRY(fg_settings_real(settings, "compare.target_seconds", &r.search.limit, st));
+  fg_search_run r = {
+      .asked = asked, .given = asked->settings, .run_directory = run_directory, .outer = asked->progress};
+  r.progress = (fg_progress){fg_search_progress, &r, asked->progress ? asked->progress->cancel : NULL};
+  FG_TRY(fg_settings_real(r.given, "compare.target_error", &r.search.target, st));
+  FG_TRY(fg_settings_real(r.given, "compare.target_seconds", &r.search.limit, st));
   fg_code rc = fg_search_all(&r, st);
   fg_compare_close(&r.c, rc, st);
   if (r.log) fclose(r.log);

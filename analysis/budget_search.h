@@ -32,8 +32,8 @@ typedef struct fg_search {
   char why[200]; /* not reached: what stopped it */
 } fg_search;
 
-FG_CHECKED fg_code fg_compare_search(fg_engine *engine, const fg_settings *settings,
-                                     const char *run_directory, const fg_progress *progress, fg_status *st);
+/* `asked`: engine, settings, progress, and what is saved of an earlier run. */
+FG_CHECKED fg_code fg_compare_search(const fg_comparison *asked, const char *run_directory, fg_status *st);
 
 /* budget_predict.c */
 

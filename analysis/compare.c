@@ -46,6 +46,7 @@ fg_code fg_compare_flows(fg_comparison *c, fg_status *st)
   FG_TRY(fg_grid_from_settings(s, "flow.sde", c->process, &c->sde_grid, st));
   FG_TRY(fg_fixed_from_settings(s, "flow.sde", c->sde_grid, &c->sde, st));
   FG_TRY(fg_ode_from_settings(s, &c->ode, &c->t_end, &c->ode_on_grid, st));
+  c->ode.tile = fg_ode_tile_size(c->model, &c->ode);
   c->t_start = fg_process_horizon(c->process);
   if (!c->ode_on_grid) return FG_OK;
   FG_TRY(fg_grid_from_settings(s, "flow.ode", c->process, &c->ode_grid, st));
@@ -142,9 +143,12 @@ fg_code fg_compare_prepare(fg_comparison *c, const char *run_directory, fg_statu
 
 fg_code fg_compare_open(fg_comparison *c, const char *run_directory, fg_status *st)
 {
-  FG_TRY(fg_run_directory_open(run_directory, c->settings, &c->log, st));
-  fg_compare_log(c, "flowgap %s, engine %s (%s), seed %llu", fg_version(), fg_engine_name(c->engine),
-                 fg_engine_isa(c->engine), (unsigned long long)c->seed);
+  FG_TRY(c->going_on ? fg_run_directory_reopen(run_directory, c->settings, &c->log, st)
+                     : fg_run_directory_open(run_directory, c->settings, &c->log, st));
+  FG_TRY(fg_compare_saved_sign(c, st));
+  fg_compare_log(c, "flowgap %s, engine %s (%s), seed %llu%s", fg_version(), fg_engine_name(c->engine),
+                 fg_engine_isa(c->engine), (unsigned long long)c->seed,
+                 c->going_on ? ", going on after what is finished" : "");
   fg_compare_log(c, "the flows start at t = %.9g, where v = %.6g", fg_process_horizon(c->process),
                  fg_process_v(c->process, fg_process_horizon(c->process)));
   return FG_OK;
@@ -165,6 +169,8 @@ static fg_code fg_compare_write(fg_comparison *c, const char *run_directory, fg_
   if (rc == FG_OK) rc = fg_compare_samples(c, run_directory, st);
   if (rc == FG_OK) rc = fg_compare_results(c, run_directory, st);
   c->seconds = began;
+  if (rc == FG_OK && c->saved)
+    fg_saved_remove(c->saved); /* a page that fails can be made by `flowgap report` */
   if (rc == FG_OK) rc = fg_report_write(run_directory, st);
   fg_compare_log(c, "%s", rc == FG_OK ? "report written" : "failed");
   return rc;
@@ -184,19 +190,37 @@ void fg_compare_close(fg_comparison *c, fg_code rc, const fg_status *st)
   fg_comparison_clear(c);
 }
 
-fg_code fg_compare_run(fg_engine *engine, const fg_settings *settings, const char *run_directory,
-                       const fg_progress *progress, fg_status *st)
+static fg_code fg_compare_begin(fg_engine *engine, const fg_settings *settings, const char *run_directory,
+                                fg_compare_start how, const fg_progress *progress, fg_status *st)
 {
-  fg_comparison c = {.engine = engine, .settings = settings, .progress = progress, .seconds = fg_seconds()};
+  fg_comparison c = {.engine = engine, .settings = settings, .progress = progress};
+  fg_saved *saved = NULL;
   double target;
-  FG_TRY(fg_settings_real(settings, "compare.target_error", &target, st));
-  if (target > 0) return fg_compare_search(engine, settings, run_directory, progress, st);
   fg_code rc;
+  FG_TRY(fg_settings_real(settings, "compare.target_error", &target, st));
+  FG_TRY(fg_compare_saved_open(&c, run_directory, how, &saved, st));
+  if (target > 0) {
+    rc = fg_compare_search(&c, run_directory, st);
+    return fg_compare_saved_close(&saved, rc, st);
+  }
   FG_GO(fg_compare_prepare(&c, run_directory, st), done);
   FG_GO(fg_compare_open(&c, run_directory, st), done);
   FG_GO(fg_compare_measure(&c, st), done);
   FG_GO(fg_compare_finish(&c, run_directory, st), done);
 done:
   fg_compare_close(&c, rc, st);
-  return rc;
+  return fg_compare_saved_close(&saved, rc, st);
+}
+
+fg_code fg_compare_run(fg_engine *engine, const fg_settings *settings, const char *run_directory,
+                       const fg_progress *progress, fg_status *st)
+{
+  return fg_compare_begin(engine, settings, run_directory, FG_COMPARE_ANEW, progress, st);
+}
+
+fg_code fg_compare_resume(fg_engine *engine, const fg_settings *settings, const char *run_directory,
+                          bool or_anew, const fg_progress *progress, fg_status *st)
+{
+  return fg_compare_begin(engine, settings, run_directory, or_anew ? FG_COMPARE_EITHER : FG_COMPARE_RESUME,
+                          progress, st);
 }

@@ -2,6 +2,7 @@
 #include "compare_impl.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,23 +105,43 @@ static void fg_report_add(fg_flow_report *sum, const fg_flow_report *part, uint6
 typedef fg_code fg_draw_law(fg_comparison *c, size_t first, size_t n, const fg_snapshots *keep, double *x1,
                             fg_flow_report *report, fg_status *st);
 
-/* The first `kept` particles with snapshots, the rest without: the split lies between tiles of the ODE, so it
- * changes nothing. */
+/* Particles [first, first + n), or what an earlier run has left of them. */
+static fg_code fg_draw_part(fg_comparison *c, fg_draw_law *draw, size_t first, size_t n, double *x1,
+                            double *snapshot_x, fg_flow_report *part, fg_status *st)
+{
+  const fg_snapshots keep = {c->snapshots, c->snapshot_t, snapshot_x, NULL};
+  const fg_piece pieces[] = {{x1 + first * c->d, n * c->d * sizeof *x1},
+                             {part, sizeof *part},
+                             {snapshot_x, snapshot_x ? c->snapshots * n * c->d * sizeof *snapshot_x : 0}};
+  const char *law = draw == fg_draw_sde ? "SDE" : "ODE";
+  char step[64];
+  snprintf(step, sizeof step, "%s from %zu", law, first);
+  if (fg_compare_take(c, step, 3, pieces)) return FG_OK;
+  memset(part, 0, sizeof *part);
+  FG_TRY(draw(c, first, n, snapshot_x && c->snapshots ? &keep : NULL, x1 + first * c->d, part, st));
+  fg_compare_log(c, "%s: particles %zu to %zu drawn", law, first, first + n - 1);
+  fg_compare_keep(c, step, 3, pieces);
+  return FG_OK;
+}
+
+/* The first `kept` particles with snapshots, the rest without, in parts that a run which goes on need not draw again: the
+ * cuts lie between tiles of the ODE, so they change nothing. */
 static fg_code fg_draw_in_parts(fg_comparison *c, fg_draw_law *draw, double *x1, double *snapshot_x,
                                 fg_flow_report *total, fg_status *st)
 {
-  fg_snapshots keep = {c->snapshots, c->snapshot_t, snapshot_x, NULL};
+  const bool grid = draw == fg_draw_sde || c->ode_on_grid; /* fg_flow_fixed knows where its part begins */
   fg_flow_report part = {0};
-  FG_TRY(draw(c, 0, c->kept, c->snapshots ? &keep : NULL, x1, &part, st));
+  FG_TRY(fg_draw_part(c, draw, 0, c->kept, x1, snapshot_x, &part, st));
   fg_report_add(total, &part, 0);
   uint64_t steps = part.steps;
-  if (c->kept < c->n) {
-    memset(&part, 0, sizeof part);
-    FG_TRY(draw(c, c->kept, c->n - c->kept, NULL, x1 + c->kept * c->d, &part, st));
-    bool numbered = draw == fg_draw_sde || c->ode_on_grid; /* fg_flow_fixed knows where its part begins */
-    fg_report_add(total, &part, numbered ? 0 : c->kept);
+  for (size_t first = c->kept, n; first < c->n; first += n) {
+    n = FG_DRAWN - FG_DRAWN % c->ode.tile;
+    if (n == 0 || n > c->n - first) n = c->n - first;
+    FG_TRY(fg_draw_part(c, draw, first, n, x1, NULL, &part, st));
+    fg_report_add(total, &part, grid ? 0 : first);
+    steps += grid ? 0 : part.steps;
   }
-  total->steps = draw == fg_draw_sde || c->ode_on_grid ? steps : steps + (c->kept < c->n ? part.steps : 0);
+  total->steps = steps;
   return FG_OK;
 }
 
@@ -172,9 +193,8 @@ static fg_code fg_draw_traces(fg_comparison *c, fg_status *st)
 fg_code fg_compare_draw(fg_comparison *c, fg_status *st)
 {
   size_t values = c->n * c->d;
-  /* only CVODE's tiles show in the results: they must not be cut */
-  c->kept = c->n < FG_KEPT ? c->n : FG_KEPT - FG_KEPT % c->ode.tile;
-  if (c->kept == 0) c->kept = c->n;
+  /* only CVODE's tiles show in the results: they must not be cut, unless one alone is more than is kept */
+  c->kept = c->n < FG_KEPT ? c->n : FG_KEPT - FG_KEPT % (c->ode.tile < FG_KEPT ? c->ode.tile : 1);
   c->rows[FG_LAW_ODE] = c->rows[FG_LAW_SDE] = c->n;
   FG_TRY(fg_reals(values, &c->start, st));
   FG_TRY(fg_reals(values, &c->law[FG_LAW_ODE], st));

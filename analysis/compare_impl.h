@@ -4,9 +4,13 @@
 
 #include <stdio.h>
 
+#include "base/saved.h"
 #include "flowgap/flowgap.h"
 
 typedef enum fg_pair { FG_ODE_SDE, FG_ODE_TARGET, FG_SDE_TARGET, FG_PAIRS } fg_pair;
+
+/* Why an estimate is not there although it was wanted; empty: it is there. */
+typedef char fg_why[256];
 
 enum { FG_LAW_ODE, FG_LAW_SDE, FG_LAW_TARGET, FG_LAWS };
 
@@ -27,13 +31,22 @@ typedef struct fg_lambda_point {
   char failed[160]; /* why a figure is missing (NaN); empty: none is */
 } fg_lambda_point;
 
-enum { FG_PROFILE_TIMES = 24, FG_TRAJECTORIES = 12, FG_TRAJECTORY_TIMES = 120, FG_KEPT = 20480 };
+enum {
+  FG_PROFILE_TIMES = 24,
+  FG_TRAJECTORIES = 12,
+  FG_TRAJECTORY_TIMES = 120,
+  FG_KEPT = 20480,
+  FG_DRAWN = 1 << 18
+};
 
 typedef struct fg_comparison {
   fg_engine *engine;           /* borrowed */
   const fg_settings *settings; /* borrowed */
   const fg_progress *progress; /* borrowed */
   FILE *log;
+  fg_saved *saved;   /* borrowed; what is finished, compare_saved.c. NULL: nothing is kept */
+  bool going_on;     /* of an earlier run */
+  size_t search_run; /* of compare.target_error, from 0 */
 
   fg_process *process;
   fg_target *target; /* NULL when the settings name none */
@@ -69,10 +82,14 @@ typedef struct fg_comparison {
   fg_estimate_settings estimate_settings[FG_ESTIMATORS];
   fg_estimate estimate[FG_ESTIMATORS][FG_PAIRS];
   bool estimated[FG_ESTIMATORS][FG_PAIRS];
+  fg_why missing[FG_ESTIMATORS][FG_PAIRS];
   double box; /* 0: none */
   fg_estimate boxed[FG_ESTIMATORS][FG_PAIRS];
+  fg_why boxed_missing[FG_ESTIMATORS][FG_PAIRS];
   size_t outside_box[FG_LAWS];
-  fg_estimate *snapshot_estimate; /* [snapshots], grid for d = 2, else Gaussian */
+  fg_estimate *snapshot_estimate; /* [snapshots], Gaussian */
+  size_t snapshots_missing;       /* of them without figures (NaN) */
+  fg_why snapshot_missing;        /* the first of these */
 
   bool has_residual;
   size_t residual_points;
@@ -112,6 +129,23 @@ void fg_compare_close(fg_comparison *c, fg_code rc, const fg_status *st);
 /* One line with the time since the start, into log.txt. */
 void fg_compare_log(fg_comparison *c, const char *format, ...) FG_PRINTF(2, 3);
 
+/* analysis/compare_saved.c: unfinished.bin, what the steps of a comparison leave (docs/run-directory.md). */
+typedef enum fg_compare_start {
+  FG_COMPARE_ANEW,   /* FG_USAGE where an unfinished one is */
+  FG_COMPARE_RESUME, /* FG_USAGE where none is, or one of other settings */
+  FG_COMPARE_EITHER  /* goes on where it can, else begins anew */
+} fg_compare_start;
+FG_CHECKED fg_code fg_compare_saved_open(fg_comparison *c, const char *run_directory, fg_compare_start how,
+                                         fg_saved **saved, fg_status *st);
+/* Once there is a folder: say whose steps these will be. */
+FG_CHECKED fg_code fg_compare_saved_sign(fg_comparison *c, fg_status *st);
+/* The file goes where the run has failed and would fail again; else it holds all that is finished. */
+FG_CHECKED fg_code fg_compare_saved_close(fg_saved **saved, fg_code rc, fg_status *st);
+/* Are the results of this step there? Then they are in place. */
+bool fg_compare_take(const fg_comparison *c, const char *step, size_t count, const fg_piece *piece);
+/* A failure is a line in the log: the run itself goes on. */
+void fg_compare_keep(fg_comparison *c, const char *step, size_t count, const fg_piece *piece);
+
 /* analysis/compare_draw.c: both laws, the target, snapshots, trajectories. */
 FG_CHECKED fg_code fg_compare_draw(fg_comparison *c, fg_status *st);
 /* analysis/compare_residual.c: the residual over SDE paths at FG_PROFILE_TIMES times. */
@@ -127,6 +161,7 @@ FG_CHECKED fg_code fg_compare_certificate_settings(fg_comparison *c, fg_status *
 FG_CHECKED fg_code fg_compare_certificate(fg_comparison *c, fg_status *st);
 /* analysis/compare_estimate.c: all pairs, all wanted estimators, with and without the box. */
 FG_CHECKED fg_code fg_compare_estimate(fg_comparison *c, fg_status *st);
+fg_estimate fg_estimate_nothing(void); /* all figures NaN */
 /* analysis/compare_samples.c: samples.h5; analysis/compare_results.c: results.json. */
 FG_CHECKED fg_code fg_compare_samples(const fg_comparison *c, const char *run_directory, fg_status *st);
 FG_CHECKED fg_code fg_compare_results(const fg_comparison *c, const char *run_directory, fg_status *st);

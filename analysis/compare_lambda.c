@@ -57,22 +57,6 @@ static bool fg_curve_missing(fg_lambda_point *at, fg_code rc, const fg_status *s
   return missing;
 }
 
-static fg_estimate fg_curve_nothing(void)
-{
-  return (fg_estimate){.squared = NAN,
-                       .value = NAN,
-                       .floor = NAN,
-                       .ci_low = NAN,
-                       .ci_high = NAN,
-                       .p_value = NAN,
-                       .primal = NAN,
-                       .dual = NAN,
-                       .detail = {NAN, NAN},
-                       .extrapolated = NAN,
-                       .extrapolated_se = NAN,
-                       .extrapolation_rate = NAN};
-}
-
 static fg_code fg_curve_distances(fg_comparison *c, const double *ode, const double *x, fg_lambda_point *at,
                                   fg_status *st)
 {
@@ -84,7 +68,7 @@ static fg_code fg_curve_distances(fg_comparison *c, const double *ode, const dou
     fg_code rc = fg_estimate_w2(c->engine, &settings, rows, rows, c->d, ode, NULL, x, NULL, c->progress,
                                 &at->estimate[e], st);
     if (fg_curve_missing(at, rc, st))
-      at->estimate[e] = fg_curve_nothing();
+      at->estimate[e] = fg_estimate_nothing();
     else if (rc != FG_OK)
       return fg_status_prefix(st, "W2 (%s) of lambda %g and the ODE: ", fg_estimator_name((fg_estimator)e),
                               at->lambda);
@@ -160,9 +144,17 @@ fg_code fg_compare_lambda(fg_comparison *c, fg_status *st)
   uint64_t lost;
   if (c->lambdas == 0) return FG_OK;
   FG_GO(fg_curve_allocate(c, &r, st), done);
-  FG_GO(fg_curve_draw(c, &r, 0, fg_curve_stream(0), r.ode, &lost, st), done);
+  const fg_piece ode[] = {{r.ode, c->n * c->d * sizeof *r.ode}, {&lost, sizeof lost}};
+  if (!fg_compare_take(c, "lambda, ODE", 2, ode)) {
+    FG_GO(fg_curve_draw(c, &r, 0, fg_curve_stream(0), r.ode, &lost, st), done);
+    fg_compare_keep(c, "lambda, ODE", 2, ode);
+  }
   for (size_t i = 0; i < c->lambdas; i++) {
     fg_lambda_point *at = &c->curve[i];
+    const fg_piece point = {at, sizeof *at};
+    char step[64];
+    snprintf(step, sizeof step, "lambda %zu", i);
+    if (fg_compare_take(c, step, 1, &point)) continue;
     if (fg_progress_cancelled(c->progress)) {
       rc = FG_FAIL(st, FG_INTERRUPTED, "interrupted at lambda %g", at->lambda);
       goto done;
@@ -176,6 +168,7 @@ fg_code fg_compare_lambda(fg_comparison *c, fg_status *st)
       if (rc != FG_OK) goto done;
     }
     fg_compare_log(c, "lambda %g drawn and compared with the ODE", at->lambda);
+    fg_compare_keep(c, step, 1, &point);
   }
 done:
   free(r.ode);

@@ -24,9 +24,8 @@ size_t fg_profile_times(const fg_comparison *c, double *t)
   return fg_path_times(c->sde_grid, 0, FG_PROFILE_TIMES, t);
 }
 
-fg_code fg_compare_residual(fg_comparison *c, fg_status *st)
+static fg_code fg_residual_along(fg_comparison *c, fg_status *st)
 {
-  if (!(fg_model_quantities(c->model) & FG_RESIDUAL) || c->residual_points == 0) return FG_OK;
   size_t m = c->residual_points, d = c->d;
   double t[FG_PROFILE_TIMES], weight[FG_PROFILE_TIMES];
   fg_residual_norms all, profile[FG_PROFILE_TIMES];
@@ -60,4 +59,23 @@ done:
   free(values.value);
   free(values.scale);
   return rc;
+}
+
+fg_code fg_compare_residual(fg_comparison *c, fg_status *st)
+{
+  const fg_piece pieces[] = {{c->profile, sizeof c->profile},
+                             {&c->profile_times, sizeof c->profile_times},
+                             {&c->has_residual, sizeof c->has_residual},
+                             {&c->residual_mean_square, sizeof c->residual_mean_square},
+                             {&c->residual_se, sizeof c->residual_se},
+                             {&c->residual_centred, sizeof c->residual_centred},
+                             {&c->residual_relative, sizeof c->residual_relative},
+                             {&c->residual_lost, sizeof c->residual_lost},
+                             {&c->residual_nonfinite, sizeof c->residual_nonfinite}};
+  const size_t count = sizeof pieces / sizeof *pieces;
+  if (!(fg_model_quantities(c->model) & FG_RESIDUAL) || c->residual_points == 0) return FG_OK;
+  if (fg_compare_take(c, "residual", count, pieces)) return FG_OK;
+  FG_TRY(fg_residual_along(c, st));
+  fg_compare_keep(c, "residual", count, pieces);
+  return FG_OK;
 }

@@ -44,6 +44,17 @@ void fg_put_estimate(fg_tree one, fg_estimator estimator, const fg_estimate *e)
   fg_put_real(one, "seconds", e->seconds);
 }
 
+/* The estimate, or why there is none. */
+static void fg_put_estimated(fg_tree one, fg_estimator by, const fg_estimate *e, const fg_why missing)
+{
+  if (missing[0]) {
+    fg_put(one, "value", json_null());
+    fg_put_text(one, "missing", missing);
+  } else {
+    fg_put_estimate(one, by, e);
+  }
+}
+
 static void fg_put_w2(fg_tree root, const fg_comparison *c)
 {
   fg_tree w2 = fg_put_object(root, "w2"), divergences = fg_put_object(root, "divergences");
@@ -52,10 +63,11 @@ static void fg_put_w2(fg_tree root, const fg_comparison *c)
     fg_estimator by = (fg_estimator)e;
     fg_tree pairs = fg_put_object(fg_estimator_is_w2(by) ? w2 : divergences, fg_estimator_name(by));
     for (int p = 0; p < FG_PAIRS; p++) {
-      if (!c->estimated[e][p]) continue;
+      if (!c->estimated[e][p] && !c->missing[e][p][0]) continue;
       fg_tree one = fg_put_object(pairs, fg_pair_names[p]);
-      fg_put_estimate(one, by, &c->estimate[e][p]);
-      if (c->box > 0) fg_put_estimate(fg_put_object(one, "boxed"), by, &c->boxed[e][p]);
+      fg_put_estimated(one, by, &c->estimate[e][p], c->missing[e][p]);
+      if (c->box > 0)
+        fg_put_estimated(fg_put_object(one, "boxed"), by, &c->boxed[e][p], c->boxed_missing[e][p]);
     }
   }
   fg_tree grid = fg_put_object(root, "grid");
@@ -256,6 +268,31 @@ static void fg_warn_starts(fg_tree root, json_t *list, const fg_comparison *c)
             remembered);
 }
 
+/* One warning for each estimator that failed somewhere. */
+static void fg_warn_missing(fg_tree root, json_t *list, const fg_comparison *c)
+{
+  for (int e = 0; e < FG_ESTIMATORS; e++) {
+    int had = 0, missing = 0;
+    const char *why = NULL;
+    for (int p = 0; p < FG_PAIRS; p++) {
+      const char *at = c->missing[e][p][0] ? c->missing[e][p] : c->boxed_missing[e][p];
+      had += c->estimated[e][p];
+      missing += c->missing[e][p][0] != 0;
+      if (!why && at[0]) why = at;
+    }
+    if (!why) continue;
+    if (missing)
+      fg_warn(root, list, "The %s estimator failed on %d of %d pairs, which have no figure from it: %s.",
+              fg_estimator_name((fg_estimator)e), missing, had + missing, why);
+    else
+      fg_warn(root, list, "The %s estimator failed inside the box: %s.", fg_estimator_name((fg_estimator)e),
+              why);
+  }
+  if (c->snapshots_missing)
+    fg_warn(root, list, "%zu of %zu snapshots have no distance: %s.", c->snapshots_missing, c->snapshots,
+            c->snapshot_missing);
+}
+
 static void fg_put_warnings(fg_tree root, const fg_comparison *c)
 {
   json_t *list = fg_put_list(root, "warnings");
@@ -273,6 +310,7 @@ static void fg_put_warnings(fg_tree root, const fg_comparison *c)
   if (c->grid_left_out)
     fg_warn(root, list, "The grid estimator is left out: it needs two dimensions and the model has %zu.",
             c->d);
+  fg_warn_missing(root, list, c);
   fg_warn_starts(root, list, c);
   fg_warn_search(root, list, c->search);
   fg_warn_budget(root, list, c);
@@ -332,5 +370,6 @@ fg_code fg_compare_results(const fg_comparison *c, const char *run_directory, fg
   fg_put_ode(root, c);
   fg_put_sde(root, c);
   fg_put_warnings(root, c);
+  fg_put_disagreement(root);
   return fg_results_save(root, run_directory, st);
 }

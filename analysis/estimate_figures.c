@@ -11,6 +11,11 @@ static const double fg_share_spread = 0.1;
 static const double fg_grid_share_spread = 0.15;
 /* Where the rate is measured, it is that of fewer rows than the value has: it may be off by this. */
 static const double fg_rate_drift = 0.03;
+/* The rate at which the bias of entropic falls, before the curve is seen: as that of a transport cost while rows are too few
+ * for the smoothing, 1 afterwards. */
+static const double fg_entropic_rate = 0.6, fg_entropic_rate_spread = 0.3, fg_entropic_least = 0.3;
+/* Rates rise with the rows: beyond those of the value by this share of what is missing to 1, within that error. */
+static const double fg_entropic_drift = 0.1, fg_entropic_drift_error = 0.06;
 
 typedef struct fg_evaluations {
   const fg_pool *pool;
@@ -135,7 +140,10 @@ static double fg_square_error(const fg_evaluations *f)
   double rows = sqrt((double)plan->floor_x * (double)plan->floor_y) / plan->noise_rows;
   double alike = 0.5 * (fg_variance(plan->count[FG_FOR_FLOOR_X0], fg_part(f, FG_FOR_FLOOR_X0)) +
                         fg_variance(plan->count[FG_FOR_FLOOR_Y0], fg_part(f, FG_FOR_FLOOR_Y0)));
-  if (f->pool->settings->estimator == FG_W2_GRID) alike = 0; /* between nodes it is no quadratic form */
+  /* Not off: between nodes it is no quadratic form; the noise of entropic does not fade where laws are equal; the interval
+   * of gaussian is widened by no doubt about rates, which makes up for that in the others. */
+  fg_estimator estimator = f->pool->settings->estimator;
+  if (estimator == FG_W2_GRID || estimator == FG_ENTROPIC || estimator == FG_W2_GAUSSIAN) alike = 0;
   return sqrt(fmax(whole - alike * rows * rows, 2 * whole / 3));
 }
 
@@ -159,20 +167,26 @@ static void fg_curve(const fg_evaluations *f, double value, double se, fg_estima
   }
 }
 
+/* Mean of the squares of the blocks of a level, and the variance of that mean over partitions. */
+static double fg_level_mean(const fg_evaluations *f, size_t level, double *variance)
+{
+  fg_purpose purpose = fg_plan_level(f->pool, level);
+  const double *part = fg_part(f, purpose);
+  size_t blocks = (size_t)2 << level, partitions = f->plan->count[purpose] / blocks;
+  double mean = fg_mean(partitions * blocks, part);
+  fg_sum sum = {0, 0};
+  for (size_t i = 0; i < partitions; i++) {
+    double off = fg_mean(blocks, part + i * blocks) - mean;
+    fg_sum_add(&sum, off * off);
+  }
+  *variance = partitions > 1 ? fg_sum_value(&sum) / ((double)(partitions - 1) * (double)partitions) : 0;
+  return mean;
+}
+
 /* Mean of the squares of half as many rows less the value's, and the variance of that mean over pairs. */
 static double fg_rise(const fg_evaluations *f, double value, double *variance)
 {
-  fg_purpose purpose = fg_plan_level(f->pool, 0);
-  const double *part = fg_part(f, purpose);
-  size_t pairs = f->plan->count[purpose] / 2;
-  double mean = fg_mean(2 * pairs, part);
-  fg_sum sum = {0, 0};
-  for (size_t i = 0; i < pairs; i++) {
-    double off = 0.5 * (part[2 * i] + part[2 * i + 1]) - mean;
-    fg_sum_add(&sum, off * off);
-  }
-  *variance = pairs > 1 ? fg_sum_value(&sum) / ((double)(pairs - 1) * (double)pairs) : 0;
-  return mean - value;
+  return fg_level_mean(f, 0, variance) - value;
 }
 
 /* max_sliced: the largest of noisy figures lies above the largest of their means, where many directions are alike by as
@@ -189,6 +203,46 @@ static double fg_bias_of_curve(const fg_evaluations *f, double rise, double erro
   return rise * middle;
 }
 
+/* If the bias falls like rows^-rate: its rise from half the blocks' rows to those of the blocks, over that from there to the
+ * value. It grows with the rate. */
+static double fg_rise_ratio(double share, double rate)
+{
+  return pow(share, -rate) * expm1(rate * log(2)) / expm1(-rate * log(share));
+}
+
+/* The rate at which the two rises follow each other, and its standard error; what the curve cannot tell is as expected. */
+static double fg_curve_rate(const fg_evaluations *f, double rise, double variance, double *se)
+{
+  double before, share = fg_block_share(f, 0), low = 0.01, high = 1.5;
+  *se = fg_entropic_rate_spread;
+  if (f->plan->levels < 2 || !(rise > 0)) return fg_entropic_rate;
+  double first = fg_level_mean(f, 0, &before), longer = fg_level_mean(f, 1, &before) - first;
+  for (int k = 0; k < 50; k++) {
+    double middle = 0.5 * (low + high);
+    *(fg_rise_ratio(share, middle) * rise < longer ? &low : &high) = middle;
+  }
+  double slope = log(fg_rise_ratio(share, low + 0.01) / fg_rise_ratio(share, low - 0.009)) / 0.019;
+  double large = fmax(longer, rise), step = 1 / large + 1 / rise;
+  double error = sqrt(variance * step * step + before / (large * large)) / slope;
+  double trust = *se * *se / (*se * *se + error * error);
+  *se *= sqrt(1 - trust);
+  return fg_entropic_rate + trust * (low - fg_entropic_rate);
+}
+
+/* entropic: its floor does not go to 0, so the curve decides, and the rate is read from it: from that of a transport cost
+ * in as many dimensions where rows are few, to 1 where the smoothing is wider than the gaps between them. */
+static double fg_bias_of_rate(const fg_evaluations *f, double rise, double variance, double *rate, double *se)
+{
+  double spread, at = fg_curve_rate(f, rise, variance, &spread), log_share = log(fg_block_share(f, 0));
+  at += fg_entropic_drift * (1 - at);
+  at = fmin(1, fmax(fg_entropic_least, at));
+  spread = hypot((1 - fg_entropic_drift) * spread, fg_entropic_drift_error);
+  double growth = expm1(-at * log_share), bias = fmax(0, rise) / growth;
+  *rate = at;
+  *se = hypot(sqrt(variance) / growth, bias * log_share * (1 + 1 / growth) * spread);
+  return bias;
+}
+
 /* Bias of the value's square, the rate at which it falls (NaN: none), and its standard error. */
 static double fg_bias(const fg_evaluations *f, const fg_floor *floor, double value, double *rate, double *se)
 {
@@ -199,10 +253,7 @@ static double fg_bias(const fg_evaluations *f, const fg_floor *floor, double val
   *se = 0;
   *rate = kind == FG_BIAS_NONE ? NAN : floor->rate;
   if (kind == FG_BIAS_NONE || !(growth > 0)) return 0;
-  if (kind == FG_BIAS_RATE) {
-    *se = sqrt(variance) / growth;
-    return rise / growth;
-  }
+  if (kind == FG_BIAS_RATE) return fg_bias_of_rate(f, rise, variance, rate, se);
   if (kind == FG_BIAS_CURVE) return fg_bias_of_curve(f, rise, sqrt(variance), rate, se);
   if (!(floor->squared > 0)) return 0;
   /* bias = share * floor^2: 1 for a translation, less for laws of different shape. The curve says

@@ -15,6 +15,7 @@ typedef enum fg_fineness {
   FG_ROUGH, /* interval and permutations: at most 32 */
   FG_FINENESSES
 } fg_fineness;
+enum { FG_CURVE_BINS = 64, FG_ROUGH_BINS = 32 };
 
 /* Both samples as one list: rows 0 .. n-1 are of x, n .. n+m-1 of y; without rows of weight 0 and, for the
  * grid, without rows outside it. */
@@ -92,7 +93,7 @@ typedef struct fg_plan {
   size_t base_x, base_y;   /* rows of a partition, out of those used: two blocks of the interval */
   size_t floor_x, floor_y; /* rows of a side that the largest floor replicates have */
   size_t levels, floor_levels;
-  bool one_pass; /* mmd, energy: the test is one pass over the pairs, not tasks of its own */
+  bool one_pass; /* the test is done for all permutations at once, not by tasks of their own */
   size_t most;   /* rows of a side of any replicate */
   size_t count[FG_PURPOSES], start[FG_PURPOSES], tasks;
 } fg_plan;
@@ -105,7 +106,8 @@ void fg_plan_make(const fg_pool *pool, fg_plan *plan);
 /* Label the rows of a task; returns the grid that it is about. */
 fg_fineness fg_plan_label(const fg_pool *pool, const fg_plan *plan, size_t task, fg_scratch *scratch);
 
-/* Observed and permuted squares, by one pass over the pairs of rows. */
+/* Observed and permuted squares: mmd and energy by one pass over the pairs of rows, sliced (and exact in one dimension) by
+ * one sort per direction. */
 FG_CHECKED fg_code fg_pool_permute(const fg_pool *pool, const fg_plan *plan, fg_threads *threads,
                                    const fg_progress *progress, double *squared, fg_status *st);
 

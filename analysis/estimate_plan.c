@@ -8,11 +8,14 @@
 #include "formula/random.h"
 
 enum {
-  FG_SORTED_ROWS = 100000, /* exact in one dimension: most rows of each side */
-  FG_LEAST_ROWS = 25,      /* the curve ends above this */
-  FG_GRID_LEVELS = 3,      /* the transport between bins costs nearly as much on few rows as on many */
-  FG_FLOOR_PAIRS = 8,      /* of each law at each level */
-  FG_NODES = 64            /* numbers of one partition's halvings */
+  FG_SORTED_ROWS = 100000,  /* exact in one dimension: most rows of each side */
+  FG_LEAST_ROWS = 25,       /* the curve ends above this */
+  FG_GRID_LEVELS = 3,       /* the transport between bins costs nearly as much on few rows as on many */
+  FG_FLOOR_PAIRS = 8,       /* of each law at each level */
+  FG_NODES = 64,            /* numbers of one partition's halvings */
+  FG_SLICED_ROWS = 100000,  /* of each side that the sliced test takes */
+  FG_SLICED_WORK = 4000000, /* rows times directions of one permutation of it, but at least */
+  FG_SLICED_LEAST = 32      /* directions */
 };
 
 static size_t fg_least(size_t a, size_t b)
@@ -51,6 +54,26 @@ static size_t fg_replicate_rows(const fg_pool *pool)
   }
 }
 
+/* The test of these takes one sort per direction, or one pass over the pairs, for all permutations. */
+static bool fg_tests_at_once(const fg_pool *pool)
+{
+  fg_estimator estimator = pool->settings->estimator;
+  return estimator == FG_MMD || estimator == FG_ENERGY || estimator == FG_W2_SLICED ||
+         (estimator == FG_W2_EXACT && pool->d == 1);
+}
+
+/* Rows of a side that the test takes. */
+static size_t fg_test_rows(const fg_pool *pool)
+{
+  fg_estimator estimator = pool->settings->estimator;
+  if (estimator == FG_MMD || estimator == FG_ENERGY) return SIZE_MAX;
+  if (fg_tests_at_once(pool)) return FG_SLICED_ROWS;
+  /* a test needs more of them to see a gap than an interval to measure it */
+  if (estimator == FG_W2_SINKHORN) return 1000;
+  if (estimator == FG_W2_EXACT && pool->d <= 3) return 2000;
+  return fg_replicate_rows(pool);
+}
+
 static void fg_plan_rows(const fg_pool *pool, fg_plan *plan)
 {
   const fg_estimate_settings *s = pool->settings;
@@ -68,10 +91,10 @@ static void fg_plan_rows(const fg_pool *pool, fg_plan *plan)
   size_t floor = fg_least(cap, (size_t)(plan->noise_rows + 0.5));
   plan->floor_x = fg_least(pool->n / 2, floor);
   plan->floor_y = fg_least(pool->m / 2, floor);
-  size_t test = s->estimator == FG_MMD || s->estimator == FG_ENERGY ? SIZE_MAX : cap;
-  plan->test_x = fg_least(plan->use_x, test);
-  plan->test_y = fg_least(plan->use_y, test);
-  plan->most = fg_most(fg_most(plan->base_x, plan->base_y) / 2 + 1, fg_most(plan->test_x, plan->test_y));
+  plan->test_x = fg_least(plan->use_x, fg_test_rows(pool));
+  plan->test_y = fg_least(plan->use_y, fg_test_rows(pool));
+  plan->most = fg_most(plan->base_x, plan->base_y) / 2 + 1;
+  if (!fg_tests_at_once(pool)) plan->most = fg_most(plan->most, fg_most(plan->test_x, plan->test_y));
   plan->most = fg_most(plan->most, fg_most(plan->floor_x, plan->floor_y));
 }
 
@@ -103,7 +126,7 @@ void fg_plan_make(const fg_pool *pool, fg_plan *plan)
   plan->count[FG_FOR_CURVE_VALUE] = grid && pool->grid[FG_CURVE].bins != pool->grid[FG_FULL].bins;
   plan->count[FG_FOR_OBSERVED] = s->permutations > 0;
   plan->count[FG_FOR_PERMUTED] = s->permutations;
-  plan->one_pass = s->permutations > 0 && (s->estimator == FG_MMD || s->estimator == FG_ENERGY);
+  plan->one_pass = s->permutations > 0 && fg_tests_at_once(pool);
   plan->count[FG_FOR_INTERVAL] = 2 * pairs;
   for (size_t k = 0; k < plan->levels; k++) {
     size_t blocks = (size_t)2 << k, most = grid ? 8 : pairs;
@@ -276,7 +299,7 @@ fg_fineness fg_plan_label(const fg_pool *pool, const fg_plan *plan, size_t task,
   }
 }
 
-/* ---- the test of mmd and energy -------------------------------------------------------- */
+/* ---- tests of all permutations at once --------------------------------------------------- */
 
 typedef struct fg_dealing {
   const fg_pool *pool;
@@ -296,6 +319,21 @@ static void fg_deal_one(void *user, size_t way, unsigned char *label)
     if (dealing->scratch.label[i]) label[at++] = dealing->scratch.label[i];
 }
 
+/* The first directions of those of the value: fewer where rows are many. */
+static fg_code fg_pool_permute_sliced(const fg_pool *pool, fg_threads *threads, size_t rows,
+                                      fg_dealing *dealing, const fg_progress *progress, double *squared,
+                                      fg_status *st)
+{
+  const double along = 1;
+  const fg_estimate_settings *s = pool->settings;
+  fg_w2_sliced_settings how = {fg_least(s->directions, fg_most(FG_SLICED_LEAST, FG_SLICED_WORK / rows)),
+                               s->seed, NULL};
+  if (pool->d == 1) how = (fg_w2_sliced_settings){1, 0, &along};
+  return fg_sliced_permutations(threads, &how, rows, pool->d, dealing->scratch.a,
+                                pool->weight ? dealing->scratch.weight_a : NULL, 1 + s->permutations,
+                                fg_deal_one, dealing, progress, squared, st);
+}
+
 /* The way that was observed comes first: observed and permuted squares stand side by side. */
 fg_code fg_pool_permute(const fg_pool *pool, const fg_plan *plan, fg_threads *threads,
                         const fg_progress *progress, double *squared, fg_status *st)
@@ -310,11 +348,14 @@ fg_code fg_pool_permute(const fg_pool *pool, const fg_plan *plan, fg_threads *th
     memcpy(dealing.scratch.a + at * pool->d, fg_pool_row(pool, i), pool->d * sizeof *dealing.scratch.a);
     dealing.scratch.weight_a[at++] = pool->weight ? pool->weight[i] : 1;
   }
-  rc = fg_kernel_permutations(pool->engine, threads,
-                              pool->settings->estimator == FG_MMD ? pool->settings->bandwidth : NAN, rows,
-                              pool->d, dealing.scratch.a, pool->weight ? dealing.scratch.weight_a : NULL,
-                              1 + pool->settings->permutations, fg_deal_one, &dealing, progress,
-                              squared + plan->start[FG_FOR_OBSERVED], st);
+  squared += plan->start[FG_FOR_OBSERVED];
+  if (!fg_estimator_takes_pairs(pool->settings->estimator))
+    rc = fg_pool_permute_sliced(pool, threads, rows, &dealing, progress, squared, st);
+  else
+    rc = fg_kernel_permutations(
+        pool->engine, threads, pool->settings->estimator == FG_MMD ? pool->settings->bandwidth : NAN, rows,
+        pool->d, dealing.scratch.a, pool->weight ? dealing.scratch.weight_a : NULL,
+        1 + pool->settings->permutations, fg_deal_one, &dealing, progress, squared, st);
   fg_scratch_clear(&dealing.scratch);
   return rc;
 }

@@ -8,7 +8,7 @@
 #include "analysis/transport/transport.h"
 
 /* Most bins per axis. */
-static const size_t fg_fineness_bins[FG_FINENESSES] = {4096, 64, 32};
+static const size_t fg_fineness_bins[FG_FINENESSES] = {4096, FG_CURVE_BINS, FG_ROUGH_BINS};
 
 void fg_pool_clear(fg_pool *pool)
 {
@@ -249,7 +249,8 @@ static fg_code fg_distance_max_sliced(const fg_pool *pool, fg_threads *threads, 
   return FG_OK;
 }
 
-static const double fg_replicate_tolerance = 1e-4;
+/* Marginal errors of replicates: the divergence is off by the square, <cost, plan> by that times the range of costs. */
+static const double fg_replicate_tolerance = 1e-4, fg_entropic_tolerance = 1e-5;
 
 static fg_code fg_distance_sinkhorn(const fg_pool *pool, fg_threads *threads, fg_scratch *s,
                                     fg_fineness fineness, size_t a, size_t b, const fg_progress *progress,
@@ -260,8 +261,8 @@ static fg_code fg_distance_sinkhorn(const fg_pool *pool, fg_threads *threads, fg
   fg_sinkhorn_defaults(pool->settings->estimator == FG_ENTROPIC ? FG_COST_EUCLIDEAN : FG_COST_SQUARED, &how);
   how.epsilon = pool->settings->epsilon;
   how.tolerance = pool->settings->tolerance;
-  /* the divergence is off by the square of the marginal error: replicates need not come as far as the value */
-  if (how.debiased && fineness != FG_FULL) how.tolerance = fmax(how.tolerance, fg_replicate_tolerance);
+  if (fineness != FG_FULL) /* replicates need not come as far as the value */
+    how.tolerance = fmax(how.tolerance, how.debiased ? fg_replicate_tolerance : fg_entropic_tolerance);
   FG_TRY(fg_w2_sinkhorn(pool->engine, threads, &how, a, b, pool->d, s->a, s->weight_a, s->b, s->weight_b,
                         progress, &sinkhorn, st));
   s->detail[0] = sinkhorn.epsilon;

@@ -13,6 +13,7 @@
 #include "flowgap/engine.h"
 #include "flowgap/model.h"
 #include "formula/coeff.h"
+#include "formula/noising.h"
 #include "formula/path.h"
 
 typedef struct fg_buf {
@@ -178,6 +179,43 @@ typedef struct fg_ode_request {
   fg_buf y, dy;
   fg_buf v, jv; /* jvp only: direction and (d rhs / d y) v; the l part of jv is 0 */
 } fg_ode_request;
+
+/* Each particle along the same ODE from t0 to t1, either direction, by Dormand and Prince's pair 5(4) with a time, a step
+ * and an error of its own (body/ensemble.h), in tiles of FG_ENSEMBLE_TILE. The weighted RMS norm of the estimated error,
+ * over the d (+ 1) components with weights 1 / (rtol |y| + atol) as CVODE's, stays below 1 in every step. */
+enum { FG_ENSEMBLE_TILE = 64, FG_ENSEMBLE_BINS_MOST = 64 };
+
+typedef enum fg_ensemble_end {
+  FG_ENSEMBLE_ARRIVED,
+  FG_ENSEMBLE_STEPS,      /* max_steps were not enough */
+  FG_ENSEMBLE_SHORT,      /* the tolerance asked for steps below what times resolve */
+  FG_ENSEMBLE_NOT_FINITE, /* so did right-hand sides that are not finite */
+  FG_ENSEMBLE_ON_ITS_WAY  /* not yet at an end: never returned */
+} fg_ensemble_end;
+
+enum { FG_ENSEMBLE_COUNTS = 3 }; /* of a particle: steps, failed steps, right-hand sides */
+
+typedef struct fg_ensemble_request {
+  fg_precision precision; /* of right-hand sides; states are doubles */
+  size_t n;
+  fg_noising process; /* coefficients of any time */
+  double t0, t1, rtol, atol;
+  double least_step;
+  int max_steps; /* of a particle */
+  fg_buf x;      /* [n, d], in and out: as far as each came */
+  fg_buf log_p;  /* [n], in and out, device NULL for none */
+  fg_buf t;      /* [n]: time reached */
+  fg_buf end;    /* int32 [n]: fg_ensemble_end */
+  fg_buf counts; /* uint32 [n, FG_ENSEMBLE_COUNTS] */
+  int bins;      /* at most FG_ENSEMBLE_BINS_MOST; bin of time t: (log t - bin_low) bins_per_log */
+  double bin_low, bins_per_log;
+  fg_buf bin; /* uint32 [tiles, 2, bins]: steps that ended there, their right-hand sides */
+  size_t snapshots;
+  const double *snapshot_t; /* host, in order from t0 to t1 */
+  fg_buf snapshot_x;        /* [snapshots, n, d]; a particle that was lost before: as far as it came */
+  fg_buf snapshot_log_p;    /* [snapshots, n] or NULL */
+  const fg_progress *progress;
+} fg_ensemble_request;
 
 /* ---- samplers ------------------------------------------------------------------------------ */
 
@@ -370,6 +408,8 @@ typedef struct fg_engine_ops {
                     fg_status *st);
   fg_code (*pair_sums)(fg_engine *e, fg_threads *threads, const fg_pair_sums_request *request, fg_status *st);
   fg_code (*softmin)(fg_engine *e, fg_threads *threads, const fg_softmin_request *request, fg_status *st);
+  fg_code (*ensemble)(fg_engine *e, fg_threads *threads, const fg_field *field,
+                      const fg_ensemble_request *request, fg_status *st);
 } fg_engine_ops;
 
 struct fg_engine {
@@ -378,7 +418,8 @@ struct fg_engine {
   const char *isa;     /* static text */
   const char *devices; /* a line for each device, "0 NAME, ..."; NULL where there is none */
   fg_threads *threads;
-  void *state; /* the engine's own */
+  size_t ode_tile; /* particles that suit one CVODE here, unless the user says; 0: no matter */
+  void *state;     /* the engine's own */
   void (*close)(fg_engine *e);
 };
 
@@ -403,6 +444,19 @@ static inline fg_code fg_softmin_check(const fg_softmin_request *r, fg_status *s
   if (!(r->epsilon > 0 && r->epsilon <= DBL_MAX))
     return FG_FAIL(st, FG_USAGE, "sums over pairs with epsilon %g: it must be positive and finite",
                    r->epsilon);
+  return FG_OK;
+}
+
+static inline fg_code fg_ensemble_check(const fg_ensemble_request *r, fg_status *st)
+{
+  if (!(r->rtol >= 0 && r->atol > 0 && r->rtol < 1 && r->atol <= DBL_MAX))
+    return FG_FAIL(st, FG_USAGE, "an ODE with rtol %g and atol %g: give rtol from 0 to 1 and a positive atol",
+                   r->rtol, r->atol);
+  if (!(r->t0 >= 0 && r->t1 >= 0 && r->t0 != r->t1 && r->t0 <= DBL_MAX && r->t1 <= DBL_MAX))
+    return FG_FAIL(st, FG_USAGE, "an ODE from t = %g to %g: give two times of at least 0", r->t0, r->t1);
+  if (r->max_steps < 1 || r->bins < 0 || r->bins > FG_ENSEMBLE_BINS_MOST || !(r->least_step >= 0))
+    return FG_FAIL(st, FG_USAGE, "an ODE of %d steps, none below %g, counted in %d bins", r->max_steps,
+                   r->least_step, r->bins);
   return FG_OK;
 }
 

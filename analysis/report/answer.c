@@ -115,6 +115,15 @@ void fg_answer_dissent(const fg_run *run, const fg_answer *a, fg_page *page)
   if (said) fg_page_put(page, ".</strong></p>\n");
 }
 
+void fg_answer_disagreement(const fg_run *run, fg_page *page)
+{
+  const char *text = fg_run_word(run->results, "budget.disagreement", NULL);
+  if (!text) return;
+  fg_page_put(page, "<p class=\"lead\"><strong>");
+  fg_page_text(page, text);
+  fg_page_put(page, "</strong></p>\n");
+}
+
 void fg_answer_dimension(const fg_run *run, fg_page *page)
 {
   double d = fg_run_real(run->results, "model.dimension");

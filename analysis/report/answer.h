@@ -23,6 +23,8 @@ fg_answer fg_answer_find(const fg_run *run);
 
 /* One sentence on the estimators that see it otherwise than `a`; nothing when all agree. */
 void fg_answer_dissent(const fg_run *run, const fg_answer *a, fg_page *page);
+/* What there is to say where the budget's interval points another way than the headline (docs/budget.md). */
+void fg_answer_disagreement(const fg_run *run, fg_page *page);
 /* One sentence when the floor of the exact estimate hides gaps in high dimension; else nothing. */
 void fg_answer_dimension(const fg_run *run, fg_page *page);
 

@@ -3,20 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/report/picture.h"
 #include "analysis/report/sections.h"
 #include "base/run_directory.h"
 
 enum { FG_PICTURE_BINS = 256 };
-
-/* Densities of the page: the middle of the box that holds both laws, in blocks of cells where there are many. */
-typedef struct fg_picture {
-  int d;
-  size_t n;
-  double *x, *sde, *ode; /* densities.h5; densities [ix, iy] */
-  fg_view view;
-  fg_map map[2]; /* ODE, SDE; masses, [iy, ix] */
-  fg_map_gap gap;
-} fg_picture;
 
 /* ---- densities.h5 ------------------------------------------------------------------------------- */
 
@@ -104,9 +95,26 @@ static fg_code fill_maps(fg_picture *p, fg_status *st)
   return fg_map_subtract(&p->view, &p->map[0], &p->map[1], &p->gap, st);
 }
 
-/* Densities from masses; `map` NULL: their difference. */
-static fg_code tell_density(fg_figures *figures, const fg_view *view, const char *label, const fg_map *map,
-                            fg_status *st)
+fg_code fg_picture_read(const char *run_directory, fg_picture *p, fg_status *st)
+{
+  *p = (fg_picture){0};
+  FG_TRY(read_densities(run_directory, p, st));
+  return fill_maps(p, st);
+}
+
+void fg_picture_clear(fg_picture *p)
+{
+  free(p->x);
+  free(p->sde);
+  free(p->ode);
+  fg_map_clear(&p->map[0]);
+  fg_map_clear(&p->map[1]);
+  free(p->gap.value);
+}
+
+/* Densities from masses. */
+fg_code fg_picture_tell(fg_figures *figures, const fg_view *view, const char *label, const fg_map *map,
+                        fg_status *st)
 {
   size_t cells = fg_view_cells(view);
   double *values = map ? malloc(cells * sizeof *values) : NULL;
@@ -129,13 +137,13 @@ static fg_code draw_maps(const fg_report *r, const fg_picture *p, double top, fg
   fg_code rc;
   fg_map_paint(&p->view, &p->map[0], top, rgba);
   FG_GO(fg_plot_picture(figures, "map-ode", &p->view, 0, "", rgba, st), done);
-  FG_GO(tell_density(figures, &p->view, "ODE", &p->map[0], st), done);
+  FG_GO(fg_picture_tell(figures, &p->view, "ODE", &p->map[0], st), done);
   fg_map_paint(&p->view, &p->map[1], top, rgba);
   FG_GO(fg_plot_picture(figures, "map-sde", &p->view, 0, "", rgba, st), done);
-  FG_GO(tell_density(figures, &p->view, "SDE", &p->map[1], st), done);
+  FG_GO(fg_picture_tell(figures, &p->view, "SDE", &p->map[1], st), done);
   fg_map_paint_gap(&p->view, &p->gap, rgba);
   FG_GO(fg_plot_picture(figures, "map-gap", &p->view, 0, "", rgba, st), done);
-  rc = tell_density(figures, &p->view, "SDE \xe2\x88\x92 ODE", NULL, st);
+  rc = fg_picture_tell(figures, &p->view, "SDE \xe2\x88\x92 ODE", NULL, st);
 done:
   free(rgba);
   return rc;
@@ -295,21 +303,6 @@ static void page_solvers(const fg_report *r)
   fg_page_put(page, "</td></tr>\n</tbody></table></div>\n</section>\n");
 }
 
-static void page_bars(fg_page *page, double top, double gap_top)
-{
-  fg_page_put(page, "<div class=\"bars\">\n<div class=\"bar\">density<i class=\"viridis\"></i><span "
-                    "class=\"scale\"><span>0</span><span>");
-  fg_page_number(page, 0.5 * top, 2, NULL);
-  fg_page_put(page, "</span><span>\xe2\x89\xa5 ");
-  fg_page_number(page, top, 2, NULL);
-  fg_page_put(
-      page,
-      "</span></span></div>\n<div class=\"bar\">difference SDE \xe2\x88\x92 ODE<i class=\"gap\"></i><span "
-      "class=\"scale\">");
-  fg_report_gap_ends(page, gap_top);
-  fg_page_put(page, "</span></div>\n</div>\n");
-}
-
 static fg_code page_pictures(const fg_report *r, const fg_picture *p, double top, fg_status *st)
 {
   fg_page *page = r->page;
@@ -327,7 +320,7 @@ static fg_code page_pictures(const fg_report *r, const fg_picture *p, double top
                             "Difference of the densities", "", st));
   }
   fg_page_put(page, "</div>\n");
-  if (p->d == 2) page_bars(page, top, p->gap.top);
+  if (p->d == 2) fg_report_bars(page, "density", top, p->gap.top);
   fg_page_put(page, "<p class=\"note\">Shown is as much of the middle of the box, [\xe2\x88\x92");
   double half = fg_run_real(r->run->results, "density.half_width");
   fg_page_setting(page, half, "not recorded");
@@ -342,8 +335,7 @@ fg_code fg_report_density(const fg_report *r, const char *run_directory, fg_stat
   fg_picture p = {0};
   double top = 0;
   fg_code rc;
-  FG_GO(read_densities(run_directory, &p, st), done);
-  FG_GO(fill_maps(&p, st), done);
+  FG_GO(fg_picture_read(run_directory, &p, st), done);
   const fg_map *maps[2] = {&p.map[0], &p.map[1]};
   FG_GO(fg_map_top(&p.view, maps, 2, &top, st), done);
   FG_GO(fg_figures_create(&r->plots->figures, st), done);
@@ -359,11 +351,6 @@ fg_code fg_report_density(const fg_report *r, const char *run_directory, fg_stat
   page_distances(r);
   page_solvers(r);
 done:
-  free(p.x);
-  free(p.sde);
-  free(p.ode);
-  fg_map_clear(&p.map[0]);
-  fg_map_clear(&p.map[1]);
-  free(p.gap.value);
+  fg_picture_clear(&p);
   return rc;
 }

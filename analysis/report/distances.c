@@ -49,6 +49,14 @@ static const char *no_certificate(fg_estimator estimator)
   }
 }
 
+/* What the estimator could not do, and why. */
+static void table_missing(const fg_report *r, const char *missing)
+{
+  fg_page_put(r->page, "<td class=\"left\" colspan=\"9\">not had: ");
+  fg_page_text(r->page, missing);
+  fg_page_put(r->page, "</td></tr>\n");
+}
+
 /* Where the distance does not stand out, there is no gap to bound; a dash has its reason. */
 static void table_row(const fg_report *r, fg_estimator estimator, int pair, const json_t *one, bool first,
                       bool boxed)
@@ -59,6 +67,10 @@ static void table_row(const fg_report *r, fg_estimator estimator, int pair, cons
   fg_page_print(page, "<tr class=\"%s%s\"><th scope=\"row\">%s</th><td class=\"left\">%s%s</td>",
                 first ? "first" : "", boxed ? "boxed" : "", first ? fg_estimator_name(estimator) : "",
                 pair_names[pair], boxed ? ", in the box" : "");
+  if (fg_run_word(one, "missing", NULL)) {
+    table_missing(r, fg_run_word(one, "missing", ""));
+    return;
+  }
   cell(page, fg_run_real(one, "value"), 4, "the estimate failed");
   fg_page_put(page, "<td>");
   fg_page_number(page, low, 3, "compare.replicates is 0, or the estimate failed");
@@ -128,9 +140,8 @@ static void table_notes(const fg_report *r)
             "bound of " FG_W2 ". <b>Floor</b>: the same estimate between two samples of one law; a distance "
             "near it says nothing. <b><i>p</i></b>: how often a random relabelling of the particles gives at "
             "least this distance; exact (beyond one dimension), sinkhorn, entropic and max_sliced are tested "
-            "on at most 1000 "
-            "particles of each "
-            "law, sliced on 5000, and see less there than the value does. <b>Interval</b>: of the distance "
+            "on 500 to 2000 particles of each "
+            "law, and see less there than the value does. <b>Interval</b>: of the distance "
             "of the laws, by subsampling, about a value "
             "without the bias of a finite sample; 0 means that no gap is needed to explain the value, which "
             "may lie above the interval. <b>Used</b> and "

@@ -38,6 +38,7 @@ typedef struct fg_series {
   int floor;     /* what sampling noise gives */
   int t;         /* noising time, of a path in the plane */
   int name;      /* a quoted text that names the point */
+  int value;     /* of a flat figure: what is told, with low and high, where it is not the place across */
 } fg_series;
 void fg_figures_series(fg_figures *figures, const fg_series *series);
 /* Names of the axes in the read-out, plain text that stays; `flat`: the value lies across, rows go down. */

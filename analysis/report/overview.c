@@ -214,6 +214,7 @@ void fg_report_headline(const fg_report *r)
   page_sentence(r, &a);
   fg_page_put(page, ".</h1>\n");
   fg_answer_dissent(r->run, &a, page);
+  fg_answer_disagreement(r->run, page);
   fg_answer_dimension(r->run, page);
   fg_page_put(page, "<p class=\"lead\">");
   page_lead(r, &a);

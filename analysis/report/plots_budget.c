@@ -7,12 +7,14 @@
 typedef struct fg_bar {
   double from, to, low, high; /* low, high: of `to` */
   unsigned color;
+  double told, told_low, told_high; /* what the reader is told who points at it: of a part, what it adds */
 } fg_bar;
 
-static void script_bar(fg_page *script, int row, const fg_bar *bar, const char *label)
+static void script_bar(fg_page *script, int row, const fg_bar *bar, const char *label, const char *what)
 {
-  fg_page_print(script, "%d %.9g %.9g %.9g %.9g %u \"%s\"\n", row, bar->from, bar->to, bar->low, bar->high,
-                bar->color, label);
+  fg_page_print(script, "%d %.9g %.9g %.9g %.9g %u \"%s\" %.9g %.9g %.9g \"%s%s\"\n", row, bar->from, bar->to,
+                bar->low, bar->high, bar->color, label, bar->told, bar->told_low, bar->told_high, label,
+                what);
 }
 
 /* A part that adds to the distance leads down, one that hides some of it leads up. */
@@ -31,9 +33,15 @@ static int script_parts(const fg_run *run, fg_page *script, double *level, doubl
     for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
       if (strcmp(name, names[k]) != 0 || !isfinite(value)) continue;
       double low = fg_run_real(part, "low"), high = fg_run_real(part, "high");
-      const fg_bar bar = {at, at - value, isfinite(high) ? at - high : at - value,
-                          isfinite(low) ? at - low : at - value, colors[k]};
-      script_bar(script, row++, &bar, labels[k]);
+      const fg_bar bar = {at,
+                          at - value,
+                          isfinite(high) ? at - high : at - value,
+                          isfinite(low) ? at - low : at - value,
+                          colors[k],
+                          value,
+                          low,
+                          high};
+      script_bar(script, row++, &bar, labels[k], " adds");
       *level = bar.to;
       *most = fmax(*most, fmax(bar.to, bar.high));
     }
@@ -49,11 +57,12 @@ void fg_plot_budget(const fg_run *run, fg_plots *plots)
   double low = fg_run_real(gap, "low"), high = fg_run_real(gap, "high"), level = naive;
   if (!(naive > 0) || !isfinite(value) || !isfinite(low) || !isfinite(high)) return;
   double most = fmax(naive, high);
-  const fg_bar measured = {0, naive, naive, naive, 0x010101}, own = {0, value, low, high, 0x010101};
+  const fg_bar measured = {0, naive, naive, naive, 0x010101, naive, NAN, NAN},
+               own = {0, value, low, high, 0x010101, value, low, high};
   fg_page_put(script, "$budget << EOD\n");
-  script_bar(script, 0, &measured, "measured");
+  script_bar(script, 0, &measured, "measured", "");
   int rows = script_parts(run, script, &level, &most);
-  script_bar(script, rows++, &own, "the model\xe2\x80\x99s own gap");
+  script_bar(script, rows++, &own, "the model\xe2\x80\x99s own gap", "");
   fg_page_put(script, "EOD\n");
   plots->budget = true;
   int height = 62 + 26 * rows;
@@ -72,4 +81,10 @@ void fg_plot_budget(const fg_run *run, fg_plots *plots)
               ", $budget using 4:1:($5-$4):(0) with vectors nohead lw 1.8 lc rgb " FG_INK
               ", $budget using 4:($1-0.13):(0):(0.26) with vectors nohead lw 1.8 lc rgb " FG_INK
               ", $budget using 5:($1-0.13):(0):(0.26) with vectors nohead lw 1.8 lc rgb " FG_INK "\n");
+  fg_figures_axes(plots->figures, FG_W2_PLAIN, "", true);
+  fg_figures_fixed(plots->figures);
+  fg_figures_series(
+      plots->figures,
+      &(fg_series){
+          .label = "", .block = "budget", .x = 3, .y = 1, .low = 9, .high = 10, .name = 11, .value = 8});
 }

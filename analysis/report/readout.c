@@ -93,6 +93,7 @@ void fg_readouts_series(fg_readouts *all, const fg_page *script, const fg_series
   put_column(page, "f", rows, series->floor);
   put_column(page, "t", rows, series->t);
   put_column(page, "p", rows, series->name);
+  put_column(page, "v", rows, series->value);
   fg_page_put(page, "}");
   one->used = true;
 }

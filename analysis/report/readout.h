@@ -1,7 +1,7 @@
 /* What a reader learns who points at a figure: its numbers, as JSON beside it. script/figures.js reads them.
  *   {"a": [left, right, top, bottom, x left, x right, y bottom, y top, x log, y log],   in units of the viewBox
  *    "x": name, "y": name, "flat": true, "fixed": true,
- *    "s": [{"n": label, "x": [..], "y": [..], "l", "h", "e", "f", "t", "p"}],           columns of fg_series
+ *    "s": [{"n": label, "x": [..], "y": [..], "l", "h", "e", "f", "t", "p", "v"}],      columns of fg_series
  *    "m": {"n": label, "b": bins, "o": [x, y], "w": width, "c": counts, "u": unit | "r": reals | "g": 1}}
  * Absent and not finite numbers are null, as are the breaks between the paths of one series. Counts are base64 of LEB128,
  * reals base64 of little-endian floats. */

@@ -61,8 +61,8 @@ FG_CHECKED fg_code fg_report_density(const fg_report *r, const char *run_directo
 double fg_report_particles(const fg_run *run);
 /* "12 of 20 000 (0.06 %)" */
 void fg_report_share(fg_page *page, double part, double whole);
-/* The colours of density maps that end at `top` and of their differences. */
-void fg_report_bars(fg_page *page, double top, double gap_top);
+/* The colours of density maps (`what`) that end at `top` and of their differences. */
+void fg_report_bars(fg_page *page, const char *what, double top, double gap_top);
 
 /* The ends of the scale of a difference; top is 0 where both laws are the same to the bit. */
 void fg_report_gap_ends(fg_page *page, double top);

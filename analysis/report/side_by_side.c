@@ -134,11 +134,6 @@ static void page_headline(const fg_side *s)
 
 static fg_code page_distances(const fg_side *s, fg_status *st)
 {
-  fg_page *page = s->report.page;
-  bool any = s->lambda.drawn || s->gap_time.drawn;
-  for (int e = 0; e < FG_SIDE_ESTIMATORS; e++) any = any || s->distances[e];
-  if (!any) return FG_OK;
-  fg_page_put(page, "<section id=\"distances\">\n<h2>Distances</h2>\n<div class=\"pair\">\n");
   for (int e = 0; e < FG_SIDE_ESTIMATORS; e++) {
     char name[64], title[64];
     if (!s->distances[e]) continue;
@@ -155,50 +150,87 @@ static fg_code page_distances(const fg_side *s, fg_status *st)
   return FG_OK;
 }
 
-/* The figures in which every run is a line. */
-static fg_code page_lines(const fg_side *s, fg_status *st)
+/* A figure in which every run is a line. */
+static fg_code page_line(const fg_side *s, fg_side_line line, fg_status *st)
 {
   static const struct {
     const char *name, *title, *label, *caption;
-  } rows[] = {{"side-gap-time", "The gap on the way",
-               "Distance between ODE and SDE of every run against noising time",
-               "Generation runs from left to right."},
-              {"side-lambda", "The gap against <i>\xce\xbb</i>",
-               "Distance to the ODE of every run against lambda",
-               "Distance between the law of each noise level and the ODE\xe2\x80\x99s."},
-              {"side-residual", "Fokker\xe2\x80\x93Planck residual",
-               "Mean squared residual of every run against noising time",
-               "Mean of <i>R</i>\xc2\xb2 along the paths of the SDE, or under the measure of a run of "
-               "flowgap residual. "
-               "Logarithmic axes."}};
-  const fg_side_lines *const lines[] = {&s->gap_time, &s->lambda, &s->residual};
-  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-    fg_page legend = {0};
-    if (!lines[i]->drawn) continue;
-    fg_side_legend(s, lines[i]->of, &legend);
-    fg_code rc = fg_page_check(&legend, st);
-    if (rc == FG_OK)
-      rc = fg_report_figure(&s->report, rows[i].name, rows[i].title, legend.text, rows[i].label,
-                            rows[i].caption, st);
-    fg_page_clear(&legend);
-    FG_TRY(rc);
-  }
+  } rows[FG_SIDE_LINES] = {
+      [FG_SIDE_GAP_TIME] = {"side-gap-time", "The gap on the way",
+                            "Distance between ODE and SDE of every run against noising time",
+                            "Generation runs from left to right."},
+      [FG_SIDE_CURVE] = {"side-lambda", "The gap against <i>\xce\xbb</i>",
+                         "Distance to the ODE of every run against lambda",
+                         "Distance between the law of each noise level and the ODE\xe2\x80\x99s."},
+      [FG_SIDE_PROFILE] =
+          {"side-residual", "Fokker\xe2\x80\x93Planck residual",
+           "Mean squared residual of every run against noising time",
+           "Mean of <i>R</i>\xc2\xb2 along the paths of the SDE, or under the measure of a run "
+           "of flowgap residual. Logarithmic axes."},
+      [FG_SIDE_LOSS] =
+          {"side-loss", "Loss", "Loss of every training against its steps",
+           "Means over the logged steps behind each point. Losses of different objectives do not "
+           "compare."},
+      [FG_SIDE_LOG_Z] = {"side-log-z", "log <i>Z</i>, importance sampling",
+                         "log Z of every sampler against the steps of its training",
+                         "Evaluations on noise that is held out."},
+      [FG_SIDE_ESS] = {"side-ess", "Effective sample size",
+                       "Effective sample size of every sampler against the steps of its training",
+                       "As a share of the paths of an evaluation; 1 is ideal."},
+      [FG_SIDE_TRAINED] = {"side-trained-residual", "Residual in training",
+                           "Mean square of the residual of every training against its steps",
+                           "At the points of the regulariser."}};
+  fg_page legend = {0};
+  if (!s->lines[line].drawn) return FG_OK;
+  fg_side_legend(s, s->lines[line].of, &legend);
+  fg_code rc = fg_page_check(&legend, st);
+  if (rc == FG_OK)
+    rc = fg_report_figure(&s->report, rows[line].name, rows[line].title, legend.text, rows[line].label,
+                          rows[line].caption, st);
+  fg_page_clear(&legend);
+  return rc;
+}
+
+static fg_code page_figures(const fg_side *s, fg_status *st)
+{
+  fg_page *page = s->report.page;
+  bool distances = s->lines[FG_SIDE_CURVE].drawn || s->lines[FG_SIDE_GAP_TIME].drawn;
+  for (int e = 0; e < FG_SIDE_ESTIMATORS; e++) distances = distances || s->distances[e];
+  if (!distances && !s->lines[FG_SIDE_PROFILE].drawn) return FG_OK;
+  fg_page_put(page, distances ? "<section id=\"distances\">\n<h2>Distances</h2>\n<div class=\"pair\">\n"
+                              : "<section id=\"lines\">\n<h2>Residuals</h2>\n<div class=\"pair\">\n");
+  FG_TRY(page_distances(s, st));
+  for (int k = FG_SIDE_GAP_TIME; k <= FG_SIDE_PROFILE; k++) FG_TRY(page_line(s, (fg_side_line)k, st));
+  fg_page_put(page, "</div>\n</section>\n");
   return FG_OK;
 }
 
-static fg_code page_row(const fg_side *s, const char *what, const char *title, const char *label,
-                        fg_status *st)
+static fg_code page_trainings(const fg_side *s, fg_status *st)
+{
+  bool any = false;
+  for (int k = FG_SIDE_LOSS; k <= FG_SIDE_TRAINED; k++) any = any || s->lines[k].drawn;
+  if (!any) return FG_OK;
+  fg_page_put(s->report.page,
+              "<section id=\"training\">\n<h2>How the models were trained</h2>\n<div class=\"pair\">\n");
+  for (int k = FG_SIDE_LOSS; k <= FG_SIDE_TRAINED; k++) FG_TRY(page_line(s, (fg_side_line)k, st));
+  fg_page_put(s->report.page, "</div>\n</section>\n");
+  return FG_OK;
+}
+
+/* One map for each of the runs `of`. */
+static fg_code page_row(const fg_side *s, const bool of[FG_SIDE_RUNS], const char *what, const char *title,
+                        const char *label, fg_status *st)
 {
   fg_page *page = s->report.page;
   size_t drawn = 0;
-  for (size_t k = 0; k < s->count; k++) drawn += s->drawn[k];
+  for (size_t k = 0; k < s->count; k++) drawn += of[k];
   fg_page_print(page, "<p class=\"note\"><b>%s</b></p>\n<div class=\"maps%s\">\n", title,
                 drawn <= 3 ? " three" : "");
   for (size_t k = 0; k < s->count; k++) {
     char name[64];
-    if (!s->drawn[k]) continue;
+    if (!of[k]) continue;
     fg_page heading = {0};
-    snprintf(name, sizeof name, "side-%s-%zu", what, k);
+    snprintf(name, sizeof name, "%s-%zu", what, k);
     fg_page_text(&heading, s->of[k].name);
     fg_code rc = fg_page_check(&heading, st);
     if (rc == FG_OK) rc = fg_report_figure(&s->report, name, heading.text, "", label, "", st);
@@ -207,6 +239,20 @@ static fg_code page_row(const fg_side *s, const char *what, const char *title, c
   }
   fg_page_put(page, "</div>\n");
   return FG_OK;
+}
+
+/* Both laws of the runs `of` as curves. */
+static fg_code page_curves(const fg_side *s, const bool of[FG_SIDE_RUNS], const char *name, const char *label,
+                           fg_status *st)
+{
+  fg_page legend = {0};
+  fg_side_legend(s, of, &legend);
+  fg_code rc = fg_page_check(&legend, st);
+  if (rc == FG_OK)
+    rc = fg_report_figure(&s->report, name, "The laws", legend.text, label,
+                          "Full lines: SDE; broken lines: ODE.", st);
+  fg_page_clear(&legend);
+  return rc;
 }
 
 static fg_code page_maps(const fg_side *s, fg_status *st)
@@ -223,20 +269,42 @@ static fg_code page_maps(const fg_side *s, fg_status *st)
                   left_out == 1 ? "" : "s");
   fg_page_put(page, "</p>\n");
   if (s->laws) {
-    fg_page legend = {0};
-    fg_side_legend(s, s->drawn, &legend);
-    fg_code rc = fg_page_check(&legend, st);
-    if (rc == FG_OK)
-      rc =
-          fg_report_figure(&s->report, "side-laws", "The laws", legend.text,
-                           "Histograms of both laws of every run", "Full lines: SDE; broken lines: ODE.", st);
-    fg_page_clear(&legend);
-    FG_TRY(rc);
+    FG_TRY(page_curves(s, s->drawn, "side-laws", "Histograms of both laws of every run", st));
   } else {
-    FG_TRY(page_row(s, "ode", "ODE", "Density map of the ODE's particles", st));
-    FG_TRY(page_row(s, "sde", "SDE", "Density map of the SDE's particles", st));
-    FG_TRY(page_row(s, "gap", "SDE \xe2\x88\x92 ODE", "Map of the difference, SDE minus ODE", st));
-    fg_report_bars(page, s->top, s->gap_top);
+    FG_TRY(page_row(s, s->drawn, "side-ode", "ODE", "Density map of the ODE's particles", st));
+    FG_TRY(page_row(s, s->drawn, "side-sde", "SDE", "Density map of the SDE's particles", st));
+    FG_TRY(page_row(s, s->drawn, "side-gap", "SDE \xe2\x88\x92 ODE", "Map of the difference, SDE minus ODE",
+                    st));
+    fg_report_bars(page, "density of particles", s->top, s->gap_top);
+  }
+  fg_page_put(page, "</section>\n");
+  return FG_OK;
+}
+
+/* Of runs of `flowgap density`: the densities themselves. */
+static fg_code page_solved(const fg_side *s, fg_status *st)
+{
+  fg_page *page = s->report.page;
+  size_t left_out = 0;
+  if (!s->solved_maps && !s->solved_laws) return FG_OK;
+  for (size_t k = 0; k < s->count; k++) left_out += s->of[k].kind == FG_SIDE_DENSITY && !s->solved[k];
+  fg_page_put(page, "<section id=\"solved\">\n<h2>Densities on a grid</h2>\n<p class=\"note\">Of the runs of "
+                    "flowgap density, without particles. ");
+  fg_page_put(page, s->solved_maps
+                        ? "All with the same colours, each on as much of its box as holds 99.8 % of "
+                          "both laws."
+                        : "All on the same axes.");
+  if (left_out)
+    fg_page_print(page, " Left out: %zu in another dimension, or without densities.h5.", left_out);
+  fg_page_put(page, "</p>\n");
+  if (s->solved_laws) {
+    FG_TRY(page_curves(s, s->solved, "side-solved-laws", "Densities of both laws of every run", st));
+  } else {
+    FG_TRY(page_row(s, s->solved, "side-solved-ode", "ODE", "Density of the ODE", st));
+    FG_TRY(page_row(s, s->solved, "side-solved-sde", "SDE", "Density of the SDE", st));
+    FG_TRY(
+        page_row(s, s->solved, "side-solved-gap", "SDE \xe2\x88\x92 ODE", "Difference, SDE minus ODE", st));
+    fg_report_bars(page, "density", s->solved_top, s->solved_gap_top);
   }
   fg_page_put(page, "</section>\n");
   return FG_OK;
@@ -252,14 +320,10 @@ static fg_code write_page(const fg_side *s, fg_status *st)
   page_headline(s);
   fg_side_table(s);
   fg_side_settings(s);
-  FG_TRY(page_distances(s, st));
-  bool open = s->lambda.drawn || s->gap_time.drawn;
-  for (int e = 0; e < FG_SIDE_ESTIMATORS; e++) open = open || s->distances[e];
-  if (!open && s->residual.drawn)
-    fg_page_put(s->report.page, "<section id=\"lines\">\n<h2>Residuals</h2>\n<div class=\"pair\">\n");
-  FG_TRY(page_lines(s, st));
-  if (open || s->residual.drawn) fg_page_put(s->report.page, "</div>\n</section>\n");
+  FG_TRY(page_figures(s, st));
   FG_TRY(page_maps(s, st));
+  FG_TRY(page_solved(s, st));
+  FG_TRY(page_trainings(s, st));
   fg_side_provenance(s);
   return fg_report_end(&s->report, st);
 }
@@ -275,6 +339,7 @@ fg_code fg_side_make(const char *const *run_directories, size_t count, fg_run *r
   FG_TRY(fg_figures_create(&plots->figures, st));
   fg_side_plots(&s);
   FG_TRY(fg_side_maps(&s, st));
+  FG_TRY(fg_side_densities(&s, st));
   if (fg_figures_script(plots->figures)->used) FG_TRY(fg_figures_run(plots->figures, st));
   return write_page(&s, st);
 }

@@ -51,6 +51,22 @@ static fg_code fill(fg_side *s, fg_side_laws *laws, fg_status *st)
   return fg_map_top(&s->view, maps, filled, &s->top, st);
 }
 
+/* Densities of a law from its counts, or the difference of both; in a row each run has a map of its own. */
+static void tell_map(const fg_side *s, size_t run, const double *values, double unit)
+{
+  fg_figures_cells(s->report.plots->figures, &(fg_cells){.label = s->of[run].name,
+                                                         .low = {s->view.low[0], s->view.low[1]},
+                                                         .width = s->view.width,
+                                                         .bins = s->view.bins,
+                                                         .values = values,
+                                                         .unit = unit});
+}
+
+static double unit_of(const fg_view *view, const fg_map *map)
+{
+  return 1 / ((double)map->n * fg_view_cell_size(view));
+}
+
 static fg_code draw_maps(const fg_side *s, fg_side_laws *laws, fg_status *st)
 {
   fg_figures *figures = s->report.plots->figures;
@@ -63,13 +79,16 @@ static fg_code draw_maps(const fg_side *s, fg_side_laws *laws, fg_status *st)
     fg_map_paint(&s->view, &laws->ode[k], s->top, rgba);
     snprintf(name, sizeof name, "side-ode-%zu", k);
     FG_GO(fg_plot_picture(figures, name, &s->view, NAN, FG_MUTED, rgba, st), done);
+    tell_map(s, k, laws->ode[k].count, unit_of(&s->view, &laws->ode[k]));
     fg_map_paint(&s->view, &laws->sde[k], s->top, rgba);
     snprintf(name, sizeof name, "side-sde-%zu", k);
     FG_GO(fg_plot_picture(figures, name, &s->view, NAN, FG_MUTED, rgba, st), done);
+    tell_map(s, k, laws->sde[k].count, unit_of(&s->view, &laws->sde[k]));
     laws->gap[k].top = s->gap_top;
     fg_map_paint_gap(&s->view, &laws->gap[k], rgba);
     snprintf(name, sizeof name, "side-gap-%zu", k);
     FG_GO(fg_plot_picture(figures, name, &s->view, NAN, FG_MUTED, rgba, st), done);
+    tell_map(s, k, laws->gap[k].value, 0);
   }
 done:
   free(rgba);
@@ -109,6 +128,7 @@ static void draw_curves(const fg_side *s, const fg_side_laws *laws)
           "lw 1.2 dt (5,4) lc rgb %s",
           shown++ ? ", " : "", k, fg_side_color(k), k, fg_side_color(k));
   fg_page_put(script, "\n");
+  fg_side_tell_curves(s, s->drawn, "side_law");
 }
 
 fg_code fg_side_maps(fg_side *s, fg_status *st)

@@ -58,7 +58,12 @@ static fg_side_places places_of(const fg_side *s, const char *estimator)
   return places;
 }
 
-/* Rows "place value low high floor" of one pair. */
+static double pair_shift(int pair)
+{
+  return 0.18 * (pair - 1);
+}
+
+/* Rows "place value low high floor name" of one pair. */
 static size_t put_pair(const fg_side *s, const fg_side_places *places, fg_page *script, const char *estimator,
                        int pair)
 {
@@ -70,8 +75,9 @@ static size_t put_pair(const fg_side *s, const fg_side_places *places, fg_page *
     double value = fg_run_real(one, "value"), low = fg_run_real(one, "ci_low"),
            high = fg_run_real(one, "ci_high");
     if (!isfinite(value)) continue;
-    fg_page_print(script, "%zu %.9g %.9g %.9g %.9g\n", k, value, isfinite(low) ? low : value,
-                  isfinite(high) ? high : value, fg_run_real(one, "floor"));
+    fg_page_print(script, "%.9g %.9g %.9g %.9g %.9g \"%s\"\n", (double)k + pair_shift(pair), value,
+                  isfinite(low) ? low : value, isfinite(high) ? high : value, fg_run_real(one, "floor"),
+                  s->of[places->run[k]].name);
     rows++;
   }
   fg_page_put(script, "EOD\n");
@@ -105,6 +111,22 @@ static void put_names(const fg_side *s, const fg_side_places *places, fg_page *s
   if (slope) fg_page_put(script, "set bmargin 6\nset lmargin 14\n");
 }
 
+static void tell_distances(const fg_side *s, const char *estimator, const size_t rows[3])
+{
+  static const char *const labels[] = {"ODE and SDE", "ODE and target", "SDE and target"};
+  char block[64];
+  fg_figures_axes(s->report.plots->figures, "", FG_W2_PLAIN, false);
+  fg_figures_fixed(s->report.plots->figures);
+  for (int p = 0; p < 3; p++) {
+    if (!rows[p]) continue;
+    snprintf(block, sizeof block, "side_%s_%d", estimator, p);
+    fg_figures_series(
+        s->report.plots->figures,
+        &(fg_series){
+            .label = labels[p], .block = block, .x = 1, .y = 2, .low = 3, .high = 4, .floor = 5, .name = 6});
+  }
+}
+
 static void plot_distances(fg_side *s, int e)
 {
   const char *estimator = fg_side_estimators[e];
@@ -124,28 +146,36 @@ static void plot_distances(fg_side *s, int e)
   fg_plot_grid(script);
   fg_page_put(script, "set yrange [0:*]\nset ylabel '{/:Italic W}_2' tc rgb " FG_INK "\nplot ");
   for (int p = 0; p < 3; p++) {
-    double shift = 0.18 * (p - 1);
     if (!rows[p]) continue;
     fg_page_print(script,
-                  "%s$side_%s_%d using ($1+%.3f):5:(0.16):(0) with vectors nohead lw 2 lc rgb " FG_MUTED
-                  ", '' using ($1+%.3f):2:3:4 with yerrorbars pt 7 ps 0.55 lw 1.6 lc rgb %s",
-                  shown++ ? ", " : "", estimator, p, shift - 0.08, shift, pair_colors[p]);
+                  "%s$side_%s_%d using ($1-0.08):5:(0.16):(0) with vectors nohead lw 2 lc rgb " FG_MUTED
+                  ", '' using 1:2:3:4 with yerrorbars pt 7 ps 0.55 lw 1.6 lc rgb %s",
+                  shown++ ? ", " : "", estimator, p, pair_colors[p]);
   }
   fg_page_put(script, "\n");
+  tell_distances(s, estimator, rows);
 }
 
-/* ---- lines over time or lambda ---------------------------------------------------------------------------- */
+/* ---- lines over time, lambda or the steps of a training ------------------------------------------------------- */
 
-/* Rows "x value" of one run; the span of x is widened. Returns the number of rows. */
-typedef size_t fg_side_rows(const fg_run *run, fg_page *script, double *least, double *most);
+/* Ranges of what is drawn. */
+typedef struct fg_side_span {
+  double x[2], y[2];
+} fg_side_span;
 
-static void widen(double x, double *least, double *most)
+/* Rows "x value" of one run. Returns the number of rows. */
+typedef size_t fg_side_rows(const fg_run *run, fg_page *script, fg_side_span *span);
+
+static void put_row(fg_page *script, double x, double y, fg_side_span *span)
 {
-  *least = fmin(*least, x);
-  *most = fmax(*most, x);
+  fg_page_print(script, "%.9g %.9g\n", x, y);
+  span->x[0] = fmin(span->x[0], x);
+  span->x[1] = fmax(span->x[1], x);
+  span->y[0] = fmin(span->y[0], y);
+  span->y[1] = fmax(span->y[1], y);
 }
 
-static size_t rows_gap_time(const fg_run *run, fg_page *script, double *least, double *most)
+static size_t rows_gap_time(const fg_run *run, fg_page *script, fg_side_span *span)
 {
   const json_t *one;
   size_t i, rows = 0;
@@ -153,14 +183,13 @@ static size_t rows_gap_time(const fg_run *run, fg_page *script, double *least, d
   {
     double t = fg_run_real(one, "t"), value = fg_run_real(one, "w2_ode_sde.value");
     if (!(t > 0) || !isfinite(value)) continue;
-    fg_page_print(script, "%.9g %.9g\n", t, value);
-    widen(t, least, most);
+    put_row(script, t, value, span);
     rows++;
   }
   return rows;
 }
 
-static size_t rows_lambda(const fg_run *run, fg_page *script, double *least, double *most)
+static size_t rows_lambda(const fg_run *run, fg_page *script, fg_side_span *span)
 {
   static const char *const order[] = {"grid", "exact", "gaussian", "sliced"};
   const json_t *point;
@@ -171,8 +200,7 @@ static size_t rows_lambda(const fg_run *run, fg_page *script, double *least, dou
     for (int k = 0; !one && k < 4; k++) one = fg_run_find(fg_run_find(point, "w2"), order[k]);
     double lambda = fg_run_real(point, "lambda"), value = fg_run_real(one, "value");
     if (!isfinite(lambda) || !isfinite(value)) continue;
-    fg_page_print(script, "%.9g %.9g\n", lambda, value);
-    widen(lambda, least, most);
+    put_row(script, lambda, value, span);
     rows++;
   }
   return rows;
@@ -187,7 +215,7 @@ static const json_t *residual_profile(const fg_run *run)
   return fg_run_find(fg_run_find(fg_run_find(run->results, "residual.measures"), measure), "profile");
 }
 
-static size_t rows_residual(const fg_run *run, fg_page *script, double *least, double *most)
+static size_t rows_residual(const fg_run *run, fg_page *script, fg_side_span *span)
 {
   const json_t *one;
   size_t i, rows = 0;
@@ -195,66 +223,158 @@ static size_t rows_residual(const fg_run *run, fg_page *script, double *least, d
   {
     double t = fg_run_real(one, "t"), square = fg_run_real(one, "mean_square");
     if (!(t > 0) || !(square > 0) || !isfinite(square)) continue; /* logarithmic axes */
-    fg_page_print(script, "%.9g %.9g\n", t, square);
-    widen(t, least, most);
+    put_row(script, t, square, span);
     rows++;
   }
   return rows;
 }
 
+/* `list` and `key` of the record of a training, against its steps. */
+static size_t rows_training(const fg_run *run, const char *list, const char *key, fg_page *script,
+                            fg_side_span *span)
+{
+  const json_t *one;
+  size_t i, rows = 0;
+  json_array_foreach((json_t *)fg_run_find(run->training, list), i, one)
+  {
+    double step = fg_run_real(one, "step"), value = fg_run_real(one, key);
+    if (!isfinite(step) || !isfinite(value)) continue;
+    put_row(script, step, value, span);
+    rows++;
+  }
+  return rows;
+}
+
+static size_t rows_loss(const fg_run *run, fg_page *script, fg_side_span *span)
+{
+  return rows_training(run, "curve", "loss", script, span);
+}
+
+static size_t rows_trained_residual(const fg_run *run, fg_page *script, fg_side_span *span)
+{
+  return rows_training(run, "curve", "residual", script, span);
+}
+
+static size_t rows_log_z(const fg_run *run, fg_page *script, fg_side_span *span)
+{
+  return rows_training(run, "evaluations", "log_z_is", script, span);
+}
+
+static size_t rows_ess(const fg_run *run, fg_page *script, fg_side_span *span)
+{
+  return rows_training(run, "evaluations", "ess", script, span);
+}
+
 /* One line for each run with at least two points; false when there is none. */
-static bool put_lines(const fg_side *s, const char *block, fg_side_rows *take, fg_page *plot, double *least,
-                      double *most, fg_side_lines *lines)
+static bool put_lines(const fg_side *s, const char *block, fg_side_rows *take, bool marks, fg_page *plot,
+                      fg_side_span *span, fg_side_lines *lines)
 {
   fg_page *script = fg_figures_script(s->report.plots->figures);
   size_t shown = 0;
-  *least = INFINITY;
-  *most = -INFINITY;
+  *span = (fg_side_span){{INFINITY, -INFINITY}, {INFINITY, -INFINITY}};
   for (size_t k = 0; k < s->count; k++) {
     fg_page_print(script, "$%s_%zu << EOD\n", block, k);
-    size_t rows = take(s->of[k].run, script, least, most);
+    size_t rows = take(s->of[k].run, script, span);
     fg_page_put(script, "EOD\n");
     lines->of[k] = rows >= 2;
     if (rows < 2) continue;
-    fg_page_print(plot, "%s$%s_%zu using 1:2 with linespoints lw 1.6 pt 7 ps 0.4 dt %d lc rgb %s",
-                  shown++ ? ", " : "plot ", block, k, fg_side_dash(k), fg_side_color(k));
+    fg_page_print(plot, "%s$%s_%zu using 1:2 with lines%s lw 1.6 dt %d lc rgb %s", shown++ ? ", " : "plot ",
+                  block, k, marks ? "points pt 7 ps 0.4" : "", fg_side_dash(k), fg_side_color(k));
   }
-  return shown > 0 && *most > *least;
+  return shown > 0 && span->x[1] > span->x[0];
 }
 
-static fg_side_lines plot_lines(const fg_side *s, const char *name, const char *block, fg_side_rows *take,
-                                bool time, const char *axes)
+typedef enum fg_side_axis { FG_SIDE_TIME, FG_SIDE_LAMBDA, FG_SIDE_STEP } fg_side_axis;
+
+/* A figure in which runs are lines; `log_auto`: a logarithmic axis up where the values are positive and far apart. */
+typedef struct fg_side_figure {
+  const char *name, *block;
+  fg_side_rows *take;
+  fg_side_axis axis;
+  bool marks, log_auto;
+  const char *axes; /* for gnuplot */
+  const char *told; /* name of the value in the read-out */
+} fg_side_figure;
+
+static const fg_side_figure side_figures[FG_SIDE_LINES] = {
+    [FG_SIDE_GAP_TIME] = {"side-gap-time", "side_gap", rows_gap_time, FG_SIDE_TIME, true, false,
+                          "set yrange [0:*]\nset ylabel '{/:Italic W}_2(ODE, SDE)' tc rgb " FG_INK "\n",
+                          FG_W2_PLAIN "(ODE, SDE)"},
+    [FG_SIDE_CURVE] = {"side-lambda", "side_lambda", rows_lambda, FG_SIDE_LAMBDA, true, false,
+                       "set yrange [0:*]\nset ylabel '{/:Italic W}_2 to the ODE' tc rgb " FG_INK "\n",
+                       FG_W2_PLAIN},
+    [FG_SIDE_PROFILE] = {"side-residual", "side_residual", rows_residual, FG_SIDE_TIME, true, false,
+                         "set logscale y\nset format y '10^{%T}'\nset ylabel 'mean of {/:Italic R}^2' tc "
+                         "rgb " FG_INK "\n",
+                         "mean square"},
+    [FG_SIDE_LOSS] = {"side-loss", "side_loss", rows_loss, FG_SIDE_STEP, false, true,
+                      "set ylabel 'loss' tc rgb " FG_INK "\n", "loss"},
+    [FG_SIDE_LOG_Z] = {"side-log-z", "side_log_z", rows_log_z, FG_SIDE_STEP, true, false,
+                       "set ylabel 'log {/:Italic Z}' tc rgb " FG_INK "\n", "log Z"},
+    [FG_SIDE_ESS] = {"side-ess", "side_ess", rows_ess, FG_SIDE_STEP, true, false,
+                     "set yrange [0:1]\nset ylabel 'effective share of the sample' tc rgb " FG_INK "\n",
+                     "ESS / n"},
+    [FG_SIDE_TRAINED] = {"side-trained-residual", "side_trained", rows_trained_residual, FG_SIDE_STEP, false,
+                         true, "set ylabel 'mean square of the residual' tc rgb " FG_INK "\n", "mean square"},
+};
+
+static void tell_lines(const fg_side *s, const fg_side_figure *f, const fg_side_lines *lines)
+{
+  static const char *const axes[] = {"t", "\xce\xbb", "step"};
+  char block[64];
+  fg_figures_axes(s->report.plots->figures, axes[f->axis], f->told, false);
+  for (size_t k = 0; k < s->count; k++) {
+    if (!lines->of[k]) continue;
+    snprintf(block, sizeof block, "%s_%zu", f->block, k);
+    fg_figures_series(s->report.plots->figures,
+                      &(fg_series){.label = s->of[k].name, .block = block, .x = 1, .y = 2});
+  }
+}
+
+static fg_side_lines plot_lines(const fg_side *s, const fg_side_figure *f)
 {
   fg_page *script = fg_figures_script(s->report.plots->figures);
   fg_page plot = {0};
-  double least, most;
+  fg_side_span span;
   fg_side_lines lines = {0};
-  lines.drawn = put_lines(s, block, take, &plot, &least, &most, &lines);
+  lines.drawn = put_lines(s, f->block, f->take, f->marks, &plot, &span, &lines);
   if (lines.drawn) {
-    fg_figures_begin(s->report.plots->figures, name, 460, 290);
-    if (time)
-      fg_plot_time_axis(script, least, most);
+    double room = 0.02 * (span.x[1] - span.x[0]);
+    fg_figures_begin(s->report.plots->figures, f->name, 460, 290);
+    if (f->axis == FG_SIDE_TIME)
+      fg_plot_time_axis(script, span.x[0], span.x[1]);
     else
-      fg_page_print(script, "set xrange [%.9g:%.9g]\nset xlabel '{/:Italic \xce\xbb}' tc rgb " FG_INK "\n",
-                    least - 0.02 * (most - least), most + 0.02 * (most - least));
+      fg_page_print(script, "set xrange [%.9g:%.9g]\nset xlabel '%s' tc rgb " FG_INK "\n", span.x[0] - room,
+                    span.x[1] + room,
+                    f->axis == FG_SIDE_STEP ? "step of the training" : "{/:Italic \xce\xbb}");
     fg_plot_grid(script);
-    fg_page_put(script, axes);
+    if (f->log_auto && span.y[0] > 0 && span.y[1] > 20 * span.y[0]) fg_plot_log_y(script);
+    fg_page_put(script, f->axes);
     fg_page_bytes(script, plot.text, plot.used);
     fg_page_put(script, "\n");
+    tell_lines(s, f, &lines);
   }
   script->failed = script->failed || plot.failed;
   fg_page_clear(&plot);
   return lines;
 }
 
+void fg_side_tell_curves(const fg_side *s, const bool of[FG_SIDE_RUNS], const char *prefix)
+{
+  static const char *const laws[] = {"sde", "ode"}, *const names[] = {"SDE", "ODE"};
+  char block[64], label[FG_SIDE_NAME + 8];
+  fg_figures_axes(s->report.plots->figures, "x", "density", false);
+  for (size_t k = 0; k < s->count; k++)
+    for (int law = 0; of[k] && law < 2; law++) {
+      snprintf(block, sizeof block, "%s_%s_%zu", prefix, laws[law], k);
+      snprintf(label, sizeof label, "%s, %s", s->of[k].name, names[law]);
+      fg_figures_series(s->report.plots->figures,
+                        &(fg_series){.label = label, .block = block, .x = 1, .y = 2});
+    }
+}
+
 void fg_side_plots(fg_side *s)
 {
   for (int e = 0; e < FG_SIDE_ESTIMATORS; e++) plot_distances(s, e);
-  s->gap_time = plot_lines(s, "side-gap-time", "side_gap", rows_gap_time, true,
-                           "set yrange [0:*]\nset ylabel '{/:Italic W}_2(ODE, SDE)' tc rgb " FG_INK "\n");
-  s->lambda = plot_lines(s, "side-lambda", "side_lambda", rows_lambda, false,
-                         "set yrange [0:*]\nset ylabel '{/:Italic W}_2 to the ODE' tc rgb " FG_INK "\n");
-  s->residual = plot_lines(
-      s, "side-residual", "side_residual", rows_residual, true,
-      "set logscale y\nset format y '10^{%T}'\nset ylabel 'mean of {/:Italic R}^2' tc rgb " FG_INK "\n");
+  for (int k = 0; k < FG_SIDE_LINES; k++) s->lines[k] = plot_lines(s, &side_figures[k]);
 }

@@ -1,4 +1,4 @@
-/* What the estimates need of MMD and energy distance beside the public functions. */
+/* What the estimates need of MMD, energy distance and sliced W2 beside the public functions. */
 #ifndef FG_ANALYSIS_TRANSPORT_KERNEL_DISTANCE_H
 #define FG_ANALYSIS_TRANSPORT_KERNEL_DISTANCE_H
 
@@ -16,6 +16,13 @@ FG_CHECKED fg_code fg_median_distance(size_t n, size_t m, size_t d, const double
  * Ways whose figures differ from that of way 0 by rounding alone get its bits, so that comparisons find ties. */
 typedef void fg_deal(void *user, size_t k, unsigned char *label);
 FG_CHECKED fg_code fg_kernel_permutations(fg_engine *engine, fg_threads *threads, double bandwidth,
+                                          size_t rows, size_t d, const double *z, const double *weight,
+                                          size_t count, fg_deal *deal, void *user,
+                                          const fg_progress *progress, double *squared, fg_status *st);
+
+/* `squared` of fg_w2_sliced, likewise, with at least one row each: a sort per direction for every 64 ways, and one pass
+ * for each way. */
+FG_CHECKED fg_code fg_sliced_permutations(fg_threads *threads, const fg_w2_sliced_settings *settings,
                                           size_t rows, size_t d, const double *z, const double *weight,
                                           size_t count, fg_deal *deal, void *user,
                                           const fg_progress *progress, double *squared, fg_status *st);

@@ -29,7 +29,7 @@ static uint64_t fg_key_of(double value)
   return bits ^ (bits >> 63 ? UINT64_MAX : (uint64_t)1 << 63);
 }
 
-static double fg_place_of(uint64_t key)
+double fg_place_of(uint64_t key)
 {
   double value;
   uint64_t bits = key ^ (key >> 63 ? (uint64_t)1 << 63 : UINT64_MAX);
@@ -170,23 +170,26 @@ static double fg_walk_step(fg_walk *walk)
   return (double)amount / (double)walk->pair->total;
 }
 
+/* Marks of n rows in the order of their places; they carry masses, where there are any, or rows. */
+static void fg_marks_sort(size_t n, size_t d, const double *from, const int64_t *mass,
+                          const double *direction, uint32_t *count, fg_mark **mark, fg_mark **spare)
+{
+  fg_mark *own = *mark;
+  for (size_t i = 0; i < n; i++)
+    own[i] = (fg_mark){fg_key_of(fg_project(from + i * d, d, direction)), mass ? (uint64_t)mass[i] : i};
+  uint64_t *sorted = fg_entries_sort(2, n, (uint64_t *)own, (uint64_t *)*spare, count);
+  if (sorted == (uint64_t *)own) return;
+  *mark = *spare;
+  *spare = own;
+}
+
 /* Marks with rows, or with masses: these need no look-up out of order afterwards. */
 static double fg_marks_cost(const fg_pair *pair, fg_slicer *own, const double *direction, bool rows)
 {
-  fg_mark **side[2] = {&own->x, &own->y};
-  for (int s = 0; s < 2; s++) {
-    const size_t n = s ? pair->m : pair->n, d = pair->d;
-    const double *from = s ? pair->y : pair->x;
-    const int64_t *mass = s ? pair->mass_y : pair->mass_x;
-    fg_mark *mark = *side[s];
-    for (size_t i = 0; i < n; i++)
-      mark[i] = (fg_mark){fg_key_of(fg_project(from + i * d, d, direction)),
-                          rows ? (uint64_t)i : (uint64_t)mass[i]};
-    uint64_t *sorted = fg_entries_sort(2, n, (uint64_t *)mark, (uint64_t *)own->spare, own->count);
-    if (sorted == (uint64_t *)mark) continue;
-    *side[s] = own->spare;
-    own->spare = mark;
-  }
+  fg_marks_sort(pair->n, pair->d, pair->x, rows ? NULL : pair->mass_x, direction, own->count, &own->x,
+                &own->spare);
+  fg_marks_sort(pair->m, pair->d, pair->y, rows ? NULL : pair->mass_y, direction, own->count, &own->y,
+                &own->spare);
   fg_sum cost = {0, 0};
   for (fg_walk walk = fg_walk_begin(pair, own, rows); fg_walk_on(&walk);) {
     double part = 0;
@@ -202,6 +205,12 @@ static double fg_marks_cost(const fg_pair *pair, fg_slicer *own, const double *d
 double fg_slice_sort(const fg_pair *pair, fg_slicer *own, const double *direction)
 {
   return fg_marks_cost(pair, own, direction, true);
+}
+
+const fg_mark *fg_slice_order(const fg_pair *pair, fg_slicer *own, const double *direction)
+{
+  fg_marks_sort(pair->n, pair->d, pair->x, NULL, direction, own->count, &own->x, &own->spare);
+  return own->x;
 }
 
 void fg_slice_gradient(const fg_pair *pair, const fg_slicer *own, double *gradient)

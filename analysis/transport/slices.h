@@ -25,6 +25,10 @@ void fg_slicers_destroy(int count, fg_slicer **slicers);
 double fg_slice_cost(const fg_pair *pair, fg_slicer *own, const double *direction);
 /* The same, and afterwards own->x [n] and own->y [m] hold the rows in the order of their projections. */
 double fg_slice_sort(const fg_pair *pair, fg_slicer *own, const double *direction);
+/* [n] the rows of x alone, in the order of their projections. */
+const fg_mark *fg_slice_order(const fg_pair *pair, fg_slicer *own, const double *direction);
+/* The place that a key stands for. */
+double fg_place_of(uint64_t key);
 /* Half the gradient of the cost by the direction, from what fg_slice_sort left: sum over the monotone plan of
  * (x_i - y_j) (x_i - y_j).direction. */
 void fg_slice_gradient(const fg_pair *pair, const fg_slicer *own, double *gradient);

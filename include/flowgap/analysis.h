@@ -2,6 +2,7 @@
 #ifndef FLOWGAP_ANALYSIS_H
 #define FLOWGAP_ANALYSIS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,12 @@ extern "C" {
 FG_CHECKED FG_API fg_code fg_compare_run(fg_engine *engine, const fg_settings *settings,
                                          const char *run_directory, const fg_progress *progress,
                                          fg_status *st);
+
+/* The same, going on from what a run that was stopped or killed has left there (unfinished.bin), to the bits of one
+ * that was never stopped. FG_USAGE where there is nothing, or something of other settings; `or_anew`: then it begins anew. */
+FG_CHECKED FG_API fg_code fg_compare_resume(fg_engine *engine, const fg_settings *settings,
+                                            const char *run_directory, bool or_anew,
+                                            const fg_progress *progress, fg_status *st);
 
 /* The Fokker-Planck residual of the model in the settings (residual.*) under their measures; writes the run
  * directory (config.yaml, results.json, maps.h5, log.txt, report.html; docs/run-directory.md). */

@@ -24,15 +24,16 @@ typedef struct fg_lost {
 enum { FG_LOST_NAMED = 64 }; /* this many are named, all are counted */
 
 typedef struct fg_flow_report {
-  uint64_t steps;           /* of the grid, or accepted by CVODE over all tiles */
+  uint64_t steps;           /* of the grid, or accepted over all tiles */
   uint64_t rhs_evaluations; /* right-hand sides over all tiles (score evaluations of a tile) */
   uint64_t jvp_evaluations;
   uint64_t error_test_failures, convergence_failures;
   uint64_t tiles, tiles_split;
+  size_t tile;   /* ODE: particles that shared their steps, 1 with dopri5 */
   uint64_t lost; /* particles that failed or turned non-finite */
   size_t lost_named;
   fg_lost named[FG_LOST_NAMED];
-  /* CVODE statistics against time, for reports: bins equal in log t between t_from and t_to. */
+  /* Statistics of the ODE against time, for reports: bins equal in log t between t_from and t_to. */
   size_t bins;
   double bin_t[64];                                 /* centre */
   double bin_steps[64], bin_rhs[64], bin_order[64]; /* mean over tiles; order: over steps */
@@ -79,21 +80,24 @@ FG_CHECKED FG_API fg_code fg_flow_fixed(const fg_model *model, const fg_fixed_se
 
 typedef enum fg_ode_method {
   FG_ODE_ADAMS, /* CVODE Adams, functional (fixed-point) iteration */
-  FG_ODE_BDF    /* CVODE BDF, Newton with GMRES and the model's own Jacobian-vector product */
+  FG_ODE_BDF,   /* CVODE BDF, Newton with GMRES and the model's own Jacobian-vector product */
+  FG_ODE_DOPRI5 /* Runge-Kutta pair of Dormand and Prince, every particle by steps of its own, on the engine */
 } fg_ode_method;
 
 typedef struct fg_ode_settings {
   fg_ode_method method;
   double rtol, atol;
-  size_t tile;   /* particles that share one solver and its step size */
-  int max_steps; /* per tile and call */
+  size_t tile;   /* particles that share one CVODE and its step size; 0: as fg_ode_tile_size says */
+  int max_steps; /* per tile and call; dopri5: per particle */
   fg_precision precision;
 } fg_ode_settings;
-FG_API void fg_ode_defaults(fg_ode_settings *settings); /* adams, 1e-6, 1e-8, 64, 100000, double */
+FG_API void fg_ode_defaults(fg_ode_settings *settings); /* adams, 1e-6, 1e-8, 0, 100000, double */
+/* Particles of a tile: 1 with dopri5, settings->tile unless that is 0; then what suits the engine, 64 on the CPU. */
+FG_API size_t fg_ode_tile_size(const fg_model *model, const fg_ode_settings *settings);
 
 /* Carry n particles along the probability-flow ODE dx/dt = f - g^2 s / 2 from t0 to t1 (either
  * direction). A tile whose solver gives up is split until the particle at fault is alone; that one
- * is counted, named and left where it got to. log_p as above:
+ * is counted, named and left where it got to. With dopri5 no particle's way depends on the others. log_p as above:
  *     d log p / dt = -div( f - g^2 s / 2 ).
  * Tolerances apply to the positions and, when carried, the log-density. A start that is not finite is
  * refused, FG_NUMERICS, by both flows. */
@@ -110,7 +114,7 @@ FG_CHECKED FG_API fg_code fg_flow_ode(const fg_model *model, const fg_ode_settin
 FG_CHECKED FG_API fg_code fg_grid_from_settings(const fg_settings *settings, const char *group,
                                                 const fg_process *process, fg_grid **grid, fg_status *st);
 /* Scheme, lambda (0 for "flow.ode"), noise, refinement, precision and tile of `group`; the grid is
- * borrowed. FG_USAGE when flow.ode.method is adams or bdf. */
+ * borrowed. FG_USAGE when flow.ode.method is adams, bdf or dopri5. */
 FG_CHECKED FG_API fg_code fg_fixed_from_settings(const fg_settings *settings, const char *group,
                                                  const fg_grid *grid, fg_fixed_settings *fixed,
                                                  fg_status *st);

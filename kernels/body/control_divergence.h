@@ -19,8 +19,7 @@ TILE_FN void fg_control_along(fg_control *c, int j)
   const int p = c->p, top = at->layers - 2, width = at->layer[0].out_pad;
   const fg_real *w = c->run.packed + at->layer[0].rows + (size_t)j * width;
   fg_real *a = c->tangent[0];
-  TILE_EACH(i, p)
-  for (int k = 0; k < width; k++) a[(size_t)i * width + k] = w[k];
+  TILE_PLANE(i, k, p, width) a[(size_t)i * width + k] = w[k];
   TILE_SYNC();
   fg_tile_product(p * width, a, c->gate[0], c->below[0]);
   for (int l = 1; l <= top; l++) {
@@ -87,8 +86,7 @@ TILE_FN void fg_control_reverse_along(fg_control *c, int j, const fg_gradient *t
   const fg_real *w = c->run.packed + out->rows + (size_t)j * width, *__restrict__ one = c->one;
   fg_real *q = c->down;
   TILE_ROW_SUM(c, c->d, width, j, one, c->below[top], to->core + out->rows);
-  TILE_EACH(i, p)
-  for (int k = 0; k < width; k++) q[(size_t)i * width + k] = one[i] * w[k];
+  TILE_PLANE(i, k, p, width) q[(size_t)i * width + k] = one[i] * w[k];
   TILE_SYNC();
   for (int l = top; l >= 0; l--) {
     const fg_network_layer *layer = &at->layer[l];

@@ -31,8 +31,7 @@ TILE_FN void fg_control_gradient(fg_control *c)
   const fg_real *w = c->run.packed + at->layer[top + 1].rows, *guide = fg_guide_row(c->field, c->row);
   fg_control_layers(c, 1);
   fg_real *__restrict__ above = c->above[top];
-  TILE_EACH(i, p)
-  for (int k = 0; k < width; k++) above[(size_t)i * width + k] = w[k];
+  TILE_PLANE(i, k, p, width) above[(size_t)i * width + k] = w[k];
   TILE_SYNC();
   fg_tile_product(p * width, above, c->gate[top], c->below[top]);
   for (int l = top; l > 0; l--) {

@@ -80,8 +80,7 @@ TILE_FN void fg_generator_start(fg_jet *j, const fg_generator *g)
     if (g->gamma) {
       const fg_real *__restrict__ row = j->run.packed + first->rows + (size_t)k * width;
       const fg_real *__restrict__ gamma = g->gamma;
-      TILE_EACH(i, p)
-      for (int q = 0; q < width; q++) z[(size_t)i * width + q] = gamma[i] * row[q];
+      TILE_PLANE(i, q, p, width) z[(size_t)i * width + q] = gamma[i] * row[q];
       TILE_SYNC();
     } else {
       tile_matmul(p, width, j->d, g->probe + (size_t)k * j->d * p, 1, p, w, 0, 0, 0, z);
@@ -194,9 +193,8 @@ TILE_FN void fg_generator_turn(fg_jet *j, int count, const fg_real *__restrict__
   fg_real *__restrict__ up = j->up;
   fg_tile_zero(n, up);
   for (int k = 0; k <= count; k++) {
-    TILE_EACH(i, p)
-    for (int q = 0; q < width; q++)
-      up[(size_t)(k + 1) * n + (size_t)i * width + q] = seeds[(size_t)k * p + i] * w[q];
+    TILE_PLANE(i, q, p, width)
+    up[(size_t)(k + 1) * n + (size_t)i * width + q] = seeds[(size_t)k * p + i] * w[q];
   }
   TILE_SYNC();
   tile_outer((count + 1) * p, last->in_pad, 1, seeds, 1, 1, j->h[top] + n, to->core + last->rows);

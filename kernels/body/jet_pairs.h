@@ -31,8 +31,7 @@ FG_HD int fg_pairs_channels(int d)
 /* y [p, n]: the row for every particle. */
 TILE_FN void fg_tile_spread(int p, int n, const fg_real *__restrict__ row, fg_real *__restrict__ y)
 {
-  TILE_EACH(i, p)
-  for (int k = 0; k < n; k++) y[(size_t)i * n + k] = row[k];
+  TILE_PLANE(i, k, p, n) y[(size_t)i * n + k] = row[k];
   TILE_SYNC();
 }
 

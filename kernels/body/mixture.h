@@ -42,15 +42,21 @@ FG_HD void fg_mixture_row(int d, const fg_field_mixture *mixture, const fg_coeff
   const double *mean = (const double *)mixture->mean.device;
   const double *spectrum = (const double *)mixture->spectrum.device;
   int rank = fg_mixture_rank(d, mixture), times = mixture->isotropic ? d : 1;
+  double before = -1, s = 1, s_t = 0, inverse = 1, one = 0; /* of the eigenvalue before: often the same again */
   for (int k = 0; k < mixture->components; k++, row += fg_mixture_stride(d, mixture)) {
     double log_norm = log_weight[k], trace = 0, trace_t = 0;
     for (int j = 0; j < rank; j++) {
-      double s = fg_mixture_variance(c, spectrum[k * rank + j]);
-      double s_t = fg_mixture_variance_t(c, spectrum[k * rank + j]);
-      log_norm += times * fg_mixture_log_norm(s);
-      trace += times / s;
-      trace_t += times * s_t / s;
-      row[3 + j] = (fg_real)(1 / s);
+      if (spectrum[k * rank + j] != before) {
+        before = spectrum[k * rank + j];
+        s = fg_mixture_variance(c, before);
+        s_t = fg_mixture_variance_t(c, before);
+        inverse = 1 / s;
+        one = fg_mixture_log_norm(s);
+      }
+      log_norm += times * one;
+      trace += times * inverse;
+      trace_t += times * (s_t * inverse);
+      row[3 + j] = (fg_real)inverse;
       row[3 + rank + j] = (fg_real)(0.5 * s_t);
     }
     row[0] = (fg_real)log_norm;

@@ -64,15 +64,14 @@ FG_ACTIVATE(fg_activate_sine_far, fg_sine_far(z[i], &value, &first, &second))
 TILE_FN int fg_tile_far(int n, const fg_real *z)
 {
   int far = 0;
-  for (int i = 0; i < n; i++) far |= fg_vabs(z[i]) > FG_SINE_LIMIT;
-  return far;
+  TILE_EACH(i, n) far |= fg_vabs(z[i]) > FG_SINE_LIMIT;
+  return TILE_ANY(far);
 }
 
 TILE_FN void fg_activate_any_sine(const fg_activation_scale *scale, int n, int parts, fg_real *__restrict__ z,
                                   fg_real *__restrict__ slope, fg_real *__restrict__ bend)
 {
-  const int far = fg_tile_far(n, z);
-  TILE_SYNC(); /* all have looked before any writes */
+  const int far = fg_tile_far(n, z); /* all have looked before any writes */
   if (far)
     fg_activate_sine_far(scale, n, parts, z, slope, bend);
   else
@@ -135,8 +134,7 @@ TILE_FN void fg_tile_multiply(int n, const fg_real *__restrict__ y, fg_real *__r
 /* x [p, n] *= row [n]. */
 TILE_FN void fg_tile_multiply_row(int p, int n, const fg_real *__restrict__ row, fg_real *__restrict__ x)
 {
-  TILE_EACH(i, p)
-  for (int k = 0; k < n; k++) x[(size_t)i * n + k] *= row[k];
+  TILE_PLANE(i, k, p, n) x[(size_t)i * n + k] *= row[k];
   TILE_SYNC();
 }
 
@@ -144,8 +142,7 @@ TILE_FN void fg_tile_multiply_row(int p, int n, const fg_real *__restrict__ row,
 TILE_FN void fg_tile_product_row(int p, int n, const fg_real *__restrict__ row, const fg_real *__restrict__ y,
                                  fg_real *__restrict__ x)
 {
-  TILE_EACH(i, p)
-  for (int k = 0; k < n; k++) x[(size_t)i * n + k] = row[k] * y[(size_t)i * n + k];
+  TILE_PLANE(i, k, p, n) x[(size_t)i * n + k] = row[k] * y[(size_t)i * n + k];
   TILE_SYNC();
 }
 

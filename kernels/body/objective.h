@@ -5,13 +5,14 @@
  * stored but the state. The control v of the noising process of a bridge gets
  *   continuous  ( (u+v) time + root z ).dv + g time d div v  at (X, t_k)
  *   discrete    - back_push / deviation (X - back X' - back_push v) / deviation.dv  at (X', t_k+1).
- * KL: the tile walks forward and keeps X_k and z_k, then backward with the adjoint l of X:
+ * KL: the tile walks forward and keeps the states X_k, then backward with the adjoint l of X:
  *   from step k   l' = l - back r,  r = (X_k - back X_{k+1}) / back_variance   (discrete form, else r = 0)
  *                 psi = push l' + d rnd_k / d u
  *                 l   = keep l' + r + (du/dx)^T psi
  * A bridge adds back_push (dv/dx)^T r to what l' loses in the discrete form, v at X_{k+1}; in the continuous one
  * (dv/dx)^T (d rnd_k / d v) and the slope of g time div v to l, v at X_k.
- * The slopes at X_k are computed again on the way back, so memory does not grow with steps times width. */
+ * Activations and slopes at X_k are computed again on the way back, so memory does not grow with steps times width; the
+ * normals z_k are drawn again from their counters. */
 #ifndef FG_BODY_OBJECTIVE_H
 #define FG_BODY_OBJECTIVE_H
 
@@ -62,17 +63,16 @@ FG_HD int fg_objective_is_kl(const fg_objective_request *r)
   return r->objective == FG_OBJECTIVE_KL || r->objective == FG_OBJECTIVE_KL_ITO;
 }
 
-/* Beside the walk: the cotangent of u, the adjoint of X, weights of the paths and what div v gets, and for KL all X_k and
- * z_k, each [d][p]. */
+/* Beside the walk: the cotangent of u, the adjoint of X, weights of the paths and what div v gets, and for KL all X_k,
+ * which whoever has room for them puts there. */
 typedef struct fg_objective_room {
   fg_real *psi, *l;   /* [d][p] */
   fg_real *c, *kappa; /* [p] */
-  fg_real *path;      /* [steps][2], `place` reals each */
+  fg_real *path;      /* [steps], `place` reals each, or 0 */
   size_t place;
 } fg_objective_room;
 
-FG_HD fg_objective_room fg_objective_rooms(const fg_field *f, const fg_objective_request *r, int p,
-                                           fg_real **scratch)
+FG_HD fg_objective_room fg_objective_rooms(const fg_field *f, int p, fg_real **scratch)
 {
   const size_t vector = (size_t)f->d * (size_t)p;
   fg_objective_room room;
@@ -81,19 +81,21 @@ FG_HD fg_objective_room fg_objective_rooms(const fg_field *f, const fg_objective
   room.l = fg_cut(scratch, vector);
   room.c = fg_cut(scratch, (size_t)p);
   room.kappa = fg_cut(scratch, (size_t)p);
-  room.path = fg_cut(scratch, fg_objective_is_kl(r) ? 2 * room.place * r->paths.steps : 0);
+  room.path = 0;
   return room;
 }
 
-FG_HD size_t fg_objective_extra(const fg_field *f, const fg_objective_request *r, int p)
-{
-  const size_t vector = fg_whole_lanes((size_t)f->d * (size_t)p), path = 2 * vector * r->paths.steps;
-  return 2 * vector + 2 * fg_whole_lanes((size_t)p) + (fg_objective_is_kl(r) ? path : 0);
-}
-
+/* Scratch: that of the walk, psi and the adjoint, weights (twice). */
 FG_HD size_t fg_objective_scratch(const fg_field *f, const fg_objective_request *r, int p)
 {
-  return fg_objective_extra(f, r, p) + fg_paths_scratch(f, &r->paths, p);
+  const size_t vector = fg_whole_lanes((size_t)f->d * (size_t)p);
+  return 2 * vector + 2 * fg_whole_lanes((size_t)p) + fg_paths_scratch(f, &r->paths, p);
+}
+
+/* Room for the states of all steps, which KL keeps. */
+FG_HD size_t fg_objective_path(const fg_field *f, const fg_objective_request *r, int p)
+{
+  return fg_objective_is_kl(r) ? r->paths.steps * fg_whole_lanes((size_t)f->d * (size_t)p) : 0;
 }
 
 /* weight [count] in the order of the tile, 0 beyond it and for lost paths */
@@ -213,7 +215,7 @@ TILE_FN int fg_objective_variance_tile(const fg_field *f, const fg_objective_req
                                        fg_real *noising, fg_real *scratch)
 {
   fg_path_walk w;
-  const fg_objective_room room = fg_objective_rooms(f, r, p, &scratch);
+  const fg_objective_room room = fg_objective_rooms(f, p, &scratch);
   fg_path_begin(&w, f, &r->paths, rows, first, count, p, scratch);
   fg_objective_weights(&w, weight, room.c);
   if (!fg_objective_rest(&w, room.c)) return 0;
@@ -230,13 +232,12 @@ TILE_FN void fg_objective_copy(int n, const fg_real *__restrict__ from, fg_real 
   TILE_SYNC();
 }
 
-/* Step k forward, X_k and z_k kept. */
+/* Step k forward, X_k kept. */
 TILE_FN void fg_objective_forward_step(fg_path_walk *w, size_t k, const fg_objective_room *room)
 {
   const int vector = w->d * w->p;
-  fg_objective_copy(vector, w->x, room->path + 2 * k * room->place);
+  fg_objective_copy(vector, w->x, room->path + k * room->place);
   fg_path_take_step(w, k);
-  fg_objective_copy(vector, w->z, room->path + (2 * k + 1) * room->place);
 }
 
 /* At the end: rnd, weights c (1, or 0 for a lost path), what the mean is taken of into loss [count], and the adjoint of
@@ -371,8 +372,9 @@ TILE_FN void fg_objective_back_step(fg_path_walk *w, const fg_objective_request 
                                     fg_real *noising)
 {
   const fg_gradient to = fg_objective_at(&w->control, block, k);
-  const fg_real *x = room->path + 2 * k * room->place, *z = x + room->place;
+  const fg_real *x = room->path + k * room->place, *z = w->z;
   fg_real *l = room->l;
+  fg_path_draw(w, k);
   if (!noising)
     fg_objective_back(w, r, k, x, z, room->c, room->psi, l);
   else if (r->form == FG_FORM_DISCRETE)
@@ -383,13 +385,14 @@ TILE_FN void fg_objective_back_step(fg_path_walk *w, const fg_objective_request 
 }
 
 /* KL: c_i is 1, or 0 for a lost path; `noising` as above; the caller divides by the number of paths that are left. loss [count]
- * receives what the mean is taken of. */
+ * receives what the mean is taken of. path: fg_objective_path reals. */
 TILE_FN int fg_objective_kl_tile(const fg_field *f, const fg_objective_request *r, const fg_real *rows,
                                  double *loss, size_t first, int count, int p, fg_real *block,
-                                 fg_real *noising, fg_real *scratch)
+                                 fg_real *noising, fg_real *path, fg_real *scratch)
 {
   fg_path_walk w;
-  const fg_objective_room room = fg_objective_rooms(f, r, p, &scratch);
+  fg_objective_room room = fg_objective_rooms(f, p, &scratch);
+  room.path = path;
   fg_path_begin(&w, f, &r->paths, rows, first, count, p, scratch);
   if (r->paths.noising) fg_path_meet_whole(&w, 0);
   for (size_t k = 0; k < r->paths.steps; k++) {
@@ -402,7 +405,7 @@ TILE_FN int fg_objective_kl_tile(const fg_field *f, const fg_objective_request *
   fg_objective_borrow(&w, room.c, w.x + from, w.x);
   const fg_real *next = w.x;
   for (size_t k = r->paths.steps; k-- > 0;) {
-    fg_real *x = room.path + 2 * k * room.place;
+    fg_real *x = room.path + k * room.place;
     if (fg_path_cancelled(&w, k)) return 1;
     fg_objective_borrow(&w, room.c, x + from, x);
     fg_objective_back_step(&w, r, k, k == 0, &room, next, block, noising);

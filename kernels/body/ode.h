@@ -14,17 +14,18 @@ FG_HD unsigned fg_ode_want(const fg_ode_request *r, int jvp)
   return r->with_log_p ? FG_SCORE | FG_DIVERGENCE : FG_SCORE;
 }
 
-FG_HD int fg_ode_tile(const fg_ode_request *r)
-{
-  return fg_tile_size(r->n < FG_ODE_TILE ? r->n : (size_t)FG_ODE_TILE);
-}
-
 /* Of tiles of p particles. */
-FG_HD size_t fg_ode_scratch(const fg_field *f, const fg_ode_request *r, int jvp, int p)
+FG_HD size_t fg_ode_scratch_of(const fg_field *f, const fg_ode_request *r, int jvp, int p)
 {
   return fg_whole_lanes(fg_field_scratch(f, p, fg_ode_want(r, jvp))) +
          fg_whole_lanes((size_t)fg_field_row_size(f)) + 3 * fg_whole_lanes((size_t)f->d * (size_t)p) +
          fg_whole_lanes((size_t)p);
+}
+
+/* tile: particles at a time */
+FG_HD size_t fg_ode_scratch(const fg_field *f, const fg_ode_request *r, int jvp, size_t tile)
+{
+  return fg_ode_scratch_of(f, r, jvp, fg_tile_size(r->n < tile ? r->n : tile));
 }
 
 TILE_FN void fg_ode_piece(const fg_field *f, const fg_ode_request *r, int jvp, size_t first, int count, int p,
@@ -63,16 +64,16 @@ TILE_FN void fg_ode_piece(const fg_field *f, const fg_ode_request *r, int jvp, s
   TILE_SYNC();
 }
 
-/* Particles `from` .. n - 1 of a request, FG_ODE_TILE at a time, `step` from one tile to the next (an engine
+/* Particles `from` .. n - 1 of a request, `tile` at a time, `step` from one tile to the next (an engine
  * that shares them out starts each share elsewhere); buffers are plain pointers here. */
-TILE_FN void fg_ode_run(const fg_field *f, const fg_ode_request *r, int jvp, size_t from, size_t step,
-                        fg_real *scratch)
+TILE_FN void fg_ode_run(const fg_field *f, const fg_ode_request *r, int jvp, size_t tile, size_t from,
+                        size_t step, fg_real *scratch)
 {
   fg_real *row = fg_cut(&scratch, (size_t)fg_field_row_size(f));
   fg_field_rows(f, &r->coeff, 1, fg_ode_want(r, jvp), 1, 0, row);
   for (size_t first = from; first < r->n; first += step) {
     const size_t left = r->n - first;
-    const int count = (int)(left < FG_ODE_TILE ? left : (size_t)FG_ODE_TILE);
+    const int count = (int)(left < tile ? left : tile);
     fg_ode_piece(f, r, jvp, first, count, fg_tile_size((size_t)count), row, scratch);
   }
 }

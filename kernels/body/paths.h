@@ -249,15 +249,21 @@ TILE_FN void fg_path_score(fg_path_walk *w, size_t k)
   TILE_SYNC();
 }
 
+/* The normals of step k into w->z. */
+TILE_FN void fg_path_draw(fg_path_walk *w, size_t k)
+{
+  const fg_paths_request *r = w->request;
+  fg_tile_normals(r->seed, r->stream, r->first + w->first, (uint32_t)k, w->d, w->p, w->z);
+}
+
 /* Control and noise of step k at w->x; with slopes kept a reverse may follow. */
 TILE_FN void fg_path_look(fg_path_walk *w, size_t k, int keep)
 {
-  const fg_paths_request *r = w->request;
   if (w->field->guided)
     fg_control_value(&w->control, w->x, fg_path_row(w, k), keep);
   else
     fg_path_score(w, k);
-  fg_tile_normals(r->seed, r->stream, r->first + w->first, (uint32_t)k, w->d, w->p, w->z);
+  fg_path_draw(w, k);
 }
 
 FG_HD const fg_real *fg_path_noising_row(const fg_path_walk *w, size_t k)

@@ -165,11 +165,8 @@ TILE_FN void fg_points_values(fg_points_walk *w)
   const fg_real *__restrict__ weight = w->jet.run.packed + at->time_weight;
   const fg_real sign = w->field->as.network.time_reversed ? (fg_real)-1 : (fg_real)1;
   fg_real *__restrict__ a_0 = w->a_0, *__restrict__ row_t = w->row_t;
-  TILE_EACH(i, p)
-  {
-    const fg_real r = w->time[i];
-    for (int k = 0; k < n; k++) a_0[(size_t)i * n + k] = bias[k] + r * weight[k];
-  }
+  const fg_real *__restrict__ time = w->time;
+  TILE_PLANE(i, k, p, n) a_0[(size_t)i * n + k] = bias[k] + time[i] * weight[k];
   TILE_EACH(k, n) row_t[k] = sign * weight[k];
   TILE_SYNC();
   w->jet.time = w->time;

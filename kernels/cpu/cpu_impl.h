@@ -62,6 +62,10 @@ fg_code fg_cpu_pair_sums(fg_engine *e, fg_threads *threads, const fg_pair_sums_r
 /* kernels/cpu/softmin.c */
 fg_code fg_cpu_softmin(fg_engine *e, fg_threads *threads, const fg_softmin_request *request, fg_status *st);
 
+/* kernels/cpu/ensemble.c */
+fg_code fg_cpu_ensemble(fg_engine *e, fg_threads *threads, const fg_field *field,
+                        const fg_ensemble_request *request, fg_status *st);
+
 /* The best pair of tables that this processor runs, at most the one that FLOWGAP_ISA names. */
 fg_code fg_cpu_pick(const fg_cpu_table *table[2], fg_status *st);
 

@@ -220,6 +220,7 @@ static const fg_engine_ops fg_cpu_ops = {
     .points = fg_cpu_points,
     .pair_sums = fg_cpu_pair_sums,
     .softmin = fg_cpu_softmin,
+    .ensemble = fg_cpu_ensemble,
 };
 
 static void fg_cpu_close(fg_engine *e)

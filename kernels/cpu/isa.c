@@ -3,6 +3,7 @@
 
 #include "cpu/matmul.h" /* the tile words, before the bodies */
 
+#include "body/ensemble.h"
 #include "body/evaluate.h"
 #include "body/objective.h"
 #include "body/ode.h"
@@ -87,14 +88,15 @@ static size_t packed_bytes(const fg_field *f)
 
 static size_t objective_scratch(const fg_field *f, const fg_objective_request *r, int p)
 {
-  return fg_objective_scratch(f, r, p) * sizeof(fg_real);
+  return (fg_objective_scratch(f, r, p) + fg_objective_path(f, r, p)) * sizeof(fg_real);
 }
 
 static int objective(const fg_field *f, const fg_objective_request *r, const void *table, double *number,
                      size_t first, int count, int p, void *block, void *noising, void *scratch)
 {
   if (fg_objective_is_kl(r))
-    return fg_objective_kl_tile(f, r, table, number + first, first, count, p, block, noising, scratch);
+    return fg_objective_kl_tile(f, r, table, number + first, first, count, p, block, noising,
+                                (fg_real *)scratch + fg_objective_scratch(f, r, p), scratch);
   return fg_objective_variance_tile(f, r, table, number + first, first, count, p, block, noising, scratch);
 }
 
@@ -192,12 +194,12 @@ static void pairs(const fg_pair_sums_request *r, size_t first, int count, double
 
 static size_t ode_scratch(const fg_field *f, const fg_ode_request *r, int jvp)
 {
-  return fg_ode_scratch(f, r, jvp, fg_ode_tile(r)) * sizeof(fg_real);
+  return fg_ode_scratch(f, r, jvp, FG_ODE_TILE) * sizeof(fg_real);
 }
 
 static void ode(const fg_field *f, const fg_ode_request *r, int jvp, void *scratch)
 {
-  fg_ode_run(f, r, jvp, 0, FG_ODE_TILE, scratch);
+  fg_ode_run(f, r, jvp, FG_ODE_TILE, 0, FG_ODE_TILE, scratch);
 }
 
 static double gradient_norm(const fg_field *f, void *gradient)
@@ -238,6 +240,17 @@ static void softmin(const fg_softmin_request *r, size_t first, int count, const 
   }
 }
 
+static size_t ensemble_scratch(const fg_field *f, const fg_ensemble_request *r, int p)
+{
+  return fg_ensemble_scratch(f, r, p) * sizeof(fg_real);
+}
+
+static int ensemble(const fg_field *f, const fg_ensemble_request *r, size_t first, int count, int p,
+                    void *scratch)
+{
+  return fg_ensemble_tile(f, r, first, count, p, scratch);
+}
+
 const fg_cpu_table FG_TABLE = {FG_TEXT(FG_ISA),
                                tile_size,
                                rows_bytes,
@@ -276,4 +289,6 @@ const fg_cpu_table FG_TABLE = {FG_TEXT(FG_ISA),
                                softmin_boxes_bytes,
                                softmin_columns,
                                softmin_scratch,
-                               softmin};
+                               softmin,
+                               ensemble_scratch,
+                               ensemble};

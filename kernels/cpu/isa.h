@@ -69,6 +69,10 @@ typedef struct fg_cpu_table {
   size_t (*softmin_scratch)(const fg_softmin_request *r);
   void (*softmin)(const fg_softmin_request *r, size_t first, int count, const void *columns,
                   const void *boxes, void *scratch);
+  /* body/ensemble.h; snapshot_t of the request as given; 1 when the caller asked to stop */
+  size_t (*ensemble_scratch)(const fg_field *f, const fg_ensemble_request *r, int p);
+  int (*ensemble)(const fg_field *f, const fg_ensemble_request *r, size_t first, int count, int p,
+                  void *scratch);
 } fg_cpu_table;
 
 extern const fg_cpu_table fg_cpu_table_baseline_double, fg_cpu_table_baseline_single;

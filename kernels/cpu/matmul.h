@@ -13,6 +13,9 @@
 
 #define TILE_FN static __attribute__((unused))
 #define TILE_EACH(i, n) for (int i = 0; i < (n); i++)
+#define TILE_PLANE(i, k, rows, width)                                                                        \
+  for (int i = 0; i < (rows); i++)                                                                           \
+    for (int k = 0; k < (width); k++)
 #define TILE_SYNC() ((void)0)
 /* rows that one thread takes together, the first of them, and those of a tile; shorter loops than these gcc 12 unrolls
  * instead of turning them into vectors */

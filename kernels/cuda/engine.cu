@@ -1,81 +1,121 @@
-/* The CUDA engine: opening, memory, failures. Device 0 of those that CUDA_VISIBLE_DEVICES leaves. */
+/* The CUDA engine: opening, buffers, failures. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cuda/cuda_impl.h"
 
-typedef struct fg_cuda {
-  cudaMemPool_t pool;
-  fg_wide_pool *blas;
-  char isa[24]; /* "sm_90" */
-  char devices[1024];
-} fg_cuda;
-
 fg_code fg_cuda_check(cudaError_t rc, const char *call, size_t bytes, fg_status *st)
 {
+  int device = 0;
+  size_t left = 0, all = 0;
   if (rc == cudaSuccess) return FG_OK;
   (void)cudaGetLastError(); /* so that the next call does not meet this failure again */
-  if (rc == cudaErrorMemoryAllocation)
-    return FG_FAIL(st, FG_MEMORY,
-                   "%s of %zu bytes failed: %s (%d): use fewer particles, a smaller chunk, or --engine cpu",
-                   call, bytes, cudaGetErrorString(rc), (int)rc);
-  return FG_FAIL(st, FG_FAILED, "%s of %zu bytes failed: %s (%d): try --engine cpu", call, bytes,
-                 cudaGetErrorString(rc), (int)rc);
+  if (cudaGetDevice(&device) != cudaSuccess) (void)cudaGetLastError();
+  if (rc != cudaErrorMemoryAllocation)
+    return FG_FAIL(st, FG_FAILED, "%s of %zu bytes on device %d failed: %s (%d): try --engine cpu", call,
+                   bytes, device, cudaGetErrorString(rc), (int)rc);
+  if (cudaMemGetInfo(&left, &all) != cudaSuccess) (void)cudaGetLastError();
+  return FG_FAIL(
+      st, FG_MEMORY,
+      "%s of %zu bytes on device %d failed: %s (%d), %zu of %zu bytes are free: use fewer particles, "
+      "a smaller chunk or batch, or --engine cpu",
+      call, bytes, device, cudaGetErrorString(rc), (int)rc, left, all);
+}
+
+/* Of this thread, as CUDA's own last error is. */
+static thread_local struct {
+  unsigned threads;
+  size_t shared;
+} fg_last_launch;
+
+void fg_cuda_note_launch(unsigned threads, size_t shared)
+{
+  fg_last_launch.threads = threads;
+  fg_last_launch.shared = shared;
+}
+
+static fg_code fg_cuda_launched(cudaError_t rc, const char *when, const char *kernel, size_t blocks, size_t n,
+                                fg_status *st)
+{
+  int device = 0;
+  if (rc == cudaSuccess) return FG_OK;
+  (void)cudaGetLastError();
+  if (cudaGetDevice(&device) != cudaSuccess) (void)cudaGetLastError();
+  return FG_FAIL(
+      st, rc == cudaErrorMemoryAllocation ? FG_MEMORY : FG_FAILED,
+      "the kernel %s (%zu blocks of %u threads with %zu bytes of shared memory, for %zu particles, on "
+      "device %d) did not %s: %s (%d): try --engine cpu",
+      kernel, blocks, fg_last_launch.threads, fg_last_launch.shared, n, device, when, cudaGetErrorString(rc),
+      (int)rc);
+}
+
+fg_code fg_cuda_started(const char *kernel, size_t blocks, size_t n, fg_status *st)
+{
+  return fg_cuda_launched(cudaGetLastError(), "launch", kernel, blocks, n, st);
 }
 
 fg_code fg_cuda_finish(const char *kernel, size_t blocks, size_t n, fg_status *st)
 {
-  cudaError_t rc = cudaGetLastError();
-  const char *when = "launch";
+  FG_TRY(fg_cuda_started(kernel, blocks, n, st));
+  return fg_cuda_launched(cudaStreamSynchronize(cudaStreamPerThread), "run", kernel, blocks, n, st);
+}
+
+/* Uploads wait in the streams of the threads that made them. */
+fg_code fg_cuda_enter(fg_cuda_device *on, fg_status *st)
+{
+  fg_cuda *cuda = on->engine;
+  cudaError_t rc;
+  FG_TRY(fg_cuda_check(cudaSetDevice(on->number), "cudaSetDevice", 0, st));
+  pthread_mutex_lock(&cuda->lock);
+  rc = cuda->uploading ? cudaEventQuery(cuda->uploaded) : cudaSuccess;
   if (rc == cudaSuccess) {
-    rc = cudaStreamSynchronize(cudaStreamPerThread);
-    when = "run";
+    cuda->uploading = 0;
+  } else if (rc == cudaErrorNotReady) {
+    (void)cudaGetLastError();
+    rc = cudaStreamWaitEvent(cudaStreamPerThread, cuda->uploaded, 0);
   }
-  if (rc == cudaSuccess) return FG_OK;
-  (void)cudaGetLastError();
-  return FG_FAIL(st, rc == cudaErrorMemoryAllocation ? FG_MEMORY : FG_FAILED,
-                 "the kernel %s (%zu blocks for %zu particles) did not %s: %s (%d): try --engine cpu", kernel,
-                 blocks, n, when, cudaGetErrorString(rc), (int)rc);
+  pthread_mutex_unlock(&cuda->lock);
+  return fg_cuda_check(rc, "waiting for uploads", 0, st);
 }
 
-fg_code fg_cuda_take(size_t bytes, void **memory, fg_status *st)
+/* The event stands behind all earlier uploads, since this thread has entered behind them, and behind this one; one of
+ * another thread may have come between. */
+static fg_code fg_cuda_uploaded(fg_cuda *cuda, fg_status *st)
 {
-  *memory = NULL;
-  if (bytes == 0) return FG_OK;
-  fg_code rc =
-      fg_cuda_check(cudaMallocAsync(memory, bytes, cudaStreamPerThread), "cudaMallocAsync", bytes, st);
-  if (rc != FG_OK) *memory = NULL;
-  return rc;
-}
-
-void fg_cuda_give(void *memory)
-{
-  if (memory) (void)cudaFreeAsync(memory, cudaStreamPerThread);
+  cudaError_t rc = cudaSuccess;
+  pthread_mutex_lock(&cuda->lock);
+  if (cuda->uploading) rc = cudaStreamWaitEvent(cudaStreamPerThread, cuda->uploaded, 0);
+  if (rc == cudaSuccess) rc = cudaEventRecord(cuda->uploaded, cudaStreamPerThread);
+  cuda->uploading = 1;
+  pthread_mutex_unlock(&cuda->lock);
+  return fg_cuda_check(rc, "cudaEventRecord", 0, st);
 }
 
 /* ---- memory slots --------------------------------------------------------------------------- */
 
-static fg_code fg_cuda_wait(const char *call, size_t bytes, fg_status *st)
-{
-  return fg_cuda_check(cudaStreamSynchronize(cudaStreamPerThread), call, bytes, st);
-}
-
-/* Other threads use the buffer on streams of their own, hence the wait. */
 static fg_code fg_cuda_alloc(fg_engine *e, size_t bytes, fg_buf *buf, fg_status *st)
 {
-  (void)e;
   buf->device = NULL;
   buf->bytes = 0;
-  FG_TRY(fg_cuda_take(bytes ? bytes : 1, &buf->device, st));
+  FG_TRY(fg_cuda_enter(fg_cuda_home(e), st));
+  FG_TRY(fg_cuda_take(fg_cuda_home(e), bytes ? bytes : 1, &buf->device, st));
   buf->bytes = bytes;
-  return fg_cuda_wait("cudaMallocAsync", bytes, st);
+  /* other threads use it on streams of their own, which know nothing of who had it before */
+  const fg_code rc = fg_cuda_wait("cudaStreamSynchronize", bytes, st);
+  if (rc != FG_OK) {
+    fg_cuda_give(fg_cuda_home(e), buf->device);
+    buf->device = NULL;
+    buf->bytes = 0;
+  }
+  return rc;
 }
 
 static void fg_cuda_free(fg_engine *e, fg_buf *buf)
 {
-  (void)e;
-  fg_cuda_give(buf->device);
+  if (!buf->device) return;
+  (void)fg_cuda_enter(fg_cuda_home(e), NULL);
+  fg_cuda_give(fg_cuda_home(e), buf->device);
   buf->device = NULL;
   buf->bytes = 0;
 }
@@ -83,39 +123,34 @@ static void fg_cuda_free(fg_engine *e, fg_buf *buf)
 static fg_code fg_cuda_upload(fg_engine *e, fg_buf buf, size_t offset, const void *host, size_t bytes,
                               fg_status *st)
 {
-  (void)e;
   FG_TRY(fg_buf_inside(buf, offset, bytes, st));
   if (bytes == 0) return FG_OK;
-  FG_TRY(fg_cuda_check(
-      cudaMemcpyAsync((char *)buf.device + offset, host, bytes, cudaMemcpyHostToDevice, cudaStreamPerThread),
-      "cudaMemcpyAsync to the device", bytes, st));
-  return fg_cuda_wait("cudaMemcpyAsync to the device", bytes, st);
+  FG_TRY(fg_cuda_enter(fg_cuda_home(e), st));
+  FG_TRY(fg_cuda_send(fg_cuda_home(e), (char *)buf.device + offset, host, bytes, st));
+  return fg_cuda_uploaded(fg_cuda_of(e), st);
 }
 
 static fg_code fg_cuda_download(fg_engine *e, void *host, fg_buf buf, size_t offset, size_t bytes,
                                 fg_status *st)
 {
-  (void)e;
   FG_TRY(fg_buf_inside(buf, offset, bytes, st));
   if (bytes == 0) return FG_OK;
-  FG_TRY(fg_cuda_check(cudaMemcpyAsync(host, (const char *)buf.device + offset, bytes, cudaMemcpyDeviceToHost,
-                                       cudaStreamPerThread),
-                       "cudaMemcpyAsync from the device", bytes, st));
-  return fg_cuda_wait("cudaMemcpyAsync from the device", bytes, st);
+  FG_TRY(fg_cuda_enter(fg_cuda_home(e), st));
+  return fg_cuda_fetch(host, (const char *)buf.device + offset, bytes, st);
 }
 
 static fg_code fg_cuda_zero(fg_engine *e, fg_buf buf, fg_status *st)
 {
-  (void)e;
   if (buf.bytes == 0) return FG_OK;
+  FG_TRY(fg_cuda_enter(fg_cuda_home(e), st));
   FG_TRY(fg_cuda_check(cudaMemsetAsync(buf.device, 0, buf.bytes, cudaStreamPerThread), "cudaMemsetAsync",
                        buf.bytes, st));
-  return fg_cuda_wait("cudaMemsetAsync", buf.bytes, st);
+  return fg_cuda_uploaded(fg_cuda_of(e), st);
 }
 
 static fg_code fg_cuda_sync(fg_engine *e, fg_status *st)
 {
-  (void)e;
+  FG_TRY(fg_cuda_enter(fg_cuda_home(e), st));
   return fg_cuda_wait("cudaStreamSynchronize", 0, st);
 }
 
@@ -139,51 +174,137 @@ static const fg_engine_ops fg_cuda_ops = {fg_cuda_alloc,
                                           fg_cuda_optimise,
                                           fg_cuda_points,
                                           fg_cuda_pair_sums,
-                                          fg_cuda_softmin};
-
-fg_wide_pool *fg_cuda_pool_of(fg_engine *e)
-{
-  return ((fg_cuda *)e->state)->blas;
-}
+                                          fg_cuda_softmin,
+                                          fg_cuda_ensemble};
 
 static void fg_cuda_close(fg_engine *e)
 {
-  fg_cuda *cuda = (fg_cuda *)e->state;
+  fg_cuda *cuda = fg_cuda_of(e);
   fg_threads_destroy(&e->threads);
-  fg_wide_pool_destroy(cuda ? cuda->blas : NULL);
-  if (cuda && cuda->pool) (void)cudaMemPoolTrimTo(cuda->pool, 0);
+  fg_threads_destroy(&cuda->crew);
+  if (cuda->devices > 0 && cudaSetDevice(cuda->device[0].number) != cudaSuccess) (void)cudaGetLastError();
+  fg_wide_pool_destroy(cuda->blas);
+  for (int k = FG_CUDA_DEVICES - 1; k >= 0; k--) { /* home last: it stays the thread's device */
+    if (!cuda->device[k].memory && !cuda->device[k].staging) continue;
+    if (cudaSetDevice(cuda->device[k].number) != cudaSuccess) (void)cudaGetLastError();
+    fg_cuda_arena_destroy(&cuda->device[k]);
+  }
+  if (cuda->uploaded && cudaEventDestroy(cuda->uploaded) != cudaSuccess) (void)cudaGetLastError();
+  pthread_mutex_destroy(&cuda->lock);
   free(cuda);
   free(e);
 }
 
-/* "0 NVIDIA H100 80GB HBM3, sm_90, 79.1 of 79.6 GiB free, driver for CUDA 13.0\n"; those that do not fit are counted. */
-static fg_code fg_cuda_list(fg_cuda *cuda, int count, fg_status *st)
+/* How many devices at most: FLOWGAP_CUDA_DEVICES, else all. */
+static fg_code fg_cuda_wish(int *most, fg_status *st)
 {
-  int driver = 0;
-  size_t used = 0, free_bytes = 0, bytes = 0;
-  FG_TRY(fg_cuda_check(cudaDriverGetVersion(&driver), "cudaDriverGetVersion", 0, st));
-  FG_TRY(fg_cuda_check(cudaMemGetInfo(&free_bytes, &bytes), "cudaMemGetInfo", 0, st));
-  for (int k = 0; k < count; k++) {
-    cudaDeviceProp p;
-    char line[400], room[64] = "";
-    FG_TRY(fg_cuda_check(cudaGetDeviceProperties(&p, k), "cudaGetDeviceProperties", 0, st));
-    if (k == 0) snprintf(room, sizeof room, "%.1f of ", (double)free_bytes / (double)(1 << 30));
-    const int length = snprintf(line, sizeof line, "%d %s, sm_%d%d, %s%.1f GiB%s, driver for CUDA %d.%d\n", k,
-                                p.name, p.major, p.minor, room, (double)p.totalGlobalMem / (double)(1 << 30),
-                                k == 0 ? " free" : " (not used)", driver / 1000, driver % 1000 / 10);
-    if (used + (size_t)length + 40 > sizeof cuda->devices) {
-      snprintf(cuda->devices + used, sizeof cuda->devices - used, "and %d more\n", count - k);
-      break;
+  const char *wish = getenv("FLOWGAP_CUDA_DEVICES");
+  char *end;
+  *most = FG_CUDA_DEVICES;
+  if (!wish || !*wish) return FG_OK;
+  const long number = strtol(wish, &end, 10);
+  if (*end || number < 1)
+    return FG_FAIL(st, FG_USAGE, "FLOWGAP_CUDA_DEVICES is \"%s\": give how many devices to use, 1 or more",
+                   wish);
+  if (number < FG_CUDA_DEVICES) *most = (int)number;
+  return FG_OK;
+}
+
+/* Make a device one of the engine's. Other than home, one that cannot is left out, and the list says why. */
+static fg_code fg_cuda_add(fg_cuda *cuda, int number, fg_status *st)
+{
+  fg_cuda_device *on = &cuda->device[cuda->devices];
+  fg_code rc;
+  on->number = number;
+  on->engine = cuda;
+  FG_TRY(fg_cuda_check(cudaSetDevice(number), "cudaSetDevice", 0, st));
+  FG_TRY(fg_cuda_check(cudaDeviceGetAttribute(&on->processors, cudaDevAttrMultiProcessorCount, number),
+                       "cudaDeviceGetAttribute", 0, st));
+  FG_GO(fg_cuda_arena_create(on, st), fail);
+  FG_GO(fg_cuda_probe(st), fail);
+  cuda->devices++;
+  return FG_OK;
+fail:
+  fg_cuda_arena_destroy(on);
+  return rc;
+}
+
+/* Copies between devices go straight where the machine can do it, else CUDA takes them through the host. */
+static fg_code fg_cuda_pair(fg_cuda *cuda, fg_status *st)
+{
+  for (int a = cuda->devices - 1; a >= 0; a--) {
+    FG_TRY(fg_cuda_check(cudaSetDevice(cuda->device[a].number), "cudaSetDevice", 0, st));
+    for (int b = 0; b < cuda->devices; b++) {
+      int can = 0;
+      if (a == b || (a > 0 && b > 0)) continue; /* all copies go from home or to it */
+      FG_TRY(fg_cuda_check(cudaDeviceCanAccessPeer(&can, cuda->device[a].number, cuda->device[b].number),
+                           "cudaDeviceCanAccessPeer", 0, st));
+      const cudaError_t rc = can ? cudaDeviceEnablePeerAccess(cuda->device[b].number, 0) : cudaSuccess;
+      if (rc == cudaErrorPeerAccessAlreadyEnabled)
+        (void)cudaGetLastError();
+      else
+        FG_TRY(fg_cuda_check(rc, "cudaDeviceEnablePeerAccess", 0, st));
     }
-    memcpy(cuda->devices + used, line, (size_t)length + 1);
-    used += (size_t)length;
   }
   return FG_OK;
 }
 
-static fg_code fg_cuda_device(fg_cuda *cuda, fg_status *st)
+/* "0 NVIDIA H100 80GB HBM3, sm_90, 79.1 of 79.6 GiB free, driver for CUDA 13.0\n"; those that are not used say why. */
+static fg_code fg_cuda_line(char line[400], int number, const cudaDeviceProp *p, const char *why,
+                            fg_status *st)
 {
-  int count = 0, major = 0, minor = 0;
+  int driver = 0;
+  size_t left = 0, bytes = 0;
+  char room[64] = "";
+  FG_TRY(fg_cuda_check(cudaDriverGetVersion(&driver), "cudaDriverGetVersion", 0, st));
+  if (!why[0]) {
+    FG_TRY(fg_cuda_check(cudaMemGetInfo(&left, &bytes), "cudaMemGetInfo", 0, st));
+    snprintf(room, sizeof room, "%.1f of ", (double)left / (double)(1 << 30));
+  }
+  snprintf(line, 400, "%d %.100s, sm_%d%d, %s%.1f GiB%s%.150s, driver for CUDA %d.%d\n", number, p->name,
+           p->major, p->minor, room, (double)p->totalGlobalMem / (double)(1 << 30),
+           why[0] ? " not used: " : " free", why, driver / 1000, driver % 1000 / 10);
+  return FG_OK;
+}
+
+/* Devices unlike the first compile the same code to other roundings: they would show in the results. */
+static fg_code fg_cuda_take_devices(fg_cuda *cuda, int count, fg_status *st)
+{
+  size_t used = 0;
+  int most, full = 0;
+  FG_TRY(fg_cuda_wish(&most, st));
+  for (int k = 0; k < count; k++) {
+    cudaDeviceProp p;
+    char line[400], why[200] = "", isa[sizeof cuda->isa];
+    fg_status failed;
+    FG_TRY(fg_cuda_check(cudaGetDeviceProperties(&p, k), "cudaGetDeviceProperties", 0, st));
+    snprintf(isa, sizeof isa, "sm_%d%d", p.major, p.minor);
+    if (k == 0) {
+      memcpy(cuda->isa, isa, sizeof isa);
+      FG_TRY(fg_cuda_add(cuda, k, st));
+    } else if (cuda->devices >= most) {
+      snprintf(why, sizeof why, "%d asked for", most);
+    } else if (strcmp(isa, cuda->isa) != 0) {
+      snprintf(why, sizeof why, "not %s as the first", cuda->isa);
+    } else if (fg_cuda_add(cuda, k, &failed) != FG_OK) {
+      snprintf(why, sizeof why, "%.190s", failed.message);
+    }
+    FG_TRY(fg_cuda_line(line, k, &p, why, st));
+    const size_t length = strlen(line);
+    if (full) continue;
+    full = used + length + 40 > sizeof cuda->list;
+    if (full)
+      snprintf(cuda->list + used, sizeof cuda->list - used, "and %d more\n", count - k);
+    else
+      memcpy(cuda->list + used, line, length + 1);
+    used += length;
+  }
+  return FG_OK;
+}
+
+static fg_code fg_cuda_start(fg_cuda *cuda, fg_status *st)
+{
+  int count = 0;
   cudaError_t rc = cudaGetDeviceCount(&count);
   if (rc != cudaSuccess || count < 1)
     return FG_FAIL(
@@ -191,18 +312,11 @@ static fg_code fg_cuda_device(fg_cuda *cuda, fg_status *st)
         "no CUDA device: cudaGetDeviceCount returned %d (%s): install an NVIDIA driver for CUDA %d "
         "on a machine with a GPU, or use --engine cpu",
         (int)rc, cudaGetErrorString(rc), CUDART_VERSION / 1000);
-  FG_TRY(fg_cuda_check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0),
-                       "cudaDeviceGetAttribute", 0, st));
-  FG_TRY(fg_cuda_check(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, 0),
-                       "cudaDeviceGetAttribute", 0, st));
-  snprintf(cuda->isa, sizeof cuda->isa, "sm_%d%d", major, minor);
-  /* memory handed back stays with the pool: a right-hand side takes and gives some at every call */
-  uint64_t keep = UINT64_MAX;
-  FG_TRY(fg_cuda_check(cudaDeviceGetDefaultMemPool(&cuda->pool, 0), "cudaDeviceGetDefaultMemPool", 0, st));
-  FG_TRY(fg_cuda_check(cudaMemPoolSetAttribute(cuda->pool, cudaMemPoolAttrReleaseThreshold, &keep),
-                       "cudaMemPoolSetAttribute", sizeof keep, st));
-  FG_TRY(fg_cuda_list(cuda, count, st));
-  return fg_cuda_probe(st);
+  FG_TRY(fg_cuda_take_devices(cuda, count, st));
+  FG_TRY(fg_cuda_pair(cuda, st));
+  FG_TRY(fg_cuda_check(cudaEventCreateWithFlags(&cuda->uploaded, cudaEventDisableTiming),
+                       "cudaEventCreateWithFlags", 0, st));
+  return fg_threads_create(cuda->devices, &cuda->crew, st);
 }
 
 /* What the loader in kernels/engine.c looks for. */
@@ -217,20 +331,22 @@ extern "C" FG_API fg_code fg_cuda_engine_open(int threads, fg_engine **engine, f
   fg_engine *e = (fg_engine *)calloc(1, sizeof *e);
   fg_cuda *cuda = (fg_cuda *)calloc(1, sizeof *cuda);
   fg_code rc = FG_OK;
-  if (cuda) cuda->blas = fg_wide_pool_create();
+  if (cuda) cuda->blas = fg_wide_pool_create(&cuda->device[0]);
   if (!e || !cuda || !cuda->blas) {
     fg_wide_pool_destroy(cuda ? cuda->blas : NULL);
     free(e);
     free(cuda);
     return FG_FAIL(st, FG_MEMORY, "no memory for an engine");
   }
+  pthread_mutex_init(&cuda->lock, NULL);
   e->state = cuda;
   e->ops = &fg_cuda_ops;
   e->name = "cuda";
   e->isa = cuda->isa;
-  e->devices = cuda->devices;
+  e->devices = cuda->list;
   e->close = fg_cuda_close;
-  FG_GO(fg_cuda_device(cuda, st), fail);
+  e->ode_tile = 65536; /* a launch of 64 particles would leave all but one processor idle */
+  FG_GO(fg_cuda_start(cuda, st), fail);
   FG_GO(fg_threads_create(threads, &e->threads, st), fail);
   *engine = e;
   return FG_OK;

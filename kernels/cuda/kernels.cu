@@ -3,6 +3,7 @@
 
 #include "cuda/cuda_impl.h"
 #include "cuda/launch.cuh"
+#include "cuda/room.cuh"
 
 #include "body/evaluate.h"
 #include "body/ode.h"
@@ -16,28 +17,17 @@
 #define FG_TABLE fg_cuda_table_double
 #endif
 
-/* A mixture's loops go over particles; a network's products have work for more threads. */
-static unsigned fg_threads_of(const fg_field *f)
+/* Particles of this block, of n, `tile` a block; `first` is that of block 0. */
+TILE_FN size_t fg_block_tile(size_t n, size_t first, size_t tile, int *count, int *p)
 {
-  return f->kind == FG_FIELD_NETWORK ? FG_CUDA_MOST : FG_CUDA_TILE;
-}
-
-/* Particles of this block, of n; `first` is that of block 0. */
-TILE_FN size_t fg_block_tile(size_t n, size_t first, int *count, int *p)
-{
-  const size_t at = first + (size_t)blockIdx.x * FG_CUDA_TILE, left = n - at;
-  *count = (int)(left < FG_CUDA_TILE ? left : (size_t)FG_CUDA_TILE);
+  const size_t at = first + (size_t)blockIdx.x * tile, left = n - at;
+  *count = (int)(left < tile ? left : tile);
   *p = fg_tile_size((size_t)*count);
   return at;
 }
 
-TILE_FN fg_real *fg_block_scratch(void *scratch, size_t each)
-{
-  return (fg_real *)((char *)scratch + blockIdx.x * each);
-}
-
 /* One time a thread. */
-static __global__ void __launch_bounds__(FG_CUDA_MOST)
+static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_rows_kernel(const __grid_constant__ fg_field f, unsigned want, size_t n, const fg_coeff *coeff,
                    fg_real *rows)
 {
@@ -46,40 +36,40 @@ static __global__ void __launch_bounds__(FG_CUDA_MOST)
   if (k < n) fg_field_row(&f, &coeff[k], want, rows + k * size);
 }
 
-static __global__ void __launch_bounds__(FG_CUDA_MOST)
+static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_evaluate_kernel(const __grid_constant__ fg_field f, const __grid_constant__ fg_evaluate_request r,
-                       size_t first, void *scratch, size_t each)
+                       size_t first, int tile, fg_room room, void *scratch, size_t each)
 {
   int count, p;
-  const size_t at = fg_block_tile(r.n, first, &count, &p);
-  fg_evaluate_tile(&f, &r, at, count, p, fg_block_scratch(scratch, each));
+  const size_t at = fg_block_tile(r.n, first, (size_t)tile, &count, &p);
+  fg_evaluate_tile(&f, &r, at, count, p, fg_room_scratch(room, scratch, each));
 }
 
-static __global__ void __launch_bounds__(FG_CUDA_MOST)
+static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_simulate_kernel(const __grid_constant__ fg_field f, const __grid_constant__ fg_simulate_request r,
-                       const fg_real *rows, size_t first, void *scratch, size_t each)
+                       const fg_real *rows, size_t first, int tile, fg_room room, void *scratch, size_t each)
 {
   int count, p;
-  const size_t at = fg_block_tile(r.n, first, &count, &p);
-  fg_simulate_tile(&f, &r, rows, at, count, p, fg_block_scratch(scratch, each));
+  const size_t at = fg_block_tile(r.n, first, (size_t)tile, &count, &p);
+  fg_simulate_tile(fg_room_field(&f, room), &r, rows, at, count, p, fg_room_scratch(room, scratch, each));
 }
 
-static __global__ void __launch_bounds__(FG_CUDA_MOST)
+static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_ode_kernel(const __grid_constant__ fg_field f, const __grid_constant__ fg_ode_request r, int jvp,
-                  void *scratch, size_t each)
+                  int tile, fg_room room, void *scratch, size_t each)
 {
-  fg_ode_run(&f, &r, jvp, (size_t)blockIdx.x * FG_ODE_TILE, (size_t)gridDim.x * FG_ODE_TILE,
-             fg_block_scratch(scratch, each));
+  fg_ode_run(&f, &r, jvp, (size_t)tile, (size_t)blockIdx.x * (size_t)tile, (size_t)gridDim.x * (size_t)tile,
+             fg_room_scratch(room, scratch, each));
 }
 
 /* A row a thread: blocks of FG_PAIR_ROWS threads. part [tiles, columns]. */
-static __global__ void __launch_bounds__(FG_CUDA_MOST)
-    fg_pairs_kernel(const __grid_constant__ fg_pair_sums_request r, size_t tile, double *part, void *scratch,
-                    size_t each)
+static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
+    fg_pairs_kernel(const __grid_constant__ fg_pair_sums_request r, size_t tile, double *part, fg_room room,
+                    void *scratch, size_t each)
 {
   const size_t at = tile + blockIdx.x, first = at * FG_PAIR_ROWS, left = r.n - first;
   fg_pairs_tile(&r, first, (int)(left < FG_PAIR_ROWS ? left : (size_t)FG_PAIR_ROWS), part + at * r.columns,
-                fg_block_scratch(scratch, each));
+                fg_room_scratch(room, scratch, each));
 }
 
 static size_t rows_bytes(const fg_field *f, size_t n)
@@ -93,56 +83,96 @@ static void rows(const fg_field *f, const fg_simulate_request *r, size_t n, void
             fg_simulate_want(r), n, r->coeff, (fg_real *)to);
 }
 
+static size_t evaluate_room(const fg_field *f, const fg_evaluate_request *r, int p)
+{
+  return fg_evaluate_scratch(f, r, p) * sizeof(fg_real);
+}
+
+static int evaluate_tile(const fg_field *f, const fg_evaluate_request *r)
+{
+  return fg_room_tile(f, r->n, [=](int p) { return evaluate_room(f, r, p); });
+}
+
 static size_t evaluate_scratch(const fg_field *f, const fg_evaluate_request *r)
 {
-  return fg_evaluate_scratch(f, r, FG_CUDA_TILE) * sizeof(fg_real);
+  return fg_room_outside(evaluate_room(f, r, evaluate_tile(f, r)));
 }
 
 static void evaluate(const fg_field *f, const fg_evaluate_request *r, size_t first, unsigned blocks,
                      void *scratch, size_t each)
 {
-  FG_LAUNCH(fg_evaluate_kernel, blocks, fg_threads_of(f), *f, *r, first, scratch, each);
+  const int tile = evaluate_tile(f, r);
+  const fg_room room = fg_room_of(f, evaluate_room(f, r, tile), false);
+  FG_LAUNCH_ROOM(fg_evaluate_kernel, blocks, fg_room_threads(f, (size_t)tile), room, *f, *r, first, tile,
+                 room, scratch, each);
+}
+
+static size_t simulate_room(const fg_field *f, const fg_simulate_request *r, int p)
+{
+  return fg_simulate_scratch(f, r, p) * sizeof(fg_real);
+}
+
+static int simulate_tile(const fg_field *f, const fg_simulate_request *r)
+{
+  return fg_room_tile(f, r->n, [=](int p) { return simulate_room(f, r, p); });
 }
 
 static size_t simulate_scratch(const fg_field *f, const fg_simulate_request *r)
 {
-  return fg_simulate_scratch(f, r, FG_CUDA_TILE) * sizeof(fg_real);
+  return fg_room_outside(simulate_room(f, r, simulate_tile(f, r)));
 }
 
 static void simulate(const fg_field *f, const fg_simulate_request *r, const void *table, size_t first,
                      unsigned blocks, void *scratch, size_t each)
 {
-  FG_LAUNCH(fg_simulate_kernel, blocks, fg_threads_of(f), *f, *r, (const fg_real *)table, first, scratch,
-            each);
+  const int tile = simulate_tile(f, r);
+  const fg_room room = fg_room_of(f, simulate_room(f, r, tile), table != NULL);
+  FG_LAUNCH_ROOM(fg_simulate_kernel, blocks, fg_room_threads(f, (size_t)tile), room, *f, *r,
+                 (const fg_real *)table, first, tile, room, scratch, each);
+}
+
+static size_t ode_room(const fg_field *f, const fg_ode_request *r, int jvp, int p)
+{
+  return fg_ode_scratch(f, r, jvp, (size_t)p) * sizeof(fg_real);
+}
+
+static int ode_tile(const fg_field *f, const fg_ode_request *r, int jvp)
+{
+  return fg_room_tile(f, r->n, [=](int p) { return ode_room(f, r, jvp, p); });
 }
 
 static size_t ode_scratch(const fg_field *f, const fg_ode_request *r, int jvp)
 {
-  return fg_ode_scratch(f, r, jvp, fg_ode_tile(r)) * sizeof(fg_real);
+  return fg_room_outside(ode_room(f, r, jvp, ode_tile(f, r, jvp)));
 }
 
 static void ode(const fg_field *f, const fg_ode_request *r, int jvp, unsigned blocks, void *scratch,
                 size_t each)
 {
-  FG_LAUNCH(fg_ode_kernel, blocks, fg_threads_of(f), *f, *r, jvp, scratch, each);
+  const int tile = ode_tile(f, r, jvp);
+  const fg_room room = fg_room_of(f, ode_room(f, r, jvp, tile), false);
+  FG_LAUNCH_ROOM(fg_ode_kernel, blocks, fg_room_threads(f, (size_t)tile), room, *f, *r, jvp, tile, room,
+                 scratch, each);
 }
 
 static size_t pairs_scratch(const fg_pair_sums_request *r)
 {
-  return fg_pairs_scratch(r) * sizeof(fg_real);
+  return fg_room_outside(fg_pairs_scratch(r) * sizeof(fg_real));
 }
 
 static void pairs(const fg_pair_sums_request *r, size_t tile, unsigned blocks, double *part, void *scratch,
                   size_t each)
 {
-  FG_LAUNCH(fg_pairs_kernel, blocks, r->columns > 1 ? (int)FG_CUDA_MOST : (int)FG_PAIR_ROWS, *r, tile, part,
-            scratch, each);
+  const size_t bytes = fg_pairs_scratch(r) * sizeof(fg_real);
+  const fg_room room = {bytes - fg_room_outside(bytes), 0};
+  FG_LAUNCH_ROOM(fg_pairs_kernel, blocks, r->columns > 1 ? (int)FG_CUDA_MOST : (int)FG_PAIR_ROWS, room, *r,
+                 tile, part, room, scratch, each);
 }
 
 /* ---- softmin ------------------------------------------------------------------------------ */
 
 /* A block of columns a thread, then a tile of rows a thread. */
-static __global__ void __launch_bounds__(FG_CUDA_MOST)
+static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_softmin_prepare_kernel(const __grid_constant__ fg_softmin_request r, fg_real *columns, fg_real *boxes,
                               fg_real *row_boxes)
 {
@@ -193,11 +223,22 @@ static void softmin(const fg_softmin_request *r, const void *columns, const void
             (const fg_real *)row_boxes, first, (fg_real *)scratch);
 }
 
-const fg_cuda_table FG_TABLE = {rows_bytes,          rows,
-                                evaluate_scratch,    evaluate,
-                                simulate_scratch,    simulate,
-                                ode_scratch,         ode,
-                                pairs_scratch,       pairs,
-                                FG_PAIR_ROWS,        softmin_columns_bytes,
-                                softmin_boxes_bytes, softmin_scratch,
-                                softmin_prepare,     softmin};
+const fg_cuda_table FG_TABLE = {rows_bytes,
+                                rows,
+                                evaluate_tile,
+                                evaluate_scratch,
+                                evaluate,
+                                simulate_tile,
+                                simulate_scratch,
+                                simulate,
+                                ode_tile,
+                                ode_scratch,
+                                ode,
+                                pairs_scratch,
+                                pairs,
+                                FG_PAIR_ROWS,
+                                softmin_columns_bytes,
+                                softmin_boxes_bytes,
+                                softmin_scratch,
+                                softmin_prepare,
+                                softmin};

@@ -4,59 +4,60 @@
 
 #include "cuda/cuda_impl.h"
 
-static fg_code fg_pairs_tiles(const fg_cuda_table *table, const fg_pair_sums_request *r, size_t tiles,
-                              double *part, const fg_progress *progress, fg_status *st)
+typedef struct fg_pairs_job {
+  const fg_cuda_table *table;
+  const fg_pair_sums_request *request; /* as it came */
+  size_t tiles;
+  double *host; /* [tiles, columns] */
+} fg_pairs_job;
+
+static fg_code fg_pairs_part(fg_cuda_part *part, void *argument, fg_status *st)
 {
-  const size_t each = fg_cuda_share(table->pairs_scratch(r));
-  const unsigned at_once = fg_cuda_blocks_at_once(tiles, each);
-  void *scratch = NULL;
-  fg_code rc = FG_OK;
-  FG_TRY(fg_cuda_take(at_once * each, &scratch, st));
-  for (size_t tile = 0; tile < tiles; tile += at_once) {
-    const unsigned blocks = (unsigned)(tiles - tile < at_once ? tiles - tile : at_once);
-    if (fg_progress_cancelled(progress)) {
-      rc = FG_FAIL(st, FG_INTERRUPTED, "the sums over pairs were stopped");
-      break;
-    }
-    table->pairs(r, tile, blocks, part, scratch, each);
-    FG_GO(fg_cuda_finish("pair sums", blocks, r->n, st), done);
-    fg_progress_report(progress, "pairs", (double)(tile + blocks), (double)tiles);
+  const fg_pairs_job *job = (const fg_pairs_job *)argument;
+  fg_pair_sums_request r = *job->request;
+  const size_t each = fg_cuda_share(job->table->pairs_scratch(&r)), at = part->first * r.columns;
+  void *memory, *scratch;
+  unsigned at_once;
+  r.progress = NULL; /* host memory */
+  r.sums = NULL;
+  fg_buf *const whole[] = {&r.x, &r.y, &r.a, &r.b};
+  for (int k = 0; k < 4; k++) FG_TRY(fg_cuda_twin_whole(part, whole[k], st));
+  FG_TRY(fg_cuda_piece(&part->pieces, job->tiles * r.columns * sizeof(double), NULL, &memory, st));
+  double *sums = (double *)memory;
+  FG_TRY(fg_cuda_part_wave(part, "pair sums", each, &at_once, &scratch, st));
+  for (size_t tile = part->first; tile < part->end; tile += at_once) {
+    const unsigned blocks = fg_cuda_now(tile, part->end, at_once);
+    if (fg_cuda_crew_stopped(part)) return FG_FAIL(st, FG_INTERRUPTED, "the sums over pairs were stopped");
+    job->table->pairs(&r, tile, blocks, sums, scratch, each);
+    FG_TRY(fg_cuda_finish("pair sums", blocks, r.n, st));
+    fg_cuda_crew_report(part, tile, blocks);
   }
-done:
-  fg_cuda_give(scratch);
-  return rc;
+  return fg_cuda_fetch(job->host + at, sums + at, (part->end - part->first) * r.columns * sizeof(double), st);
 }
 
 fg_code fg_cuda_pair_sums(fg_engine *e, fg_threads *threads, const fg_pair_sums_request *request,
                           fg_status *st)
 {
-  (void)e;
-  (void)threads;
-  const fg_cuda_table *table = fg_cuda_table_of(request->precision);
-  fg_pair_sums_request r = *request;
-  const size_t rows = (size_t)table->pairs_rows, tiles = (r.n + rows - 1) / rows;
-  const size_t bytes = tiles * r.columns * sizeof(double);
-  void *part = NULL;
-  double *host = NULL;
-  fg_code rc;
-  FG_TRY(fg_pair_sums_check(&r, st));
-  memset(request->sums, 0, r.columns * sizeof(double));
-  if (tiles == 0) return FG_OK;
-  r.progress = NULL; /* host memory */
-  r.sums = NULL;
-  host = (double *)malloc(bytes);
-  if (!host) return FG_FAIL(st, FG_MEMORY, "no memory for the shares of %zu tiles", tiles);
-  FG_GO(fg_cuda_take(bytes, &part, st), done);
-  FG_GO(fg_pairs_tiles(table, &r, tiles, (double *)part, request->progress, st), done);
-  FG_GO(fg_cuda_check(cudaMemcpyAsync(host, part, bytes, cudaMemcpyDeviceToHost, cudaStreamPerThread),
-                      "cudaMemcpyAsync from the device", bytes, st),
-        done);
-  FG_GO(fg_cuda_check(cudaStreamSynchronize(cudaStreamPerThread), "cudaStreamSynchronize", bytes, st), done);
-  for (size_t tile = 0; tile < tiles; tile++)
-    for (size_t k = 0; k < r.columns; k++)
-      request->sums[k] += (r.within ? 2 : 1) * host[tile * r.columns + k];
-done:
-  fg_cuda_give(part);
-  free(host);
+  fg_pairs_job job;
+  fg_cuda_crew crew;
+  const size_t columns = request->columns;
+  job.table = fg_cuda_table_of(request->precision);
+  job.request = request;
+  const size_t rows = (size_t)job.table->pairs_rows;
+  job.tiles = (request->n + rows - 1) / rows;
+  FG_TRY(fg_pair_sums_check(request, st));
+  memset(request->sums, 0, columns * sizeof(double));
+  if (job.tiles == 0) return FG_OK;
+  job.host = (double *)malloc(job.tiles * columns * sizeof(double));
+  if (!job.host) return FG_FAIL(st, FG_MEMORY, "no memory for the shares of %zu tiles", job.tiles);
+  fg_code rc = fg_cuda_crew_open(&crew, e, threads, job.tiles, 1, job.tiles, st);
+  crew.progress = request->progress;
+  crew.stage = "pairs";
+  if (rc == FG_OK) rc = fg_cuda_crew_run(&crew, fg_pairs_part, &job, st);
+  fg_cuda_crew_close(&crew);
+  for (size_t tile = 0; tile < job.tiles && rc == FG_OK; tile++)
+    for (size_t k = 0; k < columns; k++)
+      request->sums[k] += (request->within ? 2 : 1) * job.host[tile * columns + k];
+  free(job.host);
   return rc;
 }

@@ -7,37 +7,11 @@
 #include "cuda/wide.cuh"
 #include "requests.h"
 
-enum { FG_BLOCKS = 256, FG_TIME_CHUNKS = 32, FG_PARTS = 2 };
+enum { FG_BLOCKS = 256, FG_TIME_CHUNKS = 32, FG_NETS = 2 };
 
 const fg_cuda_train_table *fg_cuda_train_of(fg_precision precision)
 {
   return precision == FG_SINGLE ? &fg_cuda_train_single : &fg_cuda_train_double;
-}
-
-/* ---- memory of a request ------------------------------------------------------------------------- */
-
-fg_code fg_cuda_piece(fg_cuda_pieces *all, size_t bytes, const void *host, void **piece, fg_status *st)
-{
-  *piece = NULL;
-  if (all->count == FG_CUDA_PIECES) return FG_FAIL(st, FG_FAILED, "a request took too many pieces of memory");
-  FG_TRY(fg_cuda_take(bytes, piece, st));
-  all->piece[all->count++] = *piece;
-  if (!host || bytes == 0) return FG_OK;
-  return fg_cuda_check(cudaMemcpyAsync(*piece, host, bytes, cudaMemcpyHostToDevice, cudaStreamPerThread),
-                       "cudaMemcpyAsync to the device", bytes, st);
-}
-
-fg_code fg_cuda_piece_zero(fg_cuda_pieces *all, size_t bytes, void **piece, fg_status *st)
-{
-  FG_TRY(fg_cuda_piece(all, bytes, NULL, piece, st));
-  if (bytes == 0) return FG_OK;
-  return fg_cuda_check(cudaMemsetAsync(*piece, 0, bytes, cudaStreamPerThread), "cudaMemsetAsync", bytes, st);
-}
-
-void fg_cuda_pieces_give(fg_cuda_pieces *all)
-{
-  for (int k = 0; k < all->count; k++) fg_cuda_give(all->piece[k]);
-  all->count = 0;
 }
 
 /* ---- gradients --------------------------------------------------------------------------------------- */
@@ -68,212 +42,274 @@ fg_code fg_cuda_gather_run(const fg_cuda_train_table *table, const fg_cuda_gathe
   return fg_cuda_finish("gradient", chunks, g->nodes, st);
 }
 
-/* ---- a request on the device ---------------------------------------------------------------------------- */
+/* ---- a request on one device ---------------------------------------------------------------------------- */
 
-typedef struct fg_cuda_part {
+typedef struct fg_cuda_net {
   fg_field field;
   size_t nodes;
   void *rows, *blocks;
   size_t block_bytes;
-} fg_cuda_part;
+} fg_cuda_net;
+
+typedef struct fg_cuda_seat {
+  fg_objective_request request; /* as kernels of this device see it; its paths alone for paths() */
+  fg_cuda_net net[FG_NETS];
+  double *number;
+} fg_cuda_seat;
 
 typedef struct fg_cuda_job {
   const fg_cuda_train_table *table;
-  fg_engine *engine;
-  int wide;                     /* by cuBLAS */
-  fg_objective_request request; /* as kernels see it; its paths alone for paths() */
-  const fg_progress *progress;
-  fg_cuda_part part[FG_PARTS];
-  int parts;
-  size_t tiles, block_tiles, blocks;
-  double *number;
-  fg_cuda_pieces pieces;
+  const fg_field *field;
+  const fg_objective_request *request; /* as it came */
+  int nets, gradient;                  /* else paths alone */
+  int wide;                            /* by cuBLAS, at home, with one array of sums */
+  size_t tile, block_tiles, blocks;    /* tile: particles of one */
+  double *host;                        /* [2, n]: rnd, and the number of each path */
+  fg_cuda_crew crew;
+  fg_cuda_seat seat[FG_CUDA_DEVICES];
 } fg_cuda_job;
 
-static int fg_cuda_plugin(const fg_density *density)
+static fg_code fg_no_plugin(const fg_field *field, const fg_paths_request *r, fg_status *st)
 {
-  return density->kind == FG_DENSITY_PLUGIN;
+  if (r->target.kind == FG_DENSITY_PLUGIN || field->guide.density.kind == FG_DENSITY_PLUGIN)
+    return FG_FAIL(st, FG_UNSUPPORTED,
+                   "a target that was built from C runs on the processor alone: use --engine cpu");
+  return FG_OK;
+}
+
+static fg_code fg_seat_twins(fg_cuda_part *part, fg_cuda_seat *seat, int gradient, fg_status *st)
+{
+  fg_paths_request *r = &seat->request.paths;
+  const size_t one = sizeof(double), d = (size_t)seat->net[0].field.d;
+  FG_TRY(fg_cuda_twin_rows(part, &r->x, d * one, 1, gradient ? FG_TWIN_IN : FG_TWIN_BOTH, st));
+  for (int k = 0; k < 2; k++) FG_TRY(fg_cuda_twin_rows(part, &r->rnd[k], one, 1, FG_TWIN_OUT, st));
+  FG_TRY(fg_cuda_twin_rows(part, &r->lost_step, sizeof(int32_t), 1, FG_TWIN_OUT, st));
+  return fg_cuda_twin_density(part, &r->target, st);
 }
 
 /* Coefficients, steps, a noising field and the rows of all nodes go to the device. */
-static fg_code fg_cuda_begin(const fg_field *field, fg_cuda_job *job, fg_status *st)
+static fg_code fg_seat_nodes(fg_cuda_part *part, fg_cuda_job *job, fg_cuda_seat *seat, fg_status *st)
 {
-  fg_paths_request *r = &job->request.paths;
+  fg_paths_request *r = &seat->request.paths;
   void *memory;
   size_t bytes = 0;
-  if (fg_cuda_plugin(&r->target) || fg_cuda_plugin(&field->guide.density))
-    return FG_FAIL(st, FG_UNSUPPORTED,
-                   "a target that was built from C runs on the processor alone: use --engine cpu");
-  job->progress = r->progress;
-  r->progress = NULL; /* host memory */
-  job->part[0].field = *field;
-  job->parts = 1;
   if (r->noising) {
-    job->part[job->parts++].field = *r->noising;
-    FG_TRY(fg_cuda_piece(&job->pieces, sizeof *r->noising, r->noising, &memory, st));
+    FG_TRY(fg_cuda_piece(&part->pieces, sizeof *r->noising, &seat->net[1].field, &memory, st));
     r->noising = (const fg_field *)memory;
   }
-  FG_TRY(fg_cuda_piece(&job->pieces, (r->steps + 1) * sizeof *r->coeff, r->coeff, &memory, st));
+  FG_TRY(fg_cuda_piece(&part->pieces, (r->steps + 1) * sizeof *r->coeff, r->coeff, &memory, st));
   r->coeff = (const fg_coeff *)memory;
-  FG_TRY(fg_cuda_piece(&job->pieces, r->steps * sizeof *r->step, r->step, &memory, st));
+  FG_TRY(fg_cuda_piece(&part->pieces, r->steps * sizeof *r->step, r->step, &memory, st));
   r->step = (const fg_path_step *)memory;
-  for (int k = 0; k < job->parts; k++) {
-    job->part[k].nodes = r->steps + (size_t)(k > 0);
-    bytes += job->part[k].nodes * job->table->row_bytes(&job->part[k].field);
+  for (int k = 0; k < job->nets; k++) {
+    seat->net[k].nodes = r->steps + (size_t)(k > 0);
+    bytes += seat->net[k].nodes * job->table->row_bytes(&seat->net[k].field);
   }
-  FG_TRY(fg_cuda_piece(&job->pieces, bytes, NULL, &memory, st));
-  for (int k = 0; k < job->parts; k++) {
-    job->part[k].rows = memory;
-    job->table->rows(&job->part[k].field, job->part[k].nodes, r->coeff, memory);
-    memory = (char *)memory + job->part[k].nodes * job->table->row_bytes(&job->part[k].field);
+  FG_TRY(fg_cuda_piece(&part->pieces, bytes, NULL, &memory, st));
+  for (int k = 0; k < job->nets; k++) {
+    fg_cuda_net *net = &seat->net[k];
+    net->rows = memory;
+    job->table->rows(&net->field, net->nodes, r->coeff, memory);
+    memory = (char *)memory + net->nodes * job->table->row_bytes(&net->field);
   }
-  job->tiles = (r->n + FG_CUDA_TILE - 1) / FG_CUDA_TILE;
-  return fg_cuda_finish("rows", job->tiles, r->n, st);
+  return fg_cuda_finish("rows", (r->steps + FG_CUDA_TILE) / FG_CUDA_TILE, r->n, st);
 }
 
-static fg_code fg_cuda_walk_wide(const fg_cuda_job *job, int gradient, int keep_end, fg_status *st)
+/* Sums of gradients, one array for each block; those of other devices go home. */
+static fg_code fg_seat_arrays(fg_cuda_part *part, fg_cuda_job *job, fg_cuda_seat *seat, fg_status *st)
 {
-  fg_wide_trip trip;
-  trip.field = &job->part[0].field;
-  trip.noising = job->parts > 1 ? &job->part[1].field : NULL;
-  trip.request = &job->request;
-  trip.progress = job->progress;
-  trip.rows = job->part[0].rows;
-  trip.number = job->number;
-  for (int k = 0; k < FG_PARTS; k++) trip.block[k] = job->part[k].blocks;
-  trip.gradient = gradient;
-  trip.keep_end = keep_end;
-  return fg_wide_travel_all(job->engine, &trip, st);
-}
-
-/* Launches of as many blocks as scratch allows; gradient: else paths alone, a tile a block. */
-static fg_code fg_cuda_walk_all(fg_cuda_job *job, int gradient, int keep_end, fg_status *st)
-{
-  if (job->wide) return fg_cuda_walk_wide(job, gradient, keep_end, st);
-  const fg_field *field = &job->part[0].field;
-  const fg_objective_request *r = &job->request;
-  fg_objective_request counted = *r; /* on the host, which cannot look at the device's copy */
-  counted.paths.noising = job->parts > 1 ? &job->part[1].field : NULL;
-  const size_t bytes = gradient ? job->table->objective_scratch(field, &counted)
-                                : job->table->paths_scratch(field, &counted.paths);
-  const size_t each = fg_cuda_share(bytes), blocks = gradient ? job->blocks : job->tiles;
-  const unsigned at_once = fg_cuda_blocks_at_once(blocks, each);
-  fg_cuda_walk walk;
-  memset(&walk, 0, sizeof walk);
-  walk.tiles = gradient ? job->block_tiles : 1;
-  walk.rows = job->part[0].rows;
-  walk.each = each;
-  for (int k = 0; k < job->parts; k++) {
-    walk.block[k] = job->part[k].blocks;
-    walk.block_bytes[k] = job->part[k].block_bytes;
-  }
-  FG_TRY(fg_cuda_piece(&job->pieces, each * at_once, NULL, &walk.scratch, st));
-  for (; walk.first < blocks; walk.first += at_once) {
-    const unsigned now = (unsigned)(blocks - walk.first < at_once ? blocks - walk.first : at_once);
-    const size_t done = (walk.first + now) * walk.tiles * FG_CUDA_TILE;
-    if (fg_progress_cancelled(job->progress))
-      return FG_FAIL(st, FG_INTERRUPTED, "the simulation of paths was stopped");
-    if (gradient)
-      job->table->objective(field, r, &walk, now, job->number);
-    else
-      job->table->paths(field, &r->paths, &walk, now, keep_end);
-    FG_TRY(fg_cuda_finish(gradient ? "objective" : "paths", now, r->paths.n, st));
-    fg_progress_report(job->progress, "paths", (double)(done < r->paths.n ? done : r->paths.n),
-                       (double)r->paths.n);
+  void *memory;
+  FG_TRY(fg_cuda_piece(&part->pieces, job->request->paths.n * sizeof(double), NULL, &memory, st));
+  seat->number = (double *)memory;
+  for (int k = 0; k < job->nets; k++) {
+    fg_cuda_net *net = &seat->net[k];
+    net->block_bytes = job->table->objective_bytes(&net->field, net->nodes);
+    FG_TRY(fg_cuda_piece_zero(&part->pieces, net->block_bytes * job->blocks, &net->blocks, st));
   }
   return FG_OK;
+}
+
+static fg_code fg_seat_open(fg_cuda_part *part, void *argument, fg_status *st)
+{
+  fg_cuda_job *job = (fg_cuda_job *)argument;
+  fg_cuda_seat *seat = &job->seat[part - job->crew.part];
+  fg_paths_request *r = &seat->request.paths;
+  seat->request = *job->request;
+  r->progress = NULL; /* host memory */
+  if (job->gradient && r->noising && job->request->form == FG_FORM_DISCRETE)
+    r->rnd[FG_FORM_CONTINUOUS].device = NULL; /* a divergence that nothing would need */
+  seat->net[0].field = *job->field;
+  if (r->noising) seat->net[1].field = *r->noising;
+  for (int k = 0; k < job->nets; k++) FG_TRY(fg_cuda_twin_field(part, &seat->net[k].field, st));
+  FG_TRY(fg_seat_twins(part, seat, job->gradient, st));
+  FG_TRY(fg_seat_nodes(part, job, seat, st));
+  return job->gradient ? fg_seat_arrays(part, job, seat, st) : FG_OK;
+}
+
+static fg_code fg_seat_walk_wide(fg_cuda_part *part, const fg_cuda_job *job, int gradient, fg_status *st)
+{
+  const fg_cuda_seat *seat = &job->seat[part - job->crew.part];
+  fg_wide_trip trip;
+  trip.field = &seat->net[0].field;
+  trip.noising = job->nets > 1 ? &seat->net[1].field : NULL;
+  trip.request = &seat->request;
+  trip.progress = job->request->paths.progress;
+  trip.rows = seat->net[0].rows;
+  trip.number = seat->number;
+  for (int k = 0; k < FG_NETS; k++) trip.block[k] = seat->net[k].blocks;
+  trip.gradient = gradient;
+  trip.keep_end = !job->gradient;
+  return fg_wide_travel_all(part->on, &trip, st);
+}
+
+/* Launches of as many blocks as scratch allows; gradient: else paths alone. */
+static fg_code fg_seat_walk(fg_cuda_part *part, fg_cuda_job *job, int gradient, fg_status *st)
+{
+  if (job->wide) return fg_seat_walk_wide(part, job, gradient, st);
+  const fg_cuda_seat *seat = &job->seat[part - job->crew.part];
+  const fg_field *field = &seat->net[0].field;
+  const fg_objective_request *r = &seat->request;
+  const char *kernel = gradient ? "objective" : "paths";
+  fg_cuda_walk walk;
+  unsigned at_once;
+  memset(&walk, 0, sizeof walk);
+  walk.tiles = job->block_tiles;
+  walk.tile = job->tile;
+  walk.rows = seat->net[0].rows;
+  fg_objective_request counted = *r; /* on the host, which cannot look at the device's copy */
+  counted.paths.noising = job->nets > 1 ? &seat->net[1].field : NULL;
+  walk.room = gradient ? job->table->objective_room(field, &counted, walk.tile)
+                       : job->table->paths_room(field, &counted.paths, walk.tile);
+  walk.each = fg_cuda_share(gradient ? job->table->objective_scratch(field, &counted, walk.tile)
+                                     : job->table->paths_scratch(field, &counted.paths, walk.tile));
+  for (int k = 0; k < job->nets; k++) {
+    walk.block[k] = seat->net[k].blocks;
+    walk.block_bytes[k] = seat->net[k].block_bytes;
+  }
+  FG_TRY(fg_cuda_part_wave(part, kernel, walk.each, &at_once, &walk.scratch, st));
+  for (walk.first = part->first; walk.first < part->end; walk.first += at_once) {
+    const unsigned now = fg_cuda_now(walk.first, part->end, at_once);
+    if (fg_cuda_crew_stopped(part)) return FG_FAIL(st, FG_INTERRUPTED, "the simulation of paths was stopped");
+    if (gradient)
+      job->table->objective(field, r, &walk, now, seat->number);
+    else
+      job->table->paths(field, &r->paths, &walk, now, !job->gradient);
+    FG_TRY(fg_cuda_finish(kernel, now, r->paths.n, st));
+    fg_cuda_crew_report(part, walk.first, now);
+  }
+  fg_cuda_piece_give(&part->pieces, walk.scratch); /* others need room too */
+  return FG_OK;
+}
+
+static fg_code fg_seat_paths(fg_cuda_part *part, void *argument, fg_status *st)
+{
+  FG_TRY(fg_seat_walk(part, (fg_cuda_job *)argument, 0, st));
+  return fg_cuda_twins_back(part, st);
+}
+
+static fg_code fg_seat_gradient(fg_cuda_part *part, void *argument, fg_status *st)
+{
+  fg_cuda_job *job = (fg_cuda_job *)argument;
+  const fg_cuda_seat *seat = &job->seat[part - job->crew.part];
+  double *number = job->host + job->request->paths.n + part->begin;
+  const size_t bytes = (part->finish - part->begin) * sizeof *number;
+  const int mean = fg_objective_by_mean(job->request);
+  if (!mean) FG_TRY(fg_cuda_send(part->on, seat->number + part->begin, number, bytes, st));
+  FG_TRY(fg_seat_walk(part, job, 1, st));
+  if (mean) FG_TRY(fg_cuda_fetch(number, seat->number + part->begin, bytes, st));
+  for (int k = 0; k < job->nets; k++) {
+    const size_t each = seat->net[k].block_bytes;
+    FG_TRY(fg_cuda_twin_return(part, (char *)job->seat[0].net[k].blocks + part->first * each,
+                               (char *)seat->net[k].blocks + part->first * each,
+                               (part->end - part->first) * each, st));
+  }
+  return fg_cuda_twins_back(part, st);
+}
+
+static fg_code fg_job_open(fg_cuda_job *job, fg_engine *e, const fg_threads *threads, fg_status *st)
+{
+  const fg_paths_request *r = &job->request->paths;
+  job->table = fg_cuda_train_of(r->precision);
+  job->tile = job->gradient ? job->table->objective_tile(job->field, job->request)
+                            : job->table->paths_tile(job->field, r);
+  const size_t tiles = (r->n + job->tile - 1) / job->tile;
+  job->nets = r->noising ? 2 : 1;
+  job->wide = fg_wide_is(job->field, r->noising);
+  const size_t most = job->wide ? 1 : FG_BLOCKS;
+  job->block_tiles = job->gradient ? (tiles + most - 1) / most : 1;
+  job->blocks = (tiles + job->block_tiles - 1) / job->block_tiles;
+  FG_TRY(fg_cuda_crew_open(&job->crew, e, job->wide ? NULL : threads, job->blocks,
+                           job->block_tiles * job->tile, r->n, st));
+  job->crew.progress = r->progress;
+  job->crew.stage = "paths";
+  return fg_cuda_crew_run(&job->crew, fg_seat_open, job, st);
 }
 
 fg_code fg_cuda_paths(fg_engine *e, fg_threads *threads, const fg_field *field,
                       const fg_paths_request *request, fg_status *st)
 {
-  fg_cuda_job job;
+  fg_objective_request all;
   fg_code rc;
-  (void)threads;
-  memset(&job, 0, sizeof job);
   FG_TRY(fg_paths_check(field, request, st));
-  job.engine = e;
-  job.wide = fg_wide_is(field, request->noising);
-  job.table = fg_cuda_train_of(request->precision);
-  job.request.paths = *request;
-  FG_GO(fg_cuda_begin(field, &job, st), done);
-  rc = fg_cuda_walk_all(&job, 0, 1, st);
+  FG_TRY(fg_no_plugin(field, request, st));
+  fg_cuda_job *job = (fg_cuda_job *)calloc(1, sizeof *job);
+  if (!job) return FG_FAIL(st, FG_MEMORY, "no memory to describe %zu paths", request->n);
+  memset(&all, 0, sizeof all);
+  all.paths = *request;
+  job->field = field;
+  job->request = &all;
+  FG_GO(fg_job_open(job, e, threads, st), done);
+  rc = fg_cuda_crew_run(&job->crew, fg_seat_paths, job, st);
 done:
-  fg_cuda_pieces_give(&job.pieces);
+  fg_cuda_crew_close(&job->crew);
+  free(job);
   return rc;
 }
 
 /* ---- objectives --------------------------------------------------------------------------------------------- */
 
-static fg_code fg_cuda_room(fg_cuda_job *job, fg_status *st)
+/* Log-variance: all paths first, since the weight of each needs the mean of all. */
+static fg_code fg_job_variance(fg_cuda_job *job, fg_batch_value *value, double *scale, fg_status *st)
 {
-  void *memory;
-  job->block_tiles = job->wide ? job->tiles : (job->tiles + FG_BLOCKS - 1) / FG_BLOCKS;
-  job->blocks = (job->tiles + job->block_tiles - 1) / job->block_tiles;
-  FG_TRY(fg_cuda_piece(&job->pieces, job->request.paths.n * sizeof(double), NULL, &memory, st));
-  job->number = (double *)memory;
-  for (int k = 0; k < job->parts; k++) {
-    fg_cuda_part *part = &job->part[k];
-    part->block_bytes = job->table->objective_bytes(&part->field, part->nodes);
-    FG_TRY(fg_cuda_piece_zero(&job->pieces, part->block_bytes * job->blocks, &part->blocks, st));
-  }
-  return FG_OK;
-}
-
-fg_code fg_cuda_fetch(void *host, const void *device, size_t bytes, fg_status *st)
-{
-  FG_TRY(fg_cuda_check(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, cudaStreamPerThread),
-                       "cudaMemcpyAsync from the device", bytes, st));
-  return fg_cuda_check(cudaStreamSynchronize(cudaStreamPerThread), "cudaStreamSynchronize", bytes, st);
-}
-
-/* Log-variance: all paths first, since the weight of each needs the mean of all. host [2, n] is room. */
-static fg_code fg_cuda_variance(fg_cuda_job *job, double *host, fg_batch_value *value, double *scale,
-                                fg_status *st)
-{
-  const fg_objective_request *r = &job->request;
+  const fg_objective_request *r = job->request;
   const size_t n = r->paths.n, group = r->objective == FG_OBJECTIVE_LOG_VARIANCE ? n : r->group;
-  FG_TRY(fg_cuda_walk_all(job, 0, 0, st));
-  FG_TRY(fg_cuda_fetch(host, r->paths.rnd[r->form].device, n * sizeof *host, st));
-  *value = fg_batch_variance(n, group, host, host + n);
+  FG_TRY(fg_cuda_crew_run(&job->crew, fg_seat_paths, job, st));
+  FG_TRY(fg_cuda_fetch(job->host, r->paths.rnd[r->form].device, n * sizeof *job->host, st));
+  *value = fg_batch_variance(n, group, job->host, job->host + n);
   *scale = 1;
-  FG_TRY(fg_cuda_check(
-      cudaMemcpyAsync(job->number, host + n, n * sizeof *host, cudaMemcpyHostToDevice, cudaStreamPerThread),
-      "cudaMemcpyAsync to the device", n * sizeof *host, st));
-  return fg_cuda_walk_all(job, 1, 0, st);
+  job->crew.done = 0;
+  return fg_cuda_crew_run(&job->crew, fg_seat_gradient, job, st);
 }
 
-static fg_code fg_cuda_mean(fg_cuda_job *job, double *host, fg_batch_value *value, double *scale,
-                            fg_status *st)
+static fg_code fg_job_mean(fg_cuda_job *job, fg_batch_value *value, double *scale, fg_status *st)
 {
-  const fg_objective_request *r = &job->request;
+  const fg_objective_request *r = job->request;
   const size_t n = r->paths.n;
-  FG_TRY(fg_cuda_walk_all(job, 1, 0, st));
-  FG_TRY(fg_cuda_fetch(host, r->paths.rnd[r->form].device, n * sizeof *host, st));
-  FG_TRY(fg_cuda_fetch(host + n, job->number, n * sizeof *host, st));
-  *value = fg_batch_mean(n, host, host + n);
+  FG_TRY(fg_cuda_crew_run(&job->crew, fg_seat_gradient, job, st));
+  FG_TRY(fg_cuda_fetch(job->host, r->paths.rnd[r->form].device, n * sizeof *job->host, st));
+  *value = fg_batch_mean(n, job->host, job->host + n);
   *scale = value->kept ? 1 / (double)value->kept : 0;
   return FG_OK;
 }
 
-static fg_code fg_cuda_gather_parts(fg_cuda_job *job, double scale, fg_status *st)
+static fg_code fg_job_gather(fg_cuda_job *job, double scale, fg_status *st)
 {
-  const fg_objective_request *r = &job->request;
-  const fg_buf to[FG_PARTS] = {r->gradient, r->noising_gradient};
-  for (int k = 0; k < job->parts; k++) {
+  fg_cuda_seat *home = &job->seat[0];
+  const fg_buf to[FG_NETS] = {job->request->gradient, job->request->noising_gradient};
+  for (int k = 0; k < job->nets; k++) {
     fg_cuda_gather g;
     memset(&g, 0, sizeof g);
-    g.field = &job->part[k].field;
-    g.coeff = r->paths.coeff;
-    g.table = job->part[k].rows;
-    g.nodes = job->part[k].nodes;
+    g.field = &home->net[k].field;
+    g.coeff = home->request.paths.coeff;
+    g.table = home->net[k].rows;
+    g.nodes = home->net[k].nodes;
     g.count = job->blocks;
-    g.bytes = job->part[k].block_bytes;
-    g.blocks = job->part[k].blocks;
+    g.bytes = home->net[k].block_bytes;
+    g.blocks = home->net[k].blocks;
     g.scale = scale;
     g.gradient = to[k].device;
     g.gradient_bytes = to[k].bytes;
-    FG_TRY(fg_cuda_gather_run(job->table, &g, &job->pieces, st));
+    FG_TRY(fg_cuda_gather_run(job->table, &g, &job->crew.part[0].pieces, st));
   }
   return FG_OK;
 }
@@ -281,34 +317,35 @@ static fg_code fg_cuda_gather_parts(fg_cuda_job *job, double scale, fg_status *s
 fg_code fg_cuda_objective(fg_engine *e, fg_threads *threads, const fg_field *field,
                           fg_objective_request *request, fg_status *st)
 {
-  fg_cuda_job job;
   fg_batch_value value;
-  double scale = 0, *host = NULL;
+  double scale = 0;
   fg_code rc;
-  (void)threads;
-  memset(&job, 0, sizeof job);
   FG_TRY(fg_objective_check(field, request, st));
-  job.engine = e;
-  job.wide = fg_wide_is(field, request->paths.noising);
-  job.table = fg_cuda_train_of(request->paths.precision);
-  job.request = *request;
-  if (request->paths.noising && request->form == FG_FORM_DISCRETE) /* a divergence that nothing would need */
-    job.request.paths.rnd[FG_FORM_CONTINUOUS].device = NULL;
-  host = (double *)malloc(2 * request->paths.n * sizeof *host);
-  if (!host) return FG_FAIL(st, FG_MEMORY, "no memory for the weights of %zu paths", request->paths.n);
-  FG_GO(fg_cuda_begin(field, &job, st), done);
-  FG_GO(fg_cuda_room(&job, st), done);
+  FG_TRY(fg_no_plugin(field, &request->paths, st));
+  fg_cuda_job *job = (fg_cuda_job *)calloc(1, sizeof *job);
+  double *host = (double *)malloc(2 * request->paths.n * sizeof *host);
+  if (!job || !host) {
+    free(job);
+    free(host);
+    return FG_FAIL(st, FG_MEMORY, "no memory for the weights of %zu paths", request->paths.n);
+  }
+  job->field = field;
+  job->request = request;
+  job->gradient = 1;
+  job->host = host;
+  FG_GO(fg_job_open(job, e, threads, st), done);
   if (fg_objective_by_mean(request))
-    FG_GO(fg_cuda_mean(&job, host, &value, &scale, st), done);
+    FG_GO(fg_job_mean(job, &value, &scale, st), done);
   else
-    FG_GO(fg_cuda_variance(&job, host, &value, &scale, st), done);
-  FG_GO(fg_cuda_gather_parts(&job, scale, st), done);
+    FG_GO(fg_job_variance(job, &value, &scale, st), done);
+  FG_GO(fg_job_gather(job, scale, st), done);
   request->loss = value.loss;
   request->mean = value.mean;
   request->lost = value.lost;
   request->lost_first = value.lost_first;
 done:
-  fg_cuda_pieces_give(&job.pieces);
+  fg_cuda_crew_close(&job->crew);
+  free(job);
   free(host);
   return rc;
 }
@@ -323,11 +360,12 @@ fg_code fg_cuda_optimise(fg_engine *e, fg_threads *threads, const fg_field *fiel
   fg_cuda_pieces pieces;
   void *norm;
   fg_code rc;
-  (void)e;
   (void)threads;
+  pieces.on = fg_cuda_home(e);
   pieces.count = 0;
   if (field->kind != FG_FIELD_NETWORK)
     return FG_FAIL(st, FG_UNSUPPORTED, "only networks have weights to optimise");
+  FG_TRY(fg_cuda_enter(pieces.on, st));
   FG_GO(fg_cuda_piece(&pieces, 64 * sizeof(double), NULL, &norm, st), done);
   table->norm(field, r.gradient.device, (double *)norm);
   FG_GO(fg_cuda_finish("norm", 1, 1, st), done);

@@ -8,9 +8,11 @@
 /* How a launch goes through tiles: block b of it has the `tiles` tiles from number (first + b) tiles on. */
 typedef struct fg_cuda_walk {
   size_t first, tiles;
+  size_t tile; /* particles of a tile */
+  fg_room room;
   const void *rows; /* of all nodes, those of a noising control after them; points: of all tiles, or NULL */
   void *scratch;
-  size_t each;    /* bytes of scratch of a block */
+  size_t each;    /* bytes of scratch of a block in device memory, as *_scratch says */
   void *block[2]; /* sums of gradients, one array for each block; the noising control's */
   size_t block_bytes[2];
 } fg_cuda_walk;
@@ -25,11 +27,16 @@ typedef struct fg_points_out {
 typedef struct fg_cuda_train_table {
   size_t (*row_bytes)(const fg_field *f);
   void (*rows)(const fg_field *f, size_t n, const fg_coeff *coeff, void *rows);
-  size_t (*paths_scratch)(const fg_field *f, const fg_paths_request *r);
+  /* Particles of a tile, and what a block has in shared memory (cuda/room.cuh): here a noising field is in host memory. */
+  size_t (*paths_tile)(const fg_field *f, const fg_paths_request *r);
+  fg_room (*paths_room)(const fg_field *f, const fg_paths_request *r, size_t tile);
+  size_t (*paths_scratch)(const fg_field *f, const fg_paths_request *r, size_t tile);
   void (*paths)(const fg_field *f, const fg_paths_request *r, const fg_cuda_walk *walk, unsigned blocks,
                 int keep_end);
   size_t (*objective_bytes)(const fg_field *f, size_t nodes);
-  size_t (*objective_scratch)(const fg_field *f, const fg_objective_request *r);
+  size_t (*objective_tile)(const fg_field *f, const fg_objective_request *r);
+  fg_room (*objective_room)(const fg_field *f, const fg_objective_request *r, size_t tile);
+  size_t (*objective_scratch)(const fg_field *f, const fg_objective_request *r, size_t tile);
   void (*objective)(const fg_field *f, const fg_objective_request *r, const fg_cuda_walk *walk,
                     unsigned blocks, double *number);
   /* out = scale times the sum of `count` arrays that lie `bytes` apart, of which `used` count */
@@ -41,6 +48,8 @@ typedef struct fg_cuda_train_table {
                        size_t nodes, unsigned chunk_count, size_t bytes, void *chunks, size_t each,
                        void *scratch);
   size_t (*points_share_bytes)(const fg_field *f);
+  /* points of a tile, whole groups of them; one group where time is no input */
+  size_t (*points_tile)(const fg_field *f, const fg_points_request *r, int direct);
   size_t (*points_scratch)(const fg_field *f, const fg_points_request *r, size_t tile);
   void (*points)(const fg_field *f, const fg_points_request *r, const fg_cuda_walk *walk, unsigned blocks,
                  const fg_points_out *out);
@@ -51,18 +60,6 @@ typedef struct fg_cuda_train_table {
 extern const fg_cuda_train_table fg_cuda_train_double, fg_cuda_train_single;
 
 const fg_cuda_train_table *fg_cuda_train_of(fg_precision precision);
-
-/* Device memory of one request, all given back at once. */
-enum { FG_CUDA_PIECES = 24 };
-typedef struct fg_cuda_pieces {
-  void *piece[FG_CUDA_PIECES];
-  int count;
-} fg_cuda_pieces;
-/* Of `bytes`, a copy of `host` unless that is NULL. */
-fg_code fg_cuda_piece(fg_cuda_pieces *all, size_t bytes, const void *host, void **piece, fg_status *st);
-fg_code fg_cuda_piece_zero(fg_cuda_pieces *all, size_t bytes, void **piece, fg_status *st);
-void fg_cuda_pieces_give(fg_cuda_pieces *all);
-fg_code fg_cuda_fetch(void *host, const void *device, size_t bytes, fg_status *st);
 
 /* From `count` summed arrays of a part to its packed gradient (cuda/train.cu). */
 typedef struct fg_cuda_gather {

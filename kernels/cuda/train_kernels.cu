@@ -3,6 +3,7 @@
 #include "cuda/tile.cuh" /* the tile words, before the bodies */
 
 #include "cuda/launch.cuh"
+#include "cuda/room.cuh"
 #include "cuda/train.cuh"
 
 #include "body/objective.h"
@@ -26,7 +27,7 @@ TILE_FN fg_real *fg_share_of(void *memory, size_t each)
 /* ---- rows ------------------------------------------------------------------------------------ */
 
 /* One time a thread. */
-static __global__ void __launch_bounds__(FG_CUDA_MOST)
+static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_train_rows_kernel(const __grid_constant__ fg_field f, size_t n, const fg_coeff *coeff, fg_real *rows)
 {
   const size_t k = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
@@ -46,53 +47,74 @@ static void rows(const fg_field *f, size_t n, const fg_coeff *coeff, void *to)
 
 /* ---- paths and objectives ----------------------------------------------------------------------- */
 
-static __global__ void __launch_bounds__(FG_CUDA_MOST)
+static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_paths_kernel(const __grid_constant__ fg_field f, const __grid_constant__ fg_paths_request r,
                     fg_cuda_walk walk, int keep_end)
 {
+  const fg_field *field = fg_room_field(&f, walk.room);
   for (size_t at = 0; at < walk.tiles; at++) {
-    const size_t first = ((walk.first + blockIdx.x) * walk.tiles + at) * FG_CUDA_TILE;
+    const size_t first = ((walk.first + blockIdx.x) * walk.tiles + at) * walk.tile;
     if (first >= r.n) return;
-    const int count = (int)(r.n - first < FG_CUDA_TILE ? r.n - first : (size_t)FG_CUDA_TILE);
-    fg_paths_tile(&f, &r, (const fg_real *)walk.rows, first, count, fg_tile_size((size_t)count), keep_end,
-                  fg_share_of(walk.scratch, walk.each));
+    const int count = (int)(r.n - first < walk.tile ? r.n - first : walk.tile);
+    fg_paths_tile(field, &r, (const fg_real *)walk.rows, first, count, fg_tile_size((size_t)count), keep_end,
+                  fg_room_scratch(walk.room, walk.scratch, walk.each));
     __syncthreads();
   }
 }
 
-/* Every block of the request has its arrays, which are 0 before. */
-static __global__ void __launch_bounds__(FG_CUDA_MOST)
+/* Every block of the request has its arrays, which are 0 before. The path that KL keeps is in device memory, scratch
+ * after it if it does not fit shared memory. */
+static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_objective_kernel(const __grid_constant__ fg_field f, const __grid_constant__ fg_objective_request r,
                         fg_cuda_walk walk, double *number)
 {
+  const fg_field *field = fg_room_field(&f, walk.room);
   const fg_real *table = (const fg_real *)walk.rows;
-  fg_real *scratch = fg_share_of(walk.scratch, walk.each);
+  fg_real *path = fg_share_of(walk.scratch, walk.each);
+  fg_real *scratch =
+      walk.room.scratch ? (fg_real *)FG_DYNAMIC() : path + fg_objective_path(&f, &r, (int)walk.tile);
   fg_real *block = (fg_real *)((char *)walk.block[0] + (walk.first + blockIdx.x) * walk.block_bytes[0]);
   fg_real *noising =
       r.paths.noising ? (fg_real *)((char *)walk.block[1] + (walk.first + blockIdx.x) * walk.block_bytes[1])
                       : (fg_real *)0;
   for (size_t at = 0; at < walk.tiles; at++) {
-    const size_t first = ((walk.first + blockIdx.x) * walk.tiles + at) * FG_CUDA_TILE;
+    const size_t first = ((walk.first + blockIdx.x) * walk.tiles + at) * walk.tile;
     if (first >= r.paths.n) return;
-    const int count = (int)(r.paths.n - first < FG_CUDA_TILE ? r.paths.n - first : (size_t)FG_CUDA_TILE);
+    const int count = (int)(r.paths.n - first < walk.tile ? r.paths.n - first : walk.tile);
     const int p = fg_tile_size((size_t)count);
     if (fg_objective_is_kl(&r))
-      fg_objective_kl_tile(&f, &r, table, number + first, first, count, p, block, noising, scratch);
+      fg_objective_kl_tile(field, &r, table, number + first, first, count, p, block, noising, path, scratch);
     else
-      fg_objective_variance_tile(&f, &r, table, number + first, first, count, p, block, noising, scratch);
+      fg_objective_variance_tile(field, &r, table, number + first, first, count, p, block, noising, scratch);
     __syncthreads();
   }
 }
 
-static size_t paths_scratch(const fg_field *f, const fg_paths_request *r)
+static size_t paths_bytes(const fg_field *f, const fg_paths_request *r, size_t tile)
 {
-  return fg_paths_scratch(f, r, FG_CUDA_TILE) * sizeof(fg_real);
+  return fg_paths_scratch(f, r, (int)tile) * sizeof(fg_real);
+}
+
+static size_t paths_tile(const fg_field *f, const fg_paths_request *r)
+{
+  return (size_t)fg_room_tile(f, r->n, [=](int p) { return paths_bytes(f, r, (size_t)p); });
+}
+
+static fg_room paths_room(const fg_field *f, const fg_paths_request *r, size_t tile)
+{
+  return fg_room_of(f, paths_bytes(f, r, tile), true);
+}
+
+static size_t paths_scratch(const fg_field *f, const fg_paths_request *r, size_t tile)
+{
+  return fg_room_outside(paths_bytes(f, r, tile));
 }
 
 static void paths(const fg_field *f, const fg_paths_request *r, const fg_cuda_walk *walk, unsigned blocks,
                   int keep_end)
 {
-  FG_LAUNCH(fg_paths_kernel, blocks, FG_CUDA_MOST, *f, *r, *walk, keep_end);
+  FG_LAUNCH_ROOM(fg_paths_kernel, blocks, fg_room_threads(f, walk->tile), walk->room, *f, *r, *walk,
+                 keep_end);
 }
 
 static size_t objective_bytes(const fg_field *f, size_t nodes)
@@ -100,15 +122,32 @@ static size_t objective_bytes(const fg_field *f, size_t nodes)
   return fg_whole_lanes(fg_objective_size(f, nodes)) * sizeof(fg_real);
 }
 
-static size_t objective_scratch(const fg_field *f, const fg_objective_request *r)
+static size_t objective_bytes_inside(const fg_field *f, const fg_objective_request *r, size_t tile)
 {
-  return fg_objective_scratch(f, r, FG_CUDA_TILE) * sizeof(fg_real);
+  return fg_objective_scratch(f, r, (int)tile) * sizeof(fg_real);
+}
+
+static size_t objective_tile(const fg_field *f, const fg_objective_request *r)
+{
+  return (size_t)fg_room_tile(f, r->paths.n, [=](int p) { return objective_bytes_inside(f, r, (size_t)p); });
+}
+
+static fg_room objective_room(const fg_field *f, const fg_objective_request *r, size_t tile)
+{
+  return fg_room_of(f, objective_bytes_inside(f, r, tile), true);
+}
+
+static size_t objective_scratch(const fg_field *f, const fg_objective_request *r, size_t tile)
+{
+  return fg_room_outside(objective_bytes_inside(f, r, tile)) +
+         fg_objective_path(f, r, (int)tile) * sizeof(fg_real);
 }
 
 static void objective(const fg_field *f, const fg_objective_request *r, const fg_cuda_walk *walk,
                       unsigned blocks, double *number)
 {
-  FG_LAUNCH(fg_objective_kernel, blocks, FG_CUDA_MOST, *f, *r, *walk, number);
+  FG_LAUNCH_ROOM(fg_objective_kernel, blocks, fg_room_threads(f, walk->tile), walk->room, *f, *r, *walk,
+                 number);
 }
 
 /* ---- from blocks to packed gradients -------------------------------------------------------------- */
@@ -130,7 +169,7 @@ static void sum(size_t count, size_t bytes, const void *arrays, double scale, si
             bytes / sizeof(fg_real), (const fg_real *)arrays, scale, n, (fg_real *)out);
 }
 
-static __global__ void __launch_bounds__(FG_CUDA_MOST)
+static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_core_kernel(const __grid_constant__ fg_field f, int points, const fg_real *block, fg_real *packed)
 {
   if (points)
@@ -177,7 +216,7 @@ TILE_FN void fg_points_time(const fg_field *f, const fg_coeff *coeff, const fg_r
 }
 
 /* Nodes in consecutive parts, one a block, each into an array of its own, which is 0 before. table NULL: points. */
-static __global__ void __launch_bounds__(FG_CUDA_MOST)
+static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_time_kernel(const __grid_constant__ fg_field f, const fg_coeff *coeff, const fg_real *table,
                    const fg_real *from, size_t nodes, size_t bytes, void *chunks, size_t each, void *scratch)
 {
@@ -214,9 +253,9 @@ static void time_reverse(const fg_field *f, const fg_coeff *coeff, const void *t
 
 /* ---- losses at points -------------------------------------------------------------------------------- */
 
-static __global__ void __launch_bounds__(FG_CUDA_MOST)
+static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_points_kernel(const __grid_constant__ fg_field f, const __grid_constant__ fg_points_request r,
-                     fg_cuda_walk walk, fg_points_out out)
+                     fg_cuda_walk walk, fg_room room, fg_points_out out)
 {
   const size_t row = fg_whole_lanes((size_t)fg_field_row_size(&f));
   fg_network_layout at;
@@ -231,7 +270,7 @@ static __global__ void __launch_bounds__(FG_CUDA_MOST)
     fg_points_tile(&f, &r, walk.rows ? (const fg_real *)walk.rows + tile * row : (const fg_real *)0, first,
                    count, fg_tile_size((size_t)count), out.value + first, out.loss + first, block,
                    block && walk.rows ? (fg_real *)out.shares + tile * fg_points_row(&at) : (fg_real *)0,
-                   fg_share_of(walk.scratch, walk.each));
+                   fg_room_scratch(room, walk.scratch, walk.each));
     __syncthreads();
   }
 }
@@ -243,28 +282,42 @@ static size_t points_share_bytes(const fg_field *f)
   return fg_points_row(&at) * sizeof(fg_real);
 }
 
-static size_t points_scratch(const fg_field *f, const fg_points_request *r, size_t tile)
+static size_t points_room(const fg_field *f, const fg_points_request *r, size_t tile)
 {
   return fg_points_scratch(f, r, fg_tile_size(tile)) * sizeof(fg_real);
+}
+
+static size_t points_tile(const fg_field *f, const fg_points_request *r, int direct)
+{
+  const size_t group = r->group;
+  if (!direct) return group;
+  const int p = fg_room_tile(f, r->n, [=](int some) { return points_room(f, r, (size_t)some); });
+  return (size_t)p > group ? (size_t)p / group * group : group;
+}
+
+static size_t points_scratch(const fg_field *f, const fg_points_request *r, size_t tile)
+{
+  return fg_room_outside(points_room(f, r, tile));
 }
 
 static void points(const fg_field *f, const fg_points_request *r, const fg_cuda_walk *walk, unsigned blocks,
                    const fg_points_out *out)
 {
-  FG_LAUNCH(fg_points_kernel, blocks, FG_CUDA_MOST, *f, *r, *walk, *out);
+  const fg_room room = fg_room_of(f, points_room(f, r, out->tile), false);
+  FG_LAUNCH_ROOM(fg_points_kernel, blocks, fg_room_threads(f, out->tile), room, *f, *r, *walk, room, *out);
 }
 
 /* ---- the optimiser -------------------------------------------------------------------------------------- */
 
 /* norm [1 + FG_LANES]: the result, then room. */
-static __global__ void __launch_bounds__(FG_CUDA_MOST)
+static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_norm_kernel(const __grid_constant__ fg_field f, fg_real *gradient, double *norm)
 {
   const double result = fg_gradient_norm(&f, gradient, norm + 1);
   if (threadIdx.x == 0) norm[0] = result;
 }
 
-static __global__ void __launch_bounds__(FG_CUDA_MOST)
+static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_optimise_kernel(const __grid_constant__ fg_field f, const __grid_constant__ fg_optimise_request r)
 {
   fg_optimise(&f, &r);
@@ -280,7 +333,25 @@ static void optimise(const fg_field *f, const fg_optimise_request *r)
   FG_LAUNCH(fg_optimise_kernel, 1, FG_CUDA_MOST, *f, *r);
 }
 
-const fg_cuda_train_table FG_TABLE = {
-    row_bytes, rows, paths_scratch, paths,        objective_bytes, objective_scratch,  objective,
-    sum,       core, packed_bytes,  time_scratch, time_reverse,    points_share_bytes, points_scratch,
-    points,    norm, optimise};
+const fg_cuda_train_table FG_TABLE = {row_bytes,
+                                      rows,
+                                      paths_tile,
+                                      paths_room,
+                                      paths_scratch,
+                                      paths,
+                                      objective_bytes,
+                                      objective_tile,
+                                      objective_room,
+                                      objective_scratch,
+                                      objective,
+                                      sum,
+                                      core,
+                                      packed_bytes,
+                                      time_scratch,
+                                      time_reverse,
+                                      points_share_bytes,
+                                      points_tile,
+                                      points_scratch,
+                                      points,
+                                      norm,
+                                      optimise};

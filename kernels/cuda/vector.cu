@@ -27,14 +27,15 @@ static fg_code fg_map(fg_vec_map op, size_t n, double a, fg_buf x, double b, fg_
   const unsigned blocks = fg_vector_blocks(n, FG_CUDA_BLOCKS);
   FG_LAUNCH(fg_map_kernel, blocks, FG_CUDA_MOST, op, n, a, (const double *)x.device, b,
             (const double *)y.device, (double *)z.device);
-  return fg_cuda_finish("vector map", blocks, n, st);
+  return fg_cuda_started("vector map", blocks, n, st); /* what reads z comes later on the same stream */
 }
 
 fg_code fg_cuda_vec_map(fg_engine *e, fg_vec_map op, size_t n, double a, fg_buf x, double b, fg_buf y,
                         fg_buf z)
 {
-  (void)e;
-  return n == 0 ? FG_OK : fg_map(op, n, a, x, b, y, z, NULL);
+  if (n == 0) return FG_OK;
+  FG_TRY(fg_cuda_enter(fg_cuda_home(e), NULL));
+  return fg_map(op, n, a, x, b, y, z, NULL);
 }
 
 fg_code fg_cuda_probe(fg_status *st)
@@ -93,39 +94,38 @@ static __global__ void __launch_bounds__(FG_CUDA_MOST)
 }
 
 /* NaN after a failure of the device: the slots have no status, and the solver gives up on a NaN. */
-static double fg_reduce(int op, size_t n, size_t d, int tail, fg_buf x, fg_buf y)
+static double fg_reduce(fg_engine *e, int op, size_t n, size_t d, int tail, fg_buf x, fg_buf y)
 {
+  fg_cuda_device *on = fg_cuda_home(e);
   const unsigned blocks = fg_vector_blocks(n, FG_REDUCE_BLOCKS);
   int again = FG_VEC_MAX_NORM;
   if (op == FG_VEC_DOT || op == FG_VEC_WRMS) again = FG_REDUCE_SUM;
   if (op == FG_VEC_MIN) again = FG_VEC_MIN;
   double result = NAN;
   void *memory;
-  if (fg_cuda_take((FG_REDUCE_BLOCKS + 1) * sizeof(double), &memory, NULL) != FG_OK) return NAN;
+  if (fg_cuda_enter(on, NULL) != FG_OK ||
+      fg_cuda_take(on, (FG_REDUCE_BLOCKS + 1) * sizeof(double), &memory, NULL) != FG_OK)
+    return NAN;
   double *part = (double *)memory;
   FG_LAUNCH(fg_reduce_kernel, blocks, FG_CUDA_MOST, op, n, d, tail, (const double *)x.device,
             (const double *)y.device, part);
   if (blocks > 1)
     FG_LAUNCH(fg_reduce_kernel, 1, FG_CUDA_MOST, again, (size_t)blocks, (size_t)1, 0, (const double *)part,
               (const double *)NULL, part + FG_REDUCE_BLOCKS);
-  cudaError_t rc = cudaGetLastError();
-  if (rc == cudaSuccess)
-    rc = cudaMemcpyAsync(&result, part + (blocks > 1 ? FG_REDUCE_BLOCKS : 0), sizeof result,
-                         cudaMemcpyDeviceToHost, cudaStreamPerThread);
-  fg_cuda_give(memory);
-  if (cudaStreamSynchronize(cudaStreamPerThread) != cudaSuccess) rc = cudaErrorUnknown;
-  return rc == cudaSuccess ? result : NAN;
+  if (cudaGetLastError() != cudaSuccess ||
+      fg_cuda_fetch(&result, part + (blocks > 1 ? FG_REDUCE_BLOCKS : 0), sizeof result, NULL) != FG_OK)
+    result = NAN;
+  fg_cuda_give(on, memory);
+  return result;
 }
 
 double fg_cuda_vec_reduce(fg_engine *e, fg_vec_reduce op, size_t n, fg_buf x, fg_buf y)
 {
-  (void)e;
-  const double result = fg_reduce(op, n, 1, 0, x, y);
+  const double result = fg_reduce(e, op, n, 1, 0, x, y);
   return op == FG_VEC_WRMS ? sqrt(result / (double)n) : result;
 }
 
 double fg_cuda_vec_particle_norm(fg_engine *e, size_t n, size_t d, int tail, fg_buf x, fg_buf w)
 {
-  (void)e;
-  return sqrt(fg_reduce(FG_REDUCE_PARTICLES, n, d, tail, x, w) * (1.0 / (double)(d + (tail ? 1 : 0))));
+  return sqrt(fg_reduce(e, FG_REDUCE_PARTICLES, n, d, tail, x, w) * (1.0 / (double)(d + (tail ? 1 : 0))));
 }

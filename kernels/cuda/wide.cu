@@ -23,27 +23,11 @@ int fg_wide_is(const fg_field *field, const fg_field *noising)
 
 /* ---- memory ------------------------------------------------------------------------------------------- */
 
-fg_code fg_wide_piece(fg_wide_run *run, size_t bytes, const void *host, void **piece, fg_status *st)
-{
-  *piece = NULL;
-  if (run->pieces == FG_WIDE_PIECES)
-    return FG_FAIL(st, FG_FAILED, "a request took too many pieces of memory");
-  FG_TRY(fg_cuda_take(bytes, piece, st));
-  run->piece[run->pieces++] = *piece;
-  if (!host || bytes == 0) return FG_OK;
-  return fg_cuda_check(cudaMemcpyAsync(*piece, host, bytes, cudaMemcpyHostToDevice, cudaStreamPerThread),
-                       "cudaMemcpyAsync to the device", bytes, st);
-}
-
-static void fg_wide_give(fg_wide_run *run)
-{
-  for (int k = 0; k < run->pieces; k++) fg_cuda_give(run->piece[k]);
-  run->pieces = 0;
-}
-
+/* Who takes the handle next may have another stream: nothing of a request that failed may be under way. */
 void fg_wide_end(fg_wide_run *run)
 {
-  fg_wide_give(run);
+  if (run->blas) (void)fg_cuda_wait("cudaStreamSynchronize", 0, NULL);
+  fg_cuda_pieces_give(&run->pieces);
   fg_wide_blas_return(run->pool, run->blas);
   run->blas = NULL;
 }
@@ -63,7 +47,7 @@ static fg_code fg_wide_unpack(fg_wide_run *run, const fg_field *field, const fg_
   f.as.network = *net;
   to->packed = run->single ? net->packed_single.device : net->packed_double.device;
   to->core = run->table->core(&f);
-  FG_TRY(fg_wide_piece(run, to->core * run->table->real, NULL, &plain, st));
+  FG_TRY(fg_cuda_piece(&run->pieces, to->core * run->table->real, NULL, &plain, st));
   run->table->plain(&f, 0, to->packed, plain);
   to->plain = plain;
   return FG_OK;
@@ -78,12 +62,12 @@ static fg_code fg_wide_take(fg_wide_run *run, const fg_field *field, const fg_fi
   void *state;
   FG_TRY(fg_wide_unpack(run, field, &field->as.network, &run->job.weights[0], st));
   if (second) FG_TRY(fg_wide_unpack(run, field, second, &run->job.weights[1], st));
-  FG_TRY(fg_wide_piece(run, sizeof(fg_wide_state), NULL, &state, st));
+  FG_TRY(fg_cuda_piece(&run->pieces, sizeof(fg_wide_state), NULL, &state, st));
   run->job.state = (fg_wide_state *)state;
   run->job.tiles = (int)tiles;
   run->job.partial_room = run->table->partial(field, noising);
-  FG_TRY(fg_wide_piece(run, 2 * tiles * run->job.partial_room * real, NULL, &run->job.partial, st));
-  return fg_wide_piece(run, tiles * each * real, NULL, &run->job.scratch, st);
+  FG_TRY(fg_cuda_piece(&run->pieces, 2 * tiles * run->job.partial_room * real, NULL, &run->job.partial, st));
+  return fg_cuda_piece(&run->pieces, tiles * each * real, NULL, &run->job.scratch, st);
 }
 
 /* The same for as many tiles as there is memory for. */
@@ -97,14 +81,14 @@ static fg_code fg_wide_take_most(fg_wide_run *run, const fg_field *field, const 
   memset(&why, 0, sizeof why);
   if (tiles > run->tiles) tiles = run->tiles;
   while ((rc = fg_wide_take(run, field, noising, tiles, each, &why)) == FG_MEMORY && tiles > 1) {
-    fg_wide_give(run);
+    fg_cuda_pieces_give(&run->pieces);
     tiles = (tiles + 1) / 2;
   }
   if (rc != FG_OK && st) *st = why;
   return rc;
 }
 
-fg_code fg_wide_begin(fg_wide_run *run, fg_engine *e, fg_precision precision, const fg_field *field,
+fg_code fg_wide_begin(fg_wide_run *run, fg_cuda_device *on, fg_precision precision, const fg_field *field,
                       const fg_field *noising, size_t n, fg_wide_scratch *scratch_of, void *what,
                       fg_status *st)
 {
@@ -112,10 +96,12 @@ fg_code fg_wide_begin(fg_wide_run *run, fg_engine *e, fg_precision precision, co
   memset(run, 0, sizeof *run);
   run->single = precision == FG_SINGLE;
   run->table = run->single ? &fg_wide_single : &fg_wide_double;
-  run->pool = fg_cuda_pool_of(e);
+  run->pool = on->engine->blas;
+  run->pieces.on = on;
   run->n = n;
   run->job.p = fg_wide_tile_of(n);
   run->tiles = (n + (size_t)run->job.p - 1) / (size_t)run->job.p;
+  FG_TRY(fg_cuda_enter(on, st));
   FG_TRY(fg_wide_blas_borrow(run->pool, &run->blas, st));
   rc = fg_wide_take_most(run, field, noising, scratch_of(what, run->job.p), st);
   if (rc != FG_OK) fg_wide_end(run);
@@ -125,9 +111,7 @@ fg_code fg_wide_begin(fg_wide_run *run, fg_engine *e, fg_precision precision, co
 fg_code fg_wide_set(fg_wide_run *run, size_t first, size_t step, size_t from, fg_status *st)
 {
   const fg_wide_state state = {first, step, from};
-  return fg_cuda_check(
-      cudaMemcpyAsync(run->job.state, &state, sizeof state, cudaMemcpyHostToDevice, cudaStreamPerThread),
-      "cudaMemcpyAsync to the device", sizeof state, st);
+  return fg_cuda_send(run->pieces.on, run->job.state, &state, sizeof state, st);
 }
 
 fg_code fg_wide_wait(const fg_wide_run *run, const char *what, fg_status *st)
@@ -146,8 +130,8 @@ static fg_code fg_wide_list(fg_wide_run *run, const fg_wide_plan *plan, int room
   fg_wide_job job = run->job;
   void *list = NULL, *number = NULL;
   fg_code rc;
-  FG_GO(fg_cuda_take(bytes, &list, st), done);
-  FG_GO(fg_cuda_take(sizeof(int), &number, st), done);
+  FG_GO(fg_cuda_take(run->pieces.on, bytes, &list, st), done);
+  FG_GO(fg_cuda_take(run->pieces.on, sizeof(int), &number, st), done);
   FG_GO(fg_cuda_check(cudaMemsetAsync(number, 0, sizeof(int), cudaStreamPerThread), "cudaMemsetAsync",
                       sizeof(int), st),
         done);
@@ -160,8 +144,8 @@ static fg_code fg_wide_list(fg_wide_run *run, const fg_wide_plan *plan, int room
   FG_GO(fg_cuda_fetch(count, number, sizeof(int), st), done);
   if (*count <= room) rc = fg_cuda_fetch(host, list, bytes, st);
 done:
-  fg_cuda_give(number);
-  fg_cuda_give(list);
+  fg_cuda_give(run->pieces.on, number);
+  fg_cuda_give(run->pieces.on, list);
   return rc;
 }
 
@@ -190,9 +174,9 @@ static fg_code fg_wide_sums(fg_wide_run *run, const fg_wide_plan *plan, fg_statu
       ((float *)ones)[k] = 1;
     else
       ones[k] = 1;
-  fg_code rc = fg_wide_piece(run, tiles * run->table->real, ones, &run->ones, st);
+  fg_code rc = fg_cuda_piece(&run->pieces, tiles * run->table->real, ones, &run->ones, st);
   free(ones);
-  if (rc == FG_OK) rc = fg_wide_piece(run, most * run->table->real, NULL, &run->room, st);
+  if (rc == FG_OK) rc = fg_cuda_piece(&run->pieces, most * run->table->real, NULL, &run->room, st);
   if (rc == FG_OK) run->room_reals = most;
   return rc;
 }
@@ -329,10 +313,10 @@ fg_code fg_wide_evaluate(fg_engine *e, const fg_field *field, const fg_evaluate_
   w.table = fg_wide_table_of(request->precision);
   w.field = field;
   w.evaluate = *request;
-  FG_TRY(
-      fg_wide_begin(&run, e, request->precision, field, NULL, request->n, fg_wide_evaluate_scratch, &w, st));
-  FG_GO(fg_wide_piece(&run, (request->shared_time ? 1 : request->n) * sizeof *request->coeff, request->coeff,
-                      &coeff, st),
+  FG_TRY(fg_wide_begin(&run, fg_cuda_home(e), request->precision, field, NULL, request->n,
+                       fg_wide_evaluate_scratch, &w, st));
+  FG_GO(fg_cuda_piece(&run.pieces, (request->shared_time ? 1 : request->n) * sizeof *request->coeff,
+                      request->coeff, &coeff, st),
         done);
   w.evaluate.coeff = (const fg_coeff *)coeff;
   rc = fg_wide_all(&run, &plan, "evaluate", st);
@@ -365,7 +349,8 @@ fg_code fg_wide_ode(fg_engine *e, const fg_field *field, const fg_ode_request *r
   w.field = field;
   w.ode = *request;
   w.jvp = jvp;
-  FG_TRY(fg_wide_begin(&run, e, request->precision, field, NULL, request->n, fg_wide_ode_scratch, &w, st));
+  FG_TRY(fg_wide_begin(&run, fg_cuda_home(e), request->precision, field, NULL, request->n,
+                       fg_wide_ode_scratch, &w, st));
   const fg_code rc = fg_wide_all(&run, &plan, jvp ? "ode_jvp" : "ode_rhs", st);
   fg_wide_forget(&plan);
   fg_wide_end(&run);
@@ -461,13 +446,14 @@ fg_code fg_wide_simulate(fg_engine *e, const fg_field *field, const fg_simulate_
   w.request.progress = NULL; /* host memory */
   w.step.launch = fg_wide_simulate_launch;
   w.step.what = &w;
-  FG_TRY(fg_wide_begin(&w.run, e, request->precision, field, NULL, request->n, fg_wide_simulate_scratch, &w,
-                       st));
-  FG_GO(fg_wide_piece(&w.run, (request->steps + 1) * sizeof *request->coeff, request->coeff, &coeff, st),
-        done);
+  FG_TRY(fg_wide_begin(&w.run, fg_cuda_home(e), request->precision, field, NULL, request->n,
+                       fg_wide_simulate_scratch, &w, st));
+  FG_GO(
+      fg_cuda_piece(&w.run.pieces, (request->steps + 1) * sizeof *request->coeff, request->coeff, &coeff, st),
+      done);
   w.request.coeff = (const fg_coeff *)coeff;
   if (bytes <= FG_SCRATCH_MOST) { /* else each tile computes its own */
-    FG_GO(fg_wide_piece(&w.run, bytes, NULL, &w.rows, st), done);
+    FG_GO(fg_cuda_piece(&w.run.pieces, bytes, NULL, &w.rows, st), done);
     plain->rows(field, &w.request, request->steps + 1, w.rows);
   }
   rc = fg_wide_simulate_all(&w, st);

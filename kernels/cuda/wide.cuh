@@ -140,8 +140,6 @@ typedef struct fg_wide_plan {
   cudaGraphExec_t graph;
 } fg_wide_plan;
 
-enum { FG_WIDE_PIECES = 24 };
-
 typedef struct fg_wide_run {
   const fg_wide_table *table;
   fg_wide_blas *blas;
@@ -151,20 +149,18 @@ typedef struct fg_wide_run {
   size_t n, tiles; /* of the request; job.tiles at a time */
   void *ones, *room;
   size_t room_reals;
-  void *piece[FG_WIDE_PIECES];
-  int pieces;
+  fg_cuda_pieces pieces;
 } fg_wide_run;
 
 /* Has the field, or its noising control, a hidden layer that is too wide? noising may be NULL. */
 int fg_wide_is(const fg_field *field, const fg_field *noising);
-/* Takes cuBLAS and memory for n particles, of which each tile needs scratch_of reals. end gives all back. */
+/* Enters the device, and takes cuBLAS and memory for n particles, of which each tile needs scratch_of reals. end gives all
+ * back. */
 typedef size_t fg_wide_scratch(void *what, int p);
-fg_code fg_wide_begin(fg_wide_run *run, fg_engine *e, fg_precision precision, const fg_field *field,
+fg_code fg_wide_begin(fg_wide_run *run, fg_cuda_device *on, fg_precision precision, const fg_field *field,
                       const fg_field *noising, size_t n, fg_wide_scratch *scratch_of, void *what,
                       fg_status *st);
 void fg_wide_end(fg_wide_run *run);
-/* Device memory of the request; a copy of `host` unless that is NULL. */
-fg_code fg_wide_piece(fg_wide_run *run, size_t bytes, const void *host, void **piece, fg_status *st);
 fg_code fg_wide_set(fg_wide_run *run, size_t first, size_t step, size_t from, fg_status *st);
 /* List the products; before the first use, and after the number of tiles has changed. */
 fg_code fg_wide_record(fg_wide_run *run, fg_wide_plan *plan, fg_status *st);
@@ -176,7 +172,8 @@ fg_code fg_wide_step(const fg_wide_plan *plan, fg_status *st);
 /* Wait, and say what went wrong with `what`. */
 fg_code fg_wide_wait(const fg_wide_run *run, const char *what, fg_status *st);
 
-/* Paths, or gradients of an objective, of the request in device memory (cuda/wide_train.cu). */
+/* Slots, on the engine's home alone. Paths, or gradients of an objective, of the request in device memory
+ * (cuda/wide_train.cu). */
 typedef struct fg_wide_trip {
   const fg_field *field, *noising; /* noising: host memory, or NULL */
   const fg_objective_request *request;
@@ -187,7 +184,7 @@ typedef struct fg_wide_trip {
   int gradient;   /* else paths alone */
   int keep_end;
 } fg_wide_trip;
-fg_code fg_wide_travel_all(fg_engine *e, const fg_wide_trip *trip, fg_status *st);
+fg_code fg_wide_travel_all(fg_cuda_device *on, const fg_wide_trip *trip, fg_status *st);
 fg_code fg_wide_evaluate(fg_engine *e, const fg_field *field, const fg_evaluate_request *request,
                          fg_status *st);
 fg_code fg_wide_ode(fg_engine *e, const fg_field *field, const fg_ode_request *request, int jvp,

@@ -33,11 +33,13 @@ typedef struct fg_blas_calls {
 
 struct fg_wide_blas {
   fg_blas_calls call;
+  fg_cuda_device *on;
   cublasHandle_t handle;
   void *workspace;
 };
 
 struct fg_wide_pool {
+  fg_cuda_device *on;
   pthread_mutex_t lock; /* guards what follows */
   fg_wide_blas *idle[FG_WIDE_IDLE];
   int count;
@@ -77,7 +79,7 @@ static fg_code fg_blas_load(fg_blas_calls *calls, fg_status *st)
 static void fg_blas_close(fg_wide_blas *blas)
 {
   if (blas->handle) (void)blas->call.destroy(blas->handle);
-  fg_cuda_give(blas->workspace);
+  fg_cuda_give(blas->on, blas->workspace);
   free(blas);
 }
 
@@ -90,13 +92,14 @@ static fg_code fg_blas_begin(fg_wide_blas *blas, fg_status *st)
                        "cublasSetWorkspace", st);
 }
 
-static fg_code fg_blas_open(fg_wide_blas **to, fg_status *st)
+static fg_code fg_blas_open(fg_cuda_device *on, fg_wide_blas **to, fg_status *st)
 {
   fg_wide_blas *blas = (fg_wide_blas *)calloc(1, sizeof *blas);
   fg_code rc = FG_OK;
   if (!blas) return FG_FAIL(st, FG_MEMORY, "no memory for a handle of cuBLAS");
+  blas->on = on;
   FG_GO(fg_blas_load(&blas->call, st), fail);
-  FG_GO(fg_cuda_take(FG_WIDE_WORKSPACE, &blas->workspace, st), fail);
+  FG_GO(fg_cuda_take(on, FG_WIDE_WORKSPACE, &blas->workspace, st), fail);
   FG_GO(fg_blas_check(blas, blas->call.create(&blas->handle), "cublasCreate", st), fail);
   FG_GO(fg_blas_check(blas, blas->call.set_math(blas->handle, CUBLAS_DEFAULT_MATH), "cublasSetMathMode", st),
         fail);
@@ -110,13 +113,14 @@ fail:
   return rc;
 }
 
-fg_wide_pool *fg_wide_pool_create(void)
+fg_wide_pool *fg_wide_pool_create(fg_cuda_device *on)
 {
   fg_wide_pool *pool = (fg_wide_pool *)calloc(1, sizeof *pool);
   if (pool && pthread_mutex_init(&pool->lock, NULL) != 0) {
     free(pool);
     return NULL;
   }
+  if (pool) pool->on = on;
   return pool;
 }
 
@@ -134,7 +138,7 @@ fg_code fg_wide_blas_borrow(fg_wide_pool *pool, fg_wide_blas **blas, fg_status *
   pthread_mutex_lock(&pool->lock);
   if (pool->count > 0) *blas = pool->idle[--pool->count];
   pthread_mutex_unlock(&pool->lock);
-  if (!*blas) FG_TRY(fg_blas_open(blas, st));
+  if (!*blas) FG_TRY(fg_blas_open(pool->on, blas, st));
   const fg_code rc = fg_blas_begin(*blas, st);
   if (rc == FG_OK) return FG_OK;
   fg_blas_close(*blas);

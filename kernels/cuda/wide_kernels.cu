@@ -65,7 +65,7 @@ static __global__ void __launch_bounds__(FG_WIDE_THREADS, 1)
 
 static size_t ode_scratch(const fg_field *f, const fg_ode_request *r, int jvp, int p)
 {
-  return fg_ode_scratch(f, r, jvp, p);
+  return fg_ode_scratch_of(f, r, jvp, p);
 }
 
 static void ode(const fg_field *f, const fg_ode_request *r, int jvp, const fg_wide_job *job, unsigned blocks)
@@ -157,10 +157,10 @@ TILE_FN void fg_wide_borrow(fg_path_walk *w, const fg_objective_room *room, fg_r
 TILE_FN void fg_wide_back(fg_path_walk *w, const fg_objective_request *r, const fg_objective_room *room,
                           fg_real *block, fg_real *noising)
 {
-  const size_t k = fg_wide.state->step, last = r->paths.steps - 1, size = 2 * room->place * r->paths.steps;
-  fg_real *x = room->path + 2 * k * room->place;
+  const size_t k = fg_wide.state->step, last = r->paths.steps - 1, size = room->place * r->paths.steps;
+  fg_real *x = room->path + k * room->place;
   fg_wide_borrow(w, room, x, size);
-  fg_objective_back_step(w, r, k, 0, room, k == last ? w->x : x + 2 * room->place, block, noising);
+  fg_objective_back_step(w, r, k, 0, room, k == last ? w->x : x + room->place, block, noising);
 }
 
 static __global__ void __launch_bounds__(FG_WIDE_THREADS, 1)
@@ -175,7 +175,8 @@ static __global__ void __launch_bounds__(FG_WIDE_THREADS, 1)
   const fg_real *rows = (const fg_real *)g.rows;
   fg_wide_enter(&job);
   const size_t first = fg_wide_tile(r.paths.n, &count);
-  const fg_objective_room room = fg_objective_rooms(&f, &r, job.p, &scratch);
+  fg_objective_room room = fg_objective_rooms(&f, job.p, &scratch);
+  room.path = fg_cut(&scratch, fg_objective_path(&f, &r, job.p));
   if (part == FG_WIDE_BEGIN) fg_wide_speak();
   fg_path_begin(&w, &f, &r.paths, rows, first, count, job.p, scratch);
   w.even = 1;
@@ -211,7 +212,7 @@ static __global__ void __launch_bounds__(FG_WIDE_THREADS, 1)
 
 static size_t objective_scratch(const fg_field *f, const fg_objective_request *r, int p)
 {
-  return fg_objective_scratch(f, r, p);
+  return fg_objective_path(f, r, p) + fg_objective_scratch(f, r, p);
 }
 
 static void objective(const fg_field *f, const fg_objective_request *r, const fg_wide_gradient *g,

@@ -212,7 +212,7 @@ static fg_code fg_wide_repack(fg_wide_travel *w, const fg_field *field, void *bl
 {
   const size_t bytes = w->table->core(field) * w->table->real;
   void *copy;
-  FG_TRY(fg_wide_piece(&w->run, bytes, NULL, &copy, st));
+  FG_TRY(fg_cuda_piece(&w->run.pieces, bytes, NULL, &copy, st));
   FG_TRY(fg_cuda_check(cudaMemcpyAsync(copy, block, bytes, cudaMemcpyDeviceToDevice, cudaStreamPerThread),
                        "cudaMemcpyAsync on the device", bytes, st));
   w->table->plain(field, 1, copy, block);
@@ -230,7 +230,7 @@ static fg_code fg_wide_travel_run(fg_wide_travel *w, fg_status *st)
   return trip->noising ? fg_wide_repack(w, trip->noising, trip->block[1], st) : FG_OK;
 }
 
-fg_code fg_wide_travel_all(fg_engine *e, const fg_wide_trip *trip, fg_status *st)
+fg_code fg_wide_travel_all(fg_cuda_device *on, const fg_wide_trip *trip, fg_status *st)
 {
   const fg_paths_request *r = &trip->request->paths;
   fg_wide_travel w;
@@ -244,7 +244,7 @@ fg_code fg_wide_travel_all(fg_engine *e, const fg_wide_trip *trip, fg_status *st
   w.gradient.noising = trip->noising ? trip->block[1] : NULL;
   w.host = (double *)malloc(r->n * sizeof *w.host);
   if (!w.host) return FG_FAIL(st, FG_MEMORY, "no memory for %zu paths", r->n);
-  rc = fg_wide_begin(&w.run, e, r->precision, trip->field, trip->noising, r->n, fg_wide_travel_scratch, &w,
+  rc = fg_wide_begin(&w.run, on, r->precision, trip->field, trip->noising, r->n, fg_wide_travel_scratch, &w,
                      st);
   if (rc == FG_OK) rc = fg_wide_travel_run(&w, st);
   fg_wide_end(&w.run);

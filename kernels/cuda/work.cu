@@ -1,4 +1,6 @@
-/* Evaluate, simulate and the ODE's right-hand side: coefficients go to the device, tiles to blocks. */
+/* Evaluate, simulate and the ODE's right-hand side: coefficients go to the devices, tiles to blocks. */
+#include <string.h>
+
 #include "cuda/cuda_impl.h"
 #include "cuda/wide.cuh"
 
@@ -9,15 +11,15 @@ const fg_cuda_table *fg_cuda_table_of(fg_precision precision)
 
 unsigned fg_cuda_blocks_at_once(size_t tiles, size_t each)
 {
-  size_t fit = FG_SCRATCH_MOST / each;
+  size_t fit = each ? FG_SCRATCH_MOST / each : (size_t)FG_CUDA_BLOCKS;
   if (fit < 1) fit = 1;
   if (fit > FG_CUDA_BLOCKS) fit = FG_CUDA_BLOCKS;
   return (unsigned)(tiles < fit ? tiles : fit);
 }
 
-static size_t fg_tiles(size_t n)
+static size_t fg_tiles(size_t n, size_t tile)
 {
-  return (n + FG_CUDA_TILE - 1) / FG_CUDA_TILE;
+  return (n + tile - 1) / tile;
 }
 
 size_t fg_cuda_share(size_t bytes)
@@ -25,110 +27,159 @@ size_t fg_cuda_share(size_t bytes)
   return (bytes + 255) / 256 * 256;
 }
 
-/* A device copy of a host array; the caller gives it back. */
-static fg_code fg_cuda_copy(const void *host, size_t bytes, void **device, fg_status *st)
+typedef struct fg_cuda_work {
+  const fg_cuda_table *table;
+  const fg_field *field;
+  const fg_evaluate_request *evaluate;
+  const fg_simulate_request *simulate;
+  size_t tile; /* particles of one */
+} fg_cuda_work;
+
+static fg_code fg_evaluate_twins(fg_cuda_part *part, fg_evaluate_request *r, size_t d, fg_status *st)
 {
-  FG_TRY(fg_cuda_take(bytes, device, st));
-  if (bytes == 0) return FG_OK;
-  return fg_cuda_check(cudaMemcpyAsync(*device, host, bytes, cudaMemcpyHostToDevice, cudaStreamPerThread),
-                       "cudaMemcpyAsync to the device", bytes, st);
+  const size_t one = sizeof(double);
+  FG_TRY(fg_cuda_twin_rows(part, &r->x, d * one, 1, FG_TWIN_IN, st));
+  FG_TRY(fg_cuda_twin_rows(part, &r->direction, d * one, 1, FG_TWIN_IN, st));
+  FG_TRY(fg_cuda_twin_rows(part, &r->phi, one, 1, FG_TWIN_OUT, st));
+  FG_TRY(fg_cuda_twin_rows(part, &r->phi_t, one, 1, FG_TWIN_OUT, st));
+  FG_TRY(fg_cuda_twin_rows(part, &r->divergence, one, 1, FG_TWIN_OUT, st));
+  FG_TRY(fg_cuda_twin_rows(part, &r->residual, one, 1, FG_TWIN_OUT, st));
+  FG_TRY(fg_cuda_twin_rows(part, &r->score, d * one, 1, FG_TWIN_OUT, st));
+  return fg_cuda_twin_rows(part, &r->jvp, d * one, 1, FG_TWIN_OUT, st);
+}
+
+static fg_code fg_evaluate_part(fg_cuda_part *part, void *argument, fg_status *st)
+{
+  const fg_cuda_work *work = (const fg_cuda_work *)argument;
+  fg_evaluate_request r = *work->evaluate;
+  fg_field f = *work->field;
+  const size_t each = fg_cuda_share(work->table->evaluate_scratch(&f, &r));
+  void *coeff, *scratch;
+  unsigned at_once;
+  FG_TRY(fg_cuda_twin_field(part, &f, st));
+  FG_TRY(fg_evaluate_twins(part, &r, (size_t)f.d, st));
+  FG_TRY(fg_cuda_piece(&part->pieces, (r.shared_time ? 1 : r.n) * sizeof *r.coeff, r.coeff, &coeff, st));
+  r.coeff = (const fg_coeff *)coeff;
+  FG_TRY(fg_cuda_part_wave(part, "evaluate", each, &at_once, &scratch, st));
+  for (size_t tile = part->first; tile < part->end; tile += at_once) {
+    const unsigned blocks = fg_cuda_now(tile, part->end, at_once);
+    work->table->evaluate(&f, &r, tile * work->tile, blocks, scratch, each);
+    FG_TRY(fg_cuda_finish("evaluate", blocks, r.n, st));
+  }
+  return fg_cuda_twins_back(part, st);
 }
 
 fg_code fg_cuda_evaluate(fg_engine *e, fg_threads *threads, const fg_field *field,
                          const fg_evaluate_request *request, fg_status *st)
 {
-  (void)threads;
-  const fg_cuda_table *table = fg_cuda_table_of(request->precision);
-  fg_evaluate_request r = *request;
-  if (r.n == 0) return FG_OK;
+  fg_cuda_work work;
+  fg_cuda_crew crew;
+  memset(&work, 0, sizeof work);
+  work.table = fg_cuda_table_of(request->precision);
+  work.field = field;
+  work.evaluate = request;
+  if (request->n == 0) return FG_OK;
   if (fg_wide_is(field, NULL)) return fg_wide_evaluate(e, field, request, st);
-  const size_t tiles = fg_tiles(r.n), each = fg_cuda_share(table->evaluate_scratch(field, &r));
-  const unsigned at_once = fg_cuda_blocks_at_once(tiles, each);
-  void *coeff = NULL, *scratch = NULL;
-  fg_code rc;
-  FG_GO(fg_cuda_copy(r.coeff, (r.shared_time ? 1 : r.n) * sizeof *r.coeff, &coeff, st), done);
-  FG_GO(fg_cuda_take(at_once * each, &scratch, st), done);
-  r.coeff = (const fg_coeff *)coeff;
-  for (size_t tile = 0; tile < tiles; tile += at_once) {
-    const unsigned blocks = (unsigned)(tiles - tile < at_once ? tiles - tile : at_once);
-    table->evaluate(field, &r, tile * FG_CUDA_TILE, blocks, scratch, each);
-    FG_GO(fg_cuda_finish("evaluate", blocks, r.n, st), done);
-  }
-done:
-  fg_cuda_give(scratch);
-  fg_cuda_give(coeff);
+  work.tile = (size_t)work.table->evaluate_tile(field, request);
+  FG_TRY(fg_cuda_crew_open(&crew, e, threads, fg_tiles(request->n, work.tile), work.tile, request->n, st));
+  const fg_code rc = fg_cuda_crew_run(&crew, fg_evaluate_part, &work, st);
+  fg_cuda_crew_close(&crew);
   return rc;
 }
 
-/* All tiles, a launch of them at a time. */
-static fg_code fg_simulate_tiles(const fg_cuda_table *table, const fg_field *field,
-                                 const fg_simulate_request *r, const fg_progress *progress, const void *rows,
-                                 fg_status *st)
+/* ---- simulate ------------------------------------------------------------------------------------ */
+
+static fg_code fg_simulate_twins(fg_cuda_part *part, fg_simulate_request *r, size_t d, fg_status *st)
 {
-  const size_t tiles = fg_tiles(r->n), each = fg_cuda_share(table->simulate_scratch(field, r));
-  const unsigned at_once = fg_cuda_blocks_at_once(tiles, each);
-  void *scratch = NULL;
-  fg_code rc = FG_OK;
-  FG_TRY(fg_cuda_take(at_once * each, &scratch, st));
-  for (size_t tile = 0; tile < tiles; tile += at_once) {
-    const unsigned blocks = (unsigned)(tiles - tile < at_once ? tiles - tile : at_once);
-    const size_t done = (tile + blocks) * FG_CUDA_TILE;
-    if (fg_progress_cancelled(progress)) {
-      rc = FG_FAIL(st, FG_INTERRUPTED, "the simulation was stopped");
-      break;
-    }
-    table->simulate(field, r, rows, tile * FG_CUDA_TILE, blocks, scratch, each);
-    FG_GO(fg_cuda_finish("simulate", blocks, r->n, st), done);
-    fg_progress_report(progress, "simulate", (double)(done < r->n ? done : r->n), (double)r->n);
+  const size_t one = sizeof(double);
+  FG_TRY(fg_cuda_twin_rows(part, &r->x, d * one, 1, FG_TWIN_BOTH, st));
+  FG_TRY(fg_cuda_twin_rows(part, &r->log_p, one, 1, FG_TWIN_BOTH, st));
+  FG_TRY(fg_cuda_twin_rows(part, &r->lost_step, sizeof(int32_t), 1, FG_TWIN_OUT, st));
+  FG_TRY(fg_cuda_twin_rows(part, &r->snapshot_x, d * one, r->snapshots, FG_TWIN_OUT, st));
+  return fg_cuda_twin_rows(part, &r->snapshot_log_p, one, r->snapshots, FG_TWIN_OUT, st);
+}
+
+/* Rows of all steps, or none: a table that is too large is computed tile by tile. */
+static fg_code fg_simulate_rows(fg_cuda_part *part, const fg_cuda_table *table, const fg_field *f,
+                                const fg_simulate_request *r, void **rows, fg_status *st)
+{
+  const size_t bytes = table->rows_bytes(f, r->steps + 1);
+  *rows = NULL;
+  if (bytes > FG_SCRATCH_MOST) return FG_OK;
+  const fg_code rc = fg_cuda_piece(&part->pieces, bytes, NULL, rows, st);
+  if (rc == FG_MEMORY) fg_status_clear(st);
+  if (rc != FG_OK) return rc == FG_MEMORY ? FG_OK : rc;
+  table->rows(f, r, r->steps + 1, *rows);
+  return fg_cuda_finish("rows", fg_tiles(r->steps + 1, FG_CUDA_TILE), r->n, st);
+}
+
+static fg_code fg_simulate_part(fg_cuda_part *part, void *argument, fg_status *st)
+{
+  const fg_cuda_work *work = (const fg_cuda_work *)argument;
+  fg_simulate_request r = *work->simulate;
+  fg_field f = *work->field;
+  const size_t each = fg_cuda_share(work->table->simulate_scratch(&f, &r));
+  void *coeff, *steps, *rows, *scratch;
+  unsigned at_once;
+  r.progress = NULL; /* host memory */
+  FG_TRY(fg_cuda_twin_field(part, &f, st));
+  FG_TRY(fg_simulate_twins(part, &r, (size_t)f.d, st));
+  FG_TRY(fg_cuda_piece(&part->pieces, (r.steps + 1) * sizeof *r.coeff, r.coeff, &coeff, st));
+  FG_TRY(fg_cuda_piece(&part->pieces, r.snapshots * sizeof *r.snapshot_step, r.snapshot_step, &steps, st));
+  r.coeff = (const fg_coeff *)coeff;
+  r.snapshot_step = (const size_t *)steps;
+  FG_TRY(fg_simulate_rows(part, work->table, &f, &r, &rows, st));
+  FG_TRY(fg_cuda_part_wave(part, "simulate", each, &at_once, &scratch, st));
+  for (size_t tile = part->first; tile < part->end; tile += at_once) {
+    const unsigned blocks = fg_cuda_now(tile, part->end, at_once);
+    if (fg_cuda_crew_stopped(part)) return FG_FAIL(st, FG_INTERRUPTED, "the simulation was stopped");
+    work->table->simulate(&f, &r, rows, tile * work->tile, blocks, scratch, each);
+    FG_TRY(fg_cuda_finish("simulate", blocks, r.n, st));
+    fg_cuda_crew_report(part, tile, blocks);
   }
-done:
-  fg_cuda_give(scratch);
-  return rc;
+  return fg_cuda_twins_back(part, st);
 }
 
 fg_code fg_cuda_simulate(fg_engine *e, fg_threads *threads, const fg_field *field,
                          const fg_simulate_request *request, fg_status *st)
 {
-  (void)threads;
-  const fg_cuda_table *table = fg_cuda_table_of(request->precision);
-  fg_simulate_request r = *request;
-  void *coeff = NULL, *steps = NULL, *rows = NULL;
-  fg_code rc;
-  FG_TRY(fg_simulate_check(&r, st));
-  if (r.n == 0) return FG_OK;
+  fg_cuda_work work;
+  fg_cuda_crew crew;
+  memset(&work, 0, sizeof work);
+  work.table = fg_cuda_table_of(request->precision);
+  work.field = field;
+  work.simulate = request;
+  FG_TRY(fg_simulate_check(request, st));
+  if (request->n == 0) return FG_OK;
   if (fg_wide_is(field, NULL)) return fg_wide_simulate(e, field, request, st);
-  const size_t bytes = table->rows_bytes(field, r.steps + 1); /* a larger table is computed tile by tile */
-  FG_GO(fg_cuda_copy(r.coeff, (r.steps + 1) * sizeof *r.coeff, &coeff, st), done);
-  FG_GO(fg_cuda_copy(r.snapshot_step, r.snapshots * sizeof *r.snapshot_step, &steps, st), done);
-  r.coeff = (const fg_coeff *)coeff;
-  r.snapshot_step = (const size_t *)steps;
-  r.progress = NULL; /* host memory */
-  if (bytes <= FG_SCRATCH_MOST) {
-    FG_GO(fg_cuda_take(bytes, &rows, st), done);
-    table->rows(field, &r, r.steps + 1, rows);
-    FG_GO(fg_cuda_finish("rows", fg_tiles(r.steps + 1), r.n, st), done);
-  }
-  rc = fg_simulate_tiles(table, field, &r, request->progress, rows, st);
-done:
-  fg_cuda_give(rows);
-  fg_cuda_give(steps);
-  fg_cuda_give(coeff);
+  work.tile = (size_t)work.table->simulate_tile(field, request);
+  FG_TRY(fg_cuda_crew_open(&crew, e, threads, fg_tiles(request->n, work.tile), work.tile, request->n, st));
+  crew.progress = request->progress;
+  crew.stage = "simulate";
+  const fg_code rc = fg_cuda_crew_run(&crew, fg_simulate_part, &work, st);
+  fg_cuda_crew_close(&crew);
   return rc;
 }
+
+/* ---- the ODE: at home, from as many threads as the solver has ---------------------------------------- */
 
 static fg_code fg_cuda_ode(fg_engine *e, const fg_field *field, const fg_ode_request *r, int jvp,
                            fg_status *st)
 {
   const fg_cuda_table *table = fg_cuda_table_of(r->precision);
+  const char *kernel = jvp ? "ode_jvp" : "ode_rhs";
+  fg_cuda_device *on = fg_cuda_home(e);
   if (r->n == 0) return FG_OK;
   if (fg_wide_is(field, NULL)) return fg_wide_ode(e, field, r, jvp, st);
   const size_t each = fg_cuda_share(table->ode_scratch(field, r, jvp));
-  const unsigned blocks = fg_cuda_blocks_at_once(fg_tiles(r->n), each);
+  const size_t tiles = fg_tiles(r->n, (size_t)table->ode_tile(field, r, jvp));
+  unsigned blocks = fg_cuda_blocks_at_once(tiles, each);
   void *scratch = NULL;
-  FG_TRY(fg_cuda_take(blocks * each, &scratch, st));
+  FG_TRY(fg_cuda_enter(on, st));
+  FG_TRY(fg_cuda_take_wave(on, kernel, each, &blocks, &scratch, st));
   table->ode(field, r, jvp, blocks, scratch, each);
-  fg_code rc = fg_cuda_finish(jvp ? "ode_jvp" : "ode_rhs", blocks, r->n, st);
-  fg_cuda_give(scratch);
+  fg_code rc = fg_cuda_finish(kernel, blocks, r->n, st);
+  fg_cuda_give(on, scratch);
   return rc;
 }
 

@@ -26,6 +26,15 @@ FG_HD void fg_vnormal_pair(uint32_t w0, uint32_t w1, fg_real *z0, fg_real *z1)
   *z1 = radius * sine;
 }
 
+/* Normals 4 block .. 4 block + 3 of one particle at a step. */
+FG_HD void fg_normal_four(uint64_t seed, uint32_t stream, uint64_t particle, uint32_t step, uint32_t block,
+                          fg_real *z)
+{
+  const fg_words words = fg_philox(seed, stream, particle, step, block);
+  fg_vnormal_pair(words.w[0], words.w[1], &z[0], &z[1]);
+  fg_vnormal_pair(words.w[2], words.w[3], &z[2], &z[3]);
+}
+
 enum { FG_NORMAL_LANES = 16 };
 
 /* Normals 4 block .. 4 block + 3 of particles first .. first + 15 at a step: z[4][16]. */

@@ -143,17 +143,28 @@ static fg_code fg_has_results(const char *path, bool *there, fg_status *st)
   return FG_OK;
 }
 
-fg_code fg_run_directory_open(const char *path, const fg_settings *settings, FILE **log, fg_status *st)
+static fg_code fg_open_run(const char *path, const fg_settings *settings, const char *mode, FILE **log,
+                           fg_status *st)
 {
   bool there = false;
   FG_TRY(fg_refuse_sweep(path, st));
   FG_TRY(fg_make_folders(path, st));
   FG_TRY(fg_check_folder(path, st));
   FG_TRY(fg_has_results(path, &there, st));
-  if (there) return fg_open_log(path, FG_LOG_WAITING, "w", log, st);
+  if (there) return fg_open_log(path, FG_LOG_WAITING, mode, log, st);
   FG_TRY(fg_write_config(path, settings, st));
   FG_TRY(fg_remove(path, FG_LOG_WAITING, st));
-  return fg_open_log(path, "log.txt", "w", log, st);
+  return fg_open_log(path, "log.txt", mode, log, st);
+}
+
+fg_code fg_run_directory_open(const char *path, const fg_settings *settings, FILE **log, fg_status *st)
+{
+  return fg_open_run(path, settings, "w", log, st);
+}
+
+fg_code fg_run_directory_reopen(const char *path, const fg_settings *settings, FILE **log, fg_status *st)
+{
+  return fg_open_run(path, settings, "a", log, st);
 }
 
 fg_code fg_run_directory_replace(const char *path, const fg_settings *settings, fg_status *st)

@@ -14,6 +14,10 @@
 FG_CHECKED fg_code fg_run_directory_open(const char *path, const fg_settings *settings, FILE **log,
                                          fg_status *st);
 
+/* The same for a run that goes on: the log grows. */
+FG_CHECKED fg_code fg_run_directory_reopen(const char *path, const fg_settings *settings, FILE **log,
+                                           fg_status *st);
+
 /* Once what the run is to leave there is ready: the results of an earlier run go, config.yaml and log.txt are those of
  * this one. */
 FG_CHECKED fg_code fg_run_directory_replace(const char *path, const fg_settings *settings, fg_status *st);

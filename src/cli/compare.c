@@ -14,9 +14,14 @@
 static void put_pair(const char *estimator, const char *pair, const json_t *one, const char *note)
 {
   char value[32], floor[32], unbiased[32], low[32], high[32], p[32], interval[80], name[32];
+  const char *missing = json_string_value(json_object_get(one, "missing"));
   snprintf(name, sizeof name, "%s", pair);
   for (char *at = name; *at; at++)
     if (*at == '_') *at = '-';
+  if (missing) {
+    printf("  %-9s %-11s not had%s: %s\n", estimator, name, note, missing);
+    return;
+  }
   snprintf(interval, sizeof interval, "%s to %s", fg_cell(one, "ci_low", low), fg_cell(one, "ci_high", high));
   const json_t *far = json_object_get(one, "extrapolated");
   printf("  %-9s %-11s %-10s %-10s %-10s %-22s %s%s\n", estimator, name, fg_cell(one, "value", value),
@@ -59,7 +64,9 @@ static void put_distances(const json_t *root)
 static void put_budget(const json_t *budget)
 {
   const char *sentence = json_string_value(json_object_get(budget, "sentence"));
+  const char *disagreement = json_string_value(json_object_get(budget, "disagreement"));
   if (sentence) printf("  Budget: %s\n", sentence);
+  if (disagreement) printf("  %s\n", disagreement);
 }
 
 /* What --target-error has chosen. */
@@ -107,9 +114,11 @@ static void put_counts(const json_t *root)
            fg_cell(residual, "mean_square_se", b));
   put_certificate(json_object_get(root, "certificate"));
   bool adaptive = json_is_number(json_object_get(ode, "rtol")); /* its steps are summed over the tiles */
+  bool alone = json_integer_value(json_object_get(ode, "tile")) == 1;
   printf("  ODE: %s steps, %s right-hand sides%s%s%s, %s failed;", fg_cell(ode, "steps", a),
          fg_cell(ode, "rhs_evaluations", b), adaptive ? " over " : "",
-         adaptive ? fg_cell(ode, "tiles", tiles) : "", adaptive ? " tiles" : "", fg_cell(ode, "failed", c));
+         adaptive ? fg_cell(ode, "tiles", tiles) : "", adaptive ? alone ? " particles" : " tiles" : "",
+         fg_cell(ode, "failed", c));
   printf("  SDE: %s steps, %s non-finite\n", fg_cell(sde, "steps", a), fg_cell(sde, "nonfinite", b));
   fg_results_warnings(root);
 }
@@ -135,7 +144,15 @@ static bool is_training(const char *model)
   return used > 0 && (size_t)used < sizeof path && stat(path, &about) == 0;
 }
 
+/* --resume */
+static fg_code go_on(fg_engine *engine, const fg_settings *settings, const char *run,
+                     const fg_progress *progress, fg_status *st)
+{
+  return fg_compare_resume(engine, settings, run, false, progress, st);
+}
+
 fg_code fg_run_compare(const fg_args *args, fg_status *st)
 {
-  return fg_run_page(args, is_training(args->argument[0]) ? "-compare" : NULL, fg_compare_run, put_run, st);
+  const bool resume = args->value[FG_OPTION_RESUME] != NULL, training = is_training(args->argument[0]);
+  return fg_run_page(args, training ? "-compare" : NULL, resume ? go_on : fg_compare_run, put_run, st);
 }

@@ -71,16 +71,30 @@ static fg_code choose(fg_distance *d, fg_status *st)
   return FG_OK;
 }
 
+/* One that cannot do these samples leaves its place empty, unless there is no other. */
 static fg_code estimate_all(fg_distance *d, fg_status *st)
 {
   const fg_samples *a = &d->side[0].samples, *b = &d->side[1].samples;
+  int had = 0, failed = 0;
+  fg_status first = {0};
   for (int e = 0; e < FG_ESTIMATORS; e++) {
+    fg_status why = {0};
     if (!d->wanted[e]) continue;
     FG_TRY(fg_estimate_from_settings(d->session->settings, (fg_estimator)e, &d->settings[e], st));
-    FG_TRY(fg_estimate_w2(d->session->engine, &d->settings[e], a->n, b->n, a->d, a->x, a->weights, b->x,
-                          b->weights, &d->session->progress, &d->estimate[e], st));
+    fg_code rc = fg_estimate_w2(d->session->engine, &d->settings[e], a->n, b->n, a->d, a->x, a->weights, b->x,
+                                b->weights, &d->session->progress, &d->estimate[e], &why);
+    had += rc == FG_OK;
+    if (rc == FG_OK) continue;
+    if (failed++ == 0 || rc != FG_NUMERICS) first = why;
+    if (rc != FG_NUMERICS) break;
+    snprintf(d->missing[e], sizeof d->missing[e], "%.*s", (int)sizeof d->missing[e] - 1, why.message);
+    fg_distance_warn(d, "%s failed: %s", fg_estimator_name((fg_estimator)e), d->missing[e]);
   }
-  return FG_OK;
+  if (failed == 0 || (had && first.code == FG_NUMERICS)) return FG_OK;
+  if (st) *st = first;
+  return failed > 1 && first.code == FG_NUMERICS
+             ? fg_status_prefix(st, "no estimator gave a distance; the first: ")
+             : first.code;
 }
 
 static fg_code show(fg_distance *d, fg_status *st)

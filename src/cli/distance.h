@@ -16,6 +16,7 @@ typedef struct fg_distance {
   fg_session *session;
   fg_side side[2];
   bool wanted[FG_ESTIMATORS];
+  char missing[FG_ESTIMATORS][256]; /* why a wanted one has no figure; empty: it has */
   fg_estimate estimate[FG_ESTIMATORS];
   fg_estimate_settings settings[FG_ESTIMATORS];
   double seconds;

@@ -92,7 +92,7 @@ void fg_distance_judge(fg_distance *d)
   for (int k = 0; k < 2; k++) judge_rows(d, k);
   judge_scales(d);
   for (int e = 0; e < FG_ESTIMATORS; e++)
-    if (d->wanted[e]) judge_estimate(d, e);
+    if (d->wanted[e] && !d->missing[e][0]) judge_estimate(d, e);
 }
 
 /* ---- text ---------------------------------------------------------------------------------- */
@@ -115,6 +115,10 @@ static void put_line(const fg_distance *d, int e)
 {
   const fg_estimate *one = &d->estimate[e];
   char interval[80] = "-", value[32], least[32], unbiased[32], p[32];
+  if (d->missing[e][0]) {
+    printf("%-10s not had: %s\n", fg_estimator_name((fg_estimator)e), d->missing[e]);
+    return;
+  }
   if (isfinite(one->ci_low)) snprintf(interval, sizeof interval, "%.4g to %.4g", one->ci_low, one->ci_high);
   double far = isfinite(one->extrapolated) ? sqrt(fmax(0, one->extrapolated)) : NAN;
   printf("%-10s %-12s %-10s %-10s %-22s %-7s %zu, %zu\n", fg_estimator_name((fg_estimator)e),
@@ -193,18 +197,25 @@ static bool put_sides(json_t *root, const fg_distance *d)
   return good;
 }
 
+static json_t *estimate_of(const fg_distance *d, int e)
+{
+  char *text = NULL;
+  if (d->missing[e][0]) return json_pack("{s:n, s:o}", "value", "missing", text_of(d->missing[e]));
+  json_t *one = fg_estimate_json((fg_estimator)e, &d->estimate[e], &text, NULL) == FG_OK
+                    ? json_loads(text, 0, NULL)
+                    : NULL;
+  free(text);
+  return one;
+}
+
 static bool put_estimates(json_t *root, const fg_distance *d)
 {
   json_t *w2 = json_object(), *divergences = json_object();
   bool good = put(root, "w2", w2) && put(root, "divergences", divergences);
   for (int e = 0; good && e < FG_ESTIMATORS; e++) {
-    char *text = NULL;
     if (!d->wanted[e]) continue;
-    good = fg_estimate_json((fg_estimator)e, &d->estimate[e], &text, NULL) == FG_OK;
-    json_t *one = good ? json_loads(text, 0, NULL) : NULL;
-    good =
-        put(fg_estimator_is_w2((fg_estimator)e) ? w2 : divergences, fg_estimator_name((fg_estimator)e), one);
-    free(text);
+    good = put(fg_estimator_is_w2((fg_estimator)e) ? w2 : divergences, fg_estimator_name((fg_estimator)e),
+               estimate_of(d, e));
   }
   return good;
 }

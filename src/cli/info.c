@@ -55,6 +55,20 @@ static json_t *libraries(void)
   return all;
 }
 
+/* The engine that runs where --engine is not given. */
+static const char *best(const json_t *engines)
+{
+  json_t *value;
+  size_t i;
+  json_array_foreach(engines, i, value)
+  {
+    if (strcmp(json_string_value(json_object_get(value, "name")), "cuda") == 0 &&
+        json_is_true(json_object_get(value, "available")))
+      return "cuda";
+  }
+  return "cpu";
+}
+
 static void put_text(const json_t *root)
 {
   const char *name;
@@ -72,6 +86,7 @@ static void put_text(const json_t *root)
     json_array_foreach(json_object_get(value, "devices"), k, device)
         printf("device    %s\n", json_string_value(device));
   }
+  printf("default   %s\n", json_string_value(json_object_get(root, "default_engine")));
   json_object_foreach(json_object_get(root, "libraries"), name, value)
       printf("library   %-10s %s\n", name, json_string_value(value));
 }
@@ -82,8 +97,8 @@ fg_code fg_run_info(const fg_args *args, fg_status *st)
   static const char *const names[] = {"cpu", "cpu-check", "cuda"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     json_array_append_new(engines, describe(names[i]));
-  json_t *root = json_pack("{s:s, s:i, s:o, s:o}", "version", fg_version(), "threads", usable_threads(),
-                           "engines", engines, "libraries", libraries());
+  json_t *root = json_pack("{s:s, s:i, s:s, s:o, s:o}", "version", fg_version(), "threads", usable_threads(),
+                           "default_engine", best(engines), "engines", engines, "libraries", libraries());
   if (!root) return FG_FAIL(st, FG_MEMORY, "no memory for JSON");
   if (args->value[FG_OPTION_JSON]) {
     json_dumpf(root, stdout, JSON_INDENT(2));

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* A grid given by segments rules out what would make another one: such a --set would change nothing. */
 static fg_code check_grid(const fg_session *session, const char *flow, const char *const words[],
@@ -85,22 +86,38 @@ fg_code fg_session_leave_pin(fg_session *session, fg_status *st)
   return FG_OK;
 }
 
-fg_code fg_open_engine(const fg_args *args, fg_engine **engine, fg_status *st)
+/* A target that was built from C runs on the processor alone. */
+static bool needs_processor(const fg_settings *settings)
 {
-  const char *name = args->value[FG_OPTION_ENGINE];
-  long long threads;
-  FG_TRY(fg_args_integer(args, FG_OPTION_THREADS, 1, 4096, 0, &threads, st));
-  if (!name) name = "cpu";
-  if (strcmp(name, "auto") == 0) {
-    if (fg_engine_open("cuda", (int)threads, engine, NULL) == FG_OK) return FG_OK;
-    name = "cpu";
+  const char *kind = "";
+  return fg_settings_text(settings, "target.kind", &kind, NULL) == FG_OK && strcmp(kind, "plugin") == 0;
+}
+
+/* The engine that nobody named: cuda where the plugin opens and has a device, else cpu. */
+static fg_code open_best(const fg_session *session, int threads, fg_engine **engine, fg_status *st)
+{
+  const bool quiet = session->args->value[FG_OPTION_QUIET] != NULL;
+  fg_status why = {0};
+  if (needs_processor(session->settings)) return fg_engine_open("cpu", threads, engine, st);
+  const fg_code rc = fg_engine_open("cuda", threads, engine, &why);
+  if (rc == FG_OK) {
+    const char *devices = fg_engine_devices(*engine);
+    if (!quiet && isatty(STDERR_FILENO))
+      fprintf(stderr, "flowgap: engine cuda, device %.*s\n", (int)strcspn(devices, "\n"), devices);
+    return FG_OK;
   }
-  return fg_engine_open(name, (int)threads, engine, st);
+  if (rc != FG_UNSUPPORTED && !quiet) /* a device is there, and does not work */
+    fprintf(stderr, "flowgap: engine cpu, since the engine cuda does not open: %s\n", why.message);
+  return fg_engine_open("cpu", threads, engine, st);
 }
 
 fg_code fg_session_engine(fg_session *session, fg_status *st)
 {
-  return fg_open_engine(session->args, &session->engine, st);
+  const char *name = session->args->value[FG_OPTION_ENGINE];
+  long long threads;
+  FG_TRY(fg_args_integer(session->args, FG_OPTION_THREADS, 1, 4096, 0, &threads, st));
+  if (!name || strcmp(name, "auto") == 0) return open_best(session, (int)threads, &session->engine, st);
+  return fg_engine_open(name, (int)threads, &session->engine, st);
 }
 
 fg_code fg_session_model(fg_session *session, fg_status *st)
@@ -130,14 +147,19 @@ void fg_session_close(fg_session *session)
   fg_settings_destroy(&session->settings);
 }
 
-/* Is the folder path[0 .. length) a run directory? */
-static bool is_run(const char *path, size_t length)
+/* Does the folder path[0 .. length) hold such a file? */
+static bool holds(const char *path, size_t length, const char *name)
 {
-  char config[FG_PATH_ROOM + 32];
+  char file[FG_PATH_ROOM + 32];
   struct stat about;
   if (!length || length >= FG_PATH_ROOM) return false;
-  snprintf(config, sizeof config, "%.*s/config.yaml", (int)length, path);
-  return stat(config, &about) == 0;
+  snprintf(file, sizeof file, "%.*s/%.30s", (int)length, path, name);
+  return stat(file, &about) == 0;
+}
+
+static bool is_run(const char *path, size_t length)
+{
+  return holds(path, length, "config.yaml");
 }
 
 /* Where the last part of path[0 .. *length) begins, slashes at its end cut off. */
@@ -174,9 +196,19 @@ static void default_run(const char *model, char path[FG_PATH_ROOM])
   snprintf(path, FG_PATH_ROOM, "runs/%s", plain ? name : "model");
 }
 
+/* `flowgap train RUN --resume` and `flowgap compare RUN --resume` go on in RUN; a training is compared beside it. */
+static bool goes_on_in(const fg_args *args)
+{
+  const char *name = args->argument[0];
+  struct stat about;
+  if (!args->value[FG_OPTION_RESUME] || stat(name, &about) != 0 || !S_ISDIR(about.st_mode)) return false;
+  return strcmp(args->verb->name, "train") == 0 || !holds(name, strlen(name), "checkpoint.h5");
+}
+
 fg_code fg_session_run(const fg_args *args, char path[FG_PATH_ROOM], fg_status *st)
 {
   const char *out = args->value[FG_OPTION_OUT];
+  if (!out && goes_on_in(args)) out = args->argument[0];
   if (out && strlen(out) >= FG_PATH_ROOM)
     return FG_FAIL(st, FG_USAGE, "--out is %zu bytes long: give a path below %d", strlen(out), FG_PATH_ROOM);
   if (out)

@@ -22,6 +22,8 @@ typedef struct fg_session {
 /* Settings of `model` (NULL: defaults), then --set and --seed; the terminal. Close it in any case. */
 FG_CHECKED fg_code fg_session_open(fg_session *session, const fg_args *args, const char *model,
                                    fg_status *st);
+/* That of --engine. "auto", the default: cuda where its plugin opens and finds a device, and says so on a terminal;
+ * else, and for a target of kind plugin, cpu. Needs the settings. */
 FG_CHECKED fg_code fg_session_engine(fg_session *session, fg_status *st);
 /* For verbs that run flows, before the rest: fg_settings_leave_pin, and a word on standard error. */
 FG_CHECKED fg_code fg_session_leave_pin(fg_session *session, fg_status *st);
@@ -38,8 +40,5 @@ void fg_session_training_page(const char *run);
 /* The run directory: --out, or runs/ and the name of the first argument (a-seed-1 for the run seed-1 in the run a). */
 enum { FG_PATH_ROOM = 4096 };
 FG_CHECKED fg_code fg_session_run(const fg_args *args, char path[FG_PATH_ROOM], fg_status *st);
-
-/* --engine or "cpu"; "auto" is cuda where it can be opened. */
-FG_CHECKED fg_code fg_open_engine(const fg_args *args, fg_engine **engine, fg_status *st);
 
 #endif

@@ -268,7 +268,7 @@ static fg_code compare(const fg_job *job, const char *folder, fg_settings *setti
   if (there) FG_TRY(find_change(folder, settings, true, &changed, st));
   if (there && !changed) return FG_OK;
   FG_TRY(remove_results(folder, st));
-  return fg_compare_run(job->session->engine, settings, folder, &job->session->progress, st);
+  return fg_compare_resume(job->session->engine, settings, folder, true, &job->session->progress, st);
 }
 
 static fg_code run_member(const fg_job *job, const fg_member *m, fg_status *st)

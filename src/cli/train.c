@@ -151,26 +151,13 @@ static void write_pages(const char *run, long long seeds)
   fg_session_training_page(run);
 }
 
-/* `flowgap train RUN --resume` goes on in RUN. */
-static fg_code choose_run(const fg_args *args, char run[FG_PATH_ROOM], fg_status *st)
-{
-  struct stat about;
-  const char *config = args->argument[0];
-  bool folder = stat(config, &about) == 0 && S_ISDIR(about.st_mode);
-  if (!args->value[FG_OPTION_RESUME] || args->value[FG_OPTION_OUT] || !folder ||
-      strlen(config) >= FG_PATH_ROOM)
-    return fg_session_run(args, run, st);
-  snprintf(run, FG_PATH_ROOM, "%s", config);
-  return FG_OK;
-}
-
 fg_code fg_run_train(const fg_args *args, fg_status *st)
 {
   fg_session session;
   char run[FG_PATH_ROOM];
   long long seeds;
   fg_code rc;
-  FG_TRY(choose_run(args, run, st));
+  FG_TRY(fg_session_run(args, run, st));
   FG_TRY(fg_args_integer(args, FG_OPTION_SEEDS, 1, 10000, 0, &seeds, st));
   FG_GO(fg_session_open(&session, args, args->argument[0], st), done);
   FG_GO(fg_session_engine(&session, st), done);

@@ -20,6 +20,10 @@ static const fg_verb verbs[] = {
      "interval and the numerical parts come to E, or compare.target_seconds are over;\n"
      "config.yaml then holds what was chosen.\n"
      "\n"
+     "Ctrl-C ends it and keeps what is finished, in unfinished.bin; the same command with\n"
+     "--resume goes on (of a run directory, `flowgap compare RUN --resume`) and ends in the\n"
+     "same bits as a run that was never stopped.\n"
+     "\n"
      "Example: flowgap compare exact:gmm9 --set compare.particles=5000 --out runs/first\n",
      1, 1, fg_run_compare},
     {"density", "MODEL [options]", "densities of both laws on a grid, without sampling noise (d = 1, 2)",
@@ -149,7 +153,8 @@ static const fg_option options[FG_OPTIONS] = {
     [FG_OPTION_THREADS] = {"threads", "N", "-report target info help",
                            "worker threads; default: all cores. Never changes results"},
     [FG_OPTION_ENGINE] = {"engine", "NAME", "-report target info help",
-                          "cpu, cpu-check, cuda, or auto (cuda if there, else cpu); default cpu"},
+                          "auto, cpu, cuda or cpu-check; default auto: cuda where its plugin finds a "
+                          "GPU, else cpu (and cpu for targets of kind plugin)"},
     [FG_OPTION_SEED] = {"seed", "N", "-report target info help", "the same as --set seed=N"},
     [FG_OPTION_JSON] = {"json", NULL, NULL, "print results as JSON"},
     [FG_OPTION_QUIET] = {"quiet", NULL, NULL, "no progress, no summary"},
@@ -170,7 +175,8 @@ static const fg_option options[FG_OPTIONS] = {
     [FG_OPTION_WEIGHTS] = {"weights", "W[,V]", "distance",
                            "weights of the rows: a column, data set, array or file; none: equal weights"},
     [FG_OPTION_FORMAT] = {"format", "LIST", "report", "html, pdf, png, json, md; default html"},
-    [FG_OPTION_RESUME] = {"resume", NULL, "train", "go on from the checkpoint of the run directory"},
+    [FG_OPTION_RESUME] = {"resume", NULL, "compare train",
+                          "go on from the checkpoint (compare: unfinished.bin) of the run directory"},
     [FG_OPTION_SEEDS] = {"seeds", "N", "train", "train with N seeds"},
     [FG_OPTION_SET_GRID] = {"set-grid", "KEY=V1,V2,..", "sweep",
                             "values that a setting goes through; repeated: all combinations"},

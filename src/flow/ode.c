@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "flow/ode_tile.h"
+#include "flow/ensemble.h"
 #include "flow/start.h"
 #include "model/model.h"
 
@@ -17,7 +17,24 @@ static const double fg_rtol_least_single = 1e-5;
 
 void fg_ode_defaults(fg_ode_settings *settings)
 {
-  *settings = (fg_ode_settings){FG_ODE_ADAMS, 1e-6, 1e-8, 64, 100000, FG_DOUBLE};
+  *settings = (fg_ode_settings){FG_ODE_ADAMS, 1e-6, 1e-8, 0, 100000, FG_DOUBLE};
+}
+
+enum { FG_TILE_USUAL = 64, FG_TILE_NUMBERS = 1 << 22 }; /* numbers of a vector of CVODE at most: 32 MB */
+
+/* CVODE keeps some twenty vectors of a tile: many dimensions leave room for fewer particles. */
+static size_t fg_ode_tile_suited(const fg_engine *e, const fg_ode_settings *set, size_t d)
+{
+  if (set->method == FG_ODE_DOPRI5) return 1;
+  if (set->tile > 0) return set->tile;
+  size_t tile = e->ode_tile > 0 ? e->ode_tile : FG_TILE_USUAL;
+  while (tile > FG_TILE_USUAL && tile * (d + 1) > FG_TILE_NUMBERS) tile /= 2;
+  return tile;
+}
+
+size_t fg_ode_tile_size(const fg_model *model, const fg_ode_settings *settings)
+{
+  return fg_ode_tile_suited(fg_model_engine(model), settings, fg_model_dimension(model));
 }
 
 /* ---- all tiles of a problem ------------------------------------------------------------------ */
@@ -36,14 +53,20 @@ static void fg_ode_task(void *argument, size_t task, int worker)
 {
   fg_ode_call *call = argument;
   const fg_ode_problem *p = call->problem;
-  size_t begin = task * p->settings->tile;
-  size_t count = p->n - begin < p->settings->tile ? p->n - begin : p->settings->tile;
+  fg_engine *e = p->engine;
+  size_t begin = task * p->tile;
+  size_t count = p->n - begin < p->tile ? p->n - begin : p->tile;
   if (atomic_load(&call->stop)) return;
   fg_status st;
   fg_status_clear(&st);
   fg_code rc = fg_progress_cancelled(p->progress)
                    ? FG_FAIL(&st, FG_INTERRUPTED, "stopped on request before particle %zu of the ODE", begin)
                    : fg_ode_tile(&call->workers[worker], p, begin, count, &st);
+  /* vector operations need not have ended, and another thread is going to free what they work on */
+  if (e->ops->sync) {
+    fg_code ended = e->ops->sync(e, rc == FG_OK ? &st : NULL);
+    if (rc == FG_OK) rc = ended;
+  }
   pthread_mutex_lock(&call->lock);
   if (rc != FG_OK) {
     st.code = rc;
@@ -117,33 +140,42 @@ static void fg_ode_gather(const fg_ode_problem *p, const fg_ode_worker *workers,
   }
 }
 
-fg_code fg_ode_run(fg_ode_problem *problem, fg_flow_report *report, fg_status *st)
+/* All tiles, each with a CVODE. */
+static fg_code fg_ode_run_tiles(const fg_ode_problem *problem, fg_flow_report *report, fg_status *st)
 {
-  double start = fg_seconds();
-  FG_TRY(fg_start_check(problem->n, problem->d, problem->x0, st));
   fg_threads *threads = problem->engine->threads;
   int count = fg_threads_count(threads);
-  double high = fmax(problem->t0, problem->t1);
-  double low = fmax(fmin(problem->t0, problem->t1), 1e-6 * fg_process_horizon(problem->process));
-  problem->bin_low = log(low);
-  problem->bins_per_log = high > low ? FG_ODE_BINS / log(high / low) : 0;
-
-  fg_flow_report mine;
-  memset(&mine, 0, sizeof mine);
   fg_ode_call call = {.problem = problem, .failed_tile = SIZE_MAX};
   call.workers = calloc((size_t)count, sizeof *call.workers);
   if (!call.workers) return FG_FAIL(st, FG_MEMORY, "no memory for %d ODE workers", count);
   pthread_mutex_init(&call.lock, NULL);
-  size_t tile = problem->settings->tile;
+  size_t tile = problem->tile;
   fg_threads_run(threads, problem->n / tile + (problem->n % tile != 0), fg_ode_task, &call);
   pthread_mutex_destroy(&call.lock);
 
   fg_code rc = call.failed_tile == SIZE_MAX ? FG_OK : call.failure.code;
   if (rc != FG_OK && st) *st = call.failure;
-  if (rc == FG_OK) rc = fg_ode_gather_lost(call.workers, count, &mine, st);
-  if (rc == FG_OK) fg_ode_gather(problem, call.workers, count, &mine);
+  if (rc == FG_OK) rc = fg_ode_gather_lost(call.workers, count, report, st);
+  if (rc == FG_OK) fg_ode_gather(problem, call.workers, count, report);
   for (int i = 0; i < count; i++) fg_ode_worker_clear(&call.workers[i]);
   free(call.workers);
+  return rc;
+}
+
+fg_code fg_ode_run(fg_ode_problem *problem, fg_flow_report *report, fg_status *st)
+{
+  double start = fg_seconds();
+  FG_TRY(fg_start_check(problem->n, problem->d, problem->x0, st));
+  double high = fmax(problem->t0, problem->t1);
+  double low = fmax(fmin(problem->t0, problem->t1), 1e-6 * fg_process_horizon(problem->process));
+  problem->bin_low = log(low);
+  problem->bins_per_log = high > low ? FG_ODE_BINS / log(high / low) : 0;
+  problem->tile = fg_ode_tile_suited(problem->engine, problem->settings, problem->d);
+  fg_flow_report mine;
+  memset(&mine, 0, sizeof mine);
+  fg_code rc = problem->settings->method == FG_ODE_DOPRI5 ? fg_ensemble_run(problem, &mine, st)
+                                                          : fg_ode_run_tiles(problem, &mine, st);
+  mine.tile = problem->tile;
   mine.seconds = fg_seconds() - start;
   if (rc == FG_OK && report) *report = mine;
   return rc;
@@ -153,15 +185,15 @@ fg_code fg_ode_run(fg_ode_problem *problem, fg_flow_report *report, fg_status *s
 
 static fg_code fg_ode_check_settings(const fg_ode_settings *set, fg_status *st)
 {
-  if (set->method != FG_ODE_ADAMS && set->method != FG_ODE_BDF)
-    return FG_FAIL(st, FG_USAGE, "ODE method is %d: give FG_ODE_ADAMS or FG_ODE_BDF", (int)set->method);
+  if (set->method != FG_ODE_ADAMS && set->method != FG_ODE_BDF && set->method != FG_ODE_DOPRI5)
+    return FG_FAIL(st, FG_USAGE, "ODE method is %d: give FG_ODE_ADAMS, FG_ODE_BDF or FG_ODE_DOPRI5",
+                   (int)set->method);
   double least = set->precision == FG_SINGLE ? fg_rtol_least_single : fg_rtol_least;
   if (!(set->rtol >= least && set->rtol < 1))
     return FG_FAIL(st, FG_USAGE, "ODE rtol is %g: give %g to 1 in %s precision", set->rtol, least,
                    set->precision == FG_SINGLE ? "single" : "double");
   if (!(set->atol > 0 && set->atol < HUGE_VAL))
     return FG_FAIL(st, FG_USAGE, "ODE atol is %g: give a positive number", set->atol);
-  if (set->tile < 1) return FG_FAIL(st, FG_USAGE, "ODE tile is 0 particles: give at least 1");
   if (set->max_steps < 1)
     return FG_FAIL(st, FG_USAGE, "ODE max_steps is %d: give at least 1", set->max_steps);
   return FG_OK;
@@ -199,6 +231,8 @@ static fg_code fg_ode_check_model(const fg_model *model, const fg_ode_settings *
   if (set->method == FG_ODE_BDF && !(has & FG_JVP))
     return FG_FAIL(st, FG_UNSUPPORTED, "model %s has no Jacobian-vector product: use method adams",
                    fg_model_name(model));
+  if (set->method == FG_ODE_DOPRI5)
+    return e->ops->ensemble ? FG_OK : fg_engine_lacks(e, "carry particles along the ODE by dopri5", st);
   if (!e->ops->ode_rhs) return fg_engine_lacks(e, "compute ODE right-hand sides", st);
   if (set->method == FG_ODE_BDF && !e->ops->ode_jvp) return fg_engine_lacks(e, "compute ODE Jacobians", st);
   if (!e->ops->vec_map || !e->ops->vec_reduce || !e->ops->vec_particle_norm)

@@ -149,11 +149,11 @@ static fg_code fg_ode_solver_create(const fg_ode_problem *p, size_t n, fg_ode_so
   return FG_OK;
 }
 
-/* Steps shorter than this end a run: at the edge of a region without finite right-hand sides CVODE
+/* At the edge of a region without finite right-hand sides CVODE
  * would otherwise crawl on below the spacing of numbers near t, up to max_steps (seen: 10^5 steps). */
-static double fg_ode_least_step(const fg_ode_problem *p)
+double fg_ode_least_step(const fg_ode_problem *problem)
 {
-  return 8 * DBL_EPSILON * fmax(p->t0, p->t1);
+  return 8 * DBL_EPSILON * fmax(problem->t0, problem->t1);
 }
 
 /* A solver for n particles, kept from an earlier tile if there was one of that size. */

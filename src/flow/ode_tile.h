@@ -20,6 +20,8 @@ typedef struct fg_ode_problem {
   double t0, t1;
   const fg_snapshots *snapshots; /* or NULL */
   const fg_progress *progress;
+  /* set by fg_ode_run */
+  size_t tile;                  /* particles of a tile */
   double bin_low, bins_per_log; /* bin of time t: (log t - bin_low) bins_per_log */
 } fg_ode_problem;
 
@@ -47,6 +49,8 @@ typedef struct fg_ode_worker {
 /* Carry particles begin .. begin + count - 1 from t0 to t1. */
 FG_CHECKED fg_code fg_ode_tile(fg_ode_worker *worker, const fg_ode_problem *problem, size_t begin,
                                size_t count, fg_status *st);
+/* Steps shorter than this end a run. */
+double fg_ode_least_step(const fg_ode_problem *problem);
 void fg_ode_worker_clear(fg_ode_worker *worker);
 
 /* Carry all particles, tiles in parallel on the engine's threads. */

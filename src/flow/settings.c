@@ -125,7 +125,7 @@ static fg_code precision_and_tile(const fg_settings *settings, const char *group
   FG_TRY(fg_settings_text(settings, key_of(key, group, "precision"), &word, st));
   FG_TRY(fg_settings_integer(settings, key_of(key, group, "tile"), &number, st));
   *precision = strcmp(word, "single") == 0 ? FG_SINGLE : FG_DOUBLE;
-  *tile = (size_t)number;
+  *tile = (size_t)number; /* auto: 0 */
   return FG_OK;
 }
 
@@ -142,7 +142,9 @@ fg_code fg_fixed_from_settings(const fg_settings *settings, const char *group, c
   fg_fixed_defaults(fixed);
   fixed->scheme = strcmp(method, "heun") == 0 ? FG_HEUN : FG_EULER;
   fixed->grid = grid;
+  size_t usual = fixed->tile;
   FG_TRY(precision_and_tile(settings, group, &fixed->precision, &fixed->tile, st));
+  if (fixed->tile == 0) fixed->tile = usual;
   if (strcmp(group, "flow.ode") == 0) {
     fixed->lambda = 0;
     fixed->last_step_noise = false;
@@ -171,7 +173,9 @@ fg_code fg_ode_from_settings(const fg_settings *settings, fg_ode_settings *ode, 
   FG_TRY(precision_and_tile(settings, "flow.ode", &ode->precision, &ode->tile, st));
   FG_TRY(ode_end(settings, t_end, st));
   ode->max_steps = (int)max_steps;
-  ode->method = strcmp(method, "bdf") == 0 ? FG_ODE_BDF : FG_ODE_ADAMS;
+  ode->method = strcmp(method, "bdf") == 0      ? FG_ODE_BDF
+                : strcmp(method, "dopri5") == 0 ? FG_ODE_DOPRI5
+                                                : FG_ODE_ADAMS;
   *on_grid = is_on_grid(method);
   return FG_OK;
 }

@@ -103,7 +103,7 @@ fg_code fg_law_ode(const fg_model *model, const fg_prior *prior, const fg_law_gr
   if (rc == FG_OK) rc = fg_law_ode_finish(&nodes, prior, n, st);
   free(x);
   FG_TRY(rc);
-  mine.score_evaluations = mine.rhs_evaluations * (n < settings->tile ? n : settings->tile);
+  mine.score_evaluations = mine.rhs_evaluations * (n < ode.tile ? n : ode.tile);
   fg_law_ode_masses(grid, log_p, &mine);
   mine.seconds = fg_seconds() - start;
   if (report) *report = mine;

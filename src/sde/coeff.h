@@ -4,8 +4,12 @@
 
 #include "flowgap/sde.h"
 #include "formula/coeff.h"
+#include "formula/noising.h"
 
 fg_coeff fg_process_coeff(const fg_process *process, double t);
+
+/* Its numbers, for an engine that computes fg_process_coeff itself. */
+const fg_noising *fg_process_formula(const fg_process *process);
 
 /* The process over the times to .. from, to < from:  X_from | X_to ~ N( back X_to, variance I ). */
 typedef struct fg_stretch {

@@ -4,13 +4,17 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "formula/process.h"
+#include "formula/noising.h"
 #include "sde/coeff.h"
 
 struct fg_process {
   fg_process_settings s;
-  double log_ratio; /* ve: log(sigma_max / sigma_min) */
+  fg_noising formula; /* the same numbers */
 };
+_Static_assert((int)FG_NOISING_OU == FG_PROCESS_OU && (int)FG_NOISING_VP == FG_PROCESS_VP &&
+                   (int)FG_NOISING_VE == FG_PROCESS_VE && (int)FG_NOISING_BM == FG_PROCESS_BM &&
+                   (int)FG_NOISING_PINNED == FG_PROCESS_PINNED,
+               "kinds of process and of formula have the same numbers");
 
 void fg_process_defaults(fg_process_kind kind, fg_process_settings *settings)
 {
@@ -88,11 +92,19 @@ fg_code fg_process_create(const fg_process_settings *settings, fg_process **proc
   fg_process *p = malloc(sizeof *p);
   if (!p) return FG_FAIL(st, FG_MEMORY, "no memory for a process");
   p->s = *settings;
-  /* log1p keeps the digits of a ratio close to 1. */
-  p->log_ratio = 0.0;
-  if (settings->kind == FG_PROCESS_VE)
-    p->log_ratio = log1p((settings->sigma_max - settings->sigma_min) / settings->sigma_min);
   if (settings->kind == FG_PROCESS_PINNED && settings->pin == 0) p->s.pin = settings->horizon;
+  const fg_process_settings *s = &p->s;
+  p->formula = (fg_noising){.kind = (int)s->kind,
+                            .horizon = s->horizon,
+                            .rate = s->rate,
+                            .diff = s->diff,
+                            .beta_min = s->beta_min,
+                            .beta_max = s->beta_max,
+                            .scale = s->scale,
+                            .sigma_min = s->sigma_min,
+                            .pin = s->pin};
+  /* log1p keeps the digits of a ratio close to 1. */
+  if (s->kind == FG_PROCESS_VE) p->formula.log_ratio = log1p((s->sigma_max - s->sigma_min) / s->sigma_min);
 
   /* Settings that are each sound may overflow or vanish together. v is 0 at the pin; halfway it is largest. */
   bool at_pin = settings->kind == FG_PROCESS_PINNED && p->s.pin == p->s.horizon;
@@ -123,87 +135,32 @@ double fg_process_horizon(const fg_process *process)
 
 double fg_process_a(const fg_process *process, double t)
 {
-  const fg_process_settings *s = &process->s;
-  switch (s->kind) {
-  case FG_PROCESS_OU:
-    return s->rate;
-  case FG_PROCESS_VP:
-    return 0.5 * fg_vp_beta(s->beta_min, s->beta_max, s->horizon, t);
-  case FG_PROCESS_PINNED:
-    return fg_pinned_a(s->pin, t);
-  case FG_PROCESS_VE:
-  case FG_PROCESS_BM:
-    break;
-  }
-  return 0.0;
+  return fg_noising_a(&process->formula, t);
 }
 
 double fg_process_g2(const fg_process *process, double t)
 {
-  const fg_process_settings *s = &process->s;
-  switch (s->kind) {
-  case FG_PROCESS_OU:
-  case FG_PROCESS_BM:
-  case FG_PROCESS_PINNED:
-    break;
-  case FG_PROCESS_VP:
-    return s->scale * s->scale * fg_vp_beta(s->beta_min, s->beta_max, s->horizon, t);
-  case FG_PROCESS_VE:
-    return fg_ve_g2(s->sigma_min, process->log_ratio, s->horizon, t);
-  }
-  return s->diff * s->diff;
+  return fg_noising_g2(&process->formula, t);
 }
 
 double fg_process_m(const fg_process *process, double t)
 {
-  const fg_process_settings *s = &process->s;
-  switch (s->kind) {
-  case FG_PROCESS_OU:
-    return fg_ou_m(s->rate, t);
-  case FG_PROCESS_VP:
-    return fg_vp_m(fg_vp_beta_integral(s->beta_min, s->beta_max, s->horizon, t));
-  case FG_PROCESS_PINNED:
-    return fg_pinned_m(s->pin, t);
-  case FG_PROCESS_VE:
-  case FG_PROCESS_BM:
-    break;
-  }
-  return 1.0;
+  return fg_noising_m(&process->formula, t);
 }
 
 double fg_process_v(const fg_process *process, double t)
 {
-  const fg_process_settings *s = &process->s;
-  switch (s->kind) {
-  case FG_PROCESS_OU:
-    return fg_ou_v(s->rate, s->diff, t);
-  case FG_PROCESS_VP:
-    return fg_vp_v(s->scale, fg_vp_beta_integral(s->beta_min, s->beta_max, s->horizon, t));
-  case FG_PROCESS_VE:
-    return fg_ve_v(s->sigma_min, process->log_ratio, s->horizon, t);
-  case FG_PROCESS_PINNED:
-    return fg_pinned_v(s->diff, s->pin, t);
-  case FG_PROCESS_BM:
-    break;
-  }
-  return fg_bm_v(s->diff, t);
+  return fg_noising_v(&process->formula, t);
 }
 
 fg_coeff fg_process_coeff(const fg_process *process, double t)
 {
-  fg_coeff c;
-  c.t = t;
-  c.a = fg_process_a(process, t);
-  c.g2 = fg_process_g2(process, t);
-  c.m = fg_process_m(process, t);
-  c.dm = -c.a * c.m;
-  c.v = fg_process_v(process, t);
-  c.dv = c.g2 * c.m * c.m;                    /* formula/process.h says why not -2 a v + g2 */
-  if (process->s.kind == FG_PROCESS_PINNED) { /* -a m is infinity times 0 at the pin */
-    c.dm = -1 / process->s.pin;
-    c.dv = fg_pinned_dv(process->s.diff, process->s.pin, t);
-  }
-  return c;
+  return fg_noising_coeff(&process->formula, t);
+}
+
+const fg_noising *fg_process_formula(const fg_process *process)
+{
+  return &process->formula;
 }
 
 fg_stretch fg_process_stretch(const fg_process *process, double from, double to)
@@ -220,7 +177,7 @@ fg_stretch fg_process_stretch(const fg_process *process, double from, double to)
     p.stationary = s->scale * s->scale;
     break;
   case FG_PROCESS_VE:
-    p.variance = fg_ve_v_between(s->sigma_min, process->log_ratio, s->horizon, to, from);
+    p.variance = fg_ve_v_between(s->sigma_min, process->formula.log_ratio, s->horizon, to, from);
     break;
   case FG_PROCESS_BM:
     p.variance = fg_bm_v(s->diff, from - to);

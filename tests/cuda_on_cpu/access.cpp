@@ -77,7 +77,7 @@ static void touch(uintptr_t word, bool write)
     here.used++;
   }
   if (cell.block != blockIdx.x) {
-    if ((write || cell.written) && shim_is_device((const void *)(word * WORD)))
+    if ((write || cell.written) && shim_device_of((const void *)(word * WORD)) >= 0)
       conflict("without an order between blocks, block", word, cell.block);
     cell.block = blockIdx.x;
   }
@@ -98,9 +98,20 @@ static void touch(uintptr_t word, bool write)
   if (here.used * 2 > here.cells.size()) grow();
 }
 
+static void own_device(const void *memory)
+{
+  const int device = shim_device_of(memory);
+  if (device < 0 || device == shim_device()) return;
+  fprintf(stderr,
+          "cuda_on_cpu: kernel %s, block %u, thread %u: on device %d, touched memory of device %d (%p)\n",
+          here.kernel, blockIdx.x, threadIdx.x, shim_device(), device, memory);
+  abort();
+}
+
 static void access(const void *memory, size_t bytes, bool write)
 {
   if (!here.on || bytes == 0 || shim_is_own_stack(memory)) return;
+  own_device(memory);
   const uintptr_t first = (uintptr_t)memory / WORD, last = ((uintptr_t)memory + bytes - 1) / WORD;
   for (uintptr_t word = first; word <= last; word++) touch(word, write);
 }

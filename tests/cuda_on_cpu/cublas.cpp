@@ -49,6 +49,7 @@ extern "C" void *shim_dlsym(void *, const char *name)
 static cublasStatus_t answer(const char *call, bool right)
 {
   const int error = shim_asked_to_fail(call);
+  shim_called(call);
   return error ? (cublasStatus_t)error : right ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
 }
 
@@ -75,7 +76,7 @@ cublasStatus_t cublasSetStream(cublasHandle_t handle, cudaStream_t)
 cublasStatus_t cublasSetWorkspace(cublasHandle_t handle, void *workspace, size_t)
 {
   handle->workspace = true;
-  return answer("cublasSetWorkspace", shim_is_device(workspace));
+  return answer("cublasSetWorkspace", shim_device_of(workspace) == shim_device());
 }
 
 cublasStatus_t cublasSetMathMode(cublasHandle_t handle, cublasMath_t mode)
@@ -109,7 +110,7 @@ template <typename real> struct product {
   static bool inside(const real *from, int rows, int columns, int step, long long apart, int count)
   {
     const real *last = from + apart * (count - 1) + (long long)step * (columns - 1) + rows - 1;
-    return rows <= step && shim_is_device(from) && shim_is_device(last);
+    return rows <= step && shim_device_of(from) == shim_device() && shim_device_of(last) == shim_device();
   }
 
   bool right(const shim_blas *handle) const
@@ -145,7 +146,11 @@ template <typename real>
 static cublasStatus_t multiply(const char *call, cublasHandle_t handle, const product<real> &p)
 {
   const cublasStatus_t rc = answer(call, p.right(handle));
-  if (rc == CUBLAS_STATUS_SUCCESS) shim_run(p);
+  if (rc == CUBLAS_STATUS_SUCCESS)
+    shim_run([p]() {
+      shim_stream_catch_up();
+      p();
+    });
   return rc;
 }
 

@@ -35,6 +35,7 @@ void shim_run(const std::function<void()> &work)
 static cudaError_t answer(const char *call, bool right)
 {
   const int error = shim_asked_to_fail(call);
+  shim_called(call);
   shim_set_last(error ? error : right ? 0 : cudaErrorInvalidValue);
   return error ? (cudaError_t)error : right ? cudaSuccess : cudaErrorInvalidValue;
 }

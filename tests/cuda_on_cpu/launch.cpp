@@ -12,6 +12,8 @@
 #include "shim.h"
 #include "shim_impl.h"
 
+void fg_cuda_note_launch(unsigned threads, size_t shared); /* the engine's: what FG_LAUNCH tells it */
+
 thread_local shim_index threadIdx, blockIdx, blockDim, gridDim;
 static std::atomic<unsigned> shuffle_seed{1};
 
@@ -33,6 +35,10 @@ struct worker {
   const char *kernel = "", *file = nullptr; /* of the barrier that the block waits at */
   int line = 0;
   unsigned current = 0, random = 1;
+  unsigned char *dynamic = nullptr; /* shared memory of the block, between guard words */
+  size_t dynamic_bytes = 0;
+  int any[2] = {}; /* flags at a barrier that joins them */
+  unsigned any_turn[2] = {};
   char start = 0, end = 0,
        barrier[2] = {}; /* tokens of order; two, or one barrier would answer for the next */
 };
@@ -70,6 +76,58 @@ void shim_barrier(const char *file, int line)
   shim_order_give(token);
   shim_place_switch(here.fibers[me], &here.scheduler);
   shim_order_take(token);
+}
+
+/* Two places, as above: one thread may be at the next barrier before another has read what this one found. */
+int shim_barrier_or(const char *file, int line, int flag)
+{
+  const unsigned turn = here.turns[here.current] + 1, place = turn % 2;
+  if (here.any_turn[place] != turn) here.any[place] = 0;
+  here.any_turn[place] = turn;
+  here.any[place] |= flag != 0;
+  shim_barrier(file, line);
+  return here.any[place];
+}
+
+/* ---- dynamic shared memory: [ guard | bytes | guard ], filled with NaN before each block ---------- */
+
+enum { GUARD = 256 };
+static const unsigned char guard_byte = 0xa5;
+static const uint32_t nan_word = 0x7ff8dead;
+
+unsigned char *shim_dynamic(void)
+{
+  return here.dynamic + GUARD;
+}
+
+bool shim_is_shared(const void *memory)
+{
+  const unsigned char *at = (const unsigned char *)memory;
+  return here.dynamic && at >= here.dynamic + GUARD && at < here.dynamic + GUARD + here.dynamic_bytes;
+}
+
+static void dynamic_open(size_t bytes)
+{
+  const size_t whole = (bytes + 2 * GUARD + GUARD - 1) / GUARD * GUARD;
+  here.dynamic = (unsigned char *)aligned_alloc(GUARD, whole);
+  here.dynamic_bytes = bytes;
+  if (!here.dynamic) abort();
+  memset(here.dynamic, guard_byte, GUARD);
+  memset(here.dynamic + GUARD + bytes, guard_byte, GUARD);
+}
+
+static void dynamic_fill(void)
+{
+  for (size_t i = 0; i + sizeof nan_word <= here.dynamic_bytes; i += sizeof nan_word)
+    memcpy(here.dynamic + GUARD + i, &nan_word, sizeof nan_word);
+}
+
+static void dynamic_look(void)
+{
+  const unsigned char *before = here.dynamic, *after = before + GUARD + here.dynamic_bytes;
+  for (size_t i = 0; i < GUARD; i++)
+    if (before[i] != guard_byte || after[i] != guard_byte)
+      wrong("something wrote outside the dynamic shared memory");
 }
 
 static std::vector<unsigned> shuffled(unsigned count)
@@ -110,20 +168,39 @@ static void run_block(unsigned threads)
   shim_order_take(&here.end);
 }
 
-static void launch(const char *kernel, unsigned blocks, unsigned threads, const std::function<void()> &body);
-
-void shim_launch(const char *kernel, unsigned blocks, unsigned threads, const std::function<void()> &body)
+/* "fg_simulate_kernel 256 0": kernel, threads and bytes of dynamic shared memory, into the file that SHIM_LAUNCHES names. */
+static void note_launch(const char *kernel, unsigned threads, size_t shared)
 {
-  shim_run([=]() { launch(kernel, blocks, threads, body); });
+  const char *path = getenv("SHIM_LAUNCHES");
+  FILE *file = path ? fopen(path, "a") : nullptr;
+  if (!file) return;
+  fprintf(file, "%s %u %zu\n", kernel, threads, shared);
+  fclose(file);
 }
 
-static void launch(const char *kernel, unsigned blocks, unsigned threads, const std::function<void()> &body)
+static void launch(const char *kernel, unsigned blocks, unsigned threads, size_t shared, size_t most,
+                   const std::function<void()> &body);
+
+void shim_launch(const char *kernel, unsigned blocks, unsigned threads, size_t shared, size_t most,
+                 const std::function<void()> &body)
+{
+  note_launch(kernel, threads, shared);
+  fg_cuda_note_launch(threads, shared);
+  shim_run([=]() { launch(kernel, blocks, threads, shared, most, body); });
+}
+
+static void launch(const char *kernel, unsigned blocks, unsigned threads, size_t shared, size_t most,
+                   const std::function<void()> &body)
 {
   if (blocks == 0 || threads == 0 || threads > 1024)
     shim_set_last(9); /* cudaErrorInvalidConfiguration */
+  else if (shared > most || most > (size_t)shim_shared_most())
+    shim_set_last(1); /* cudaErrorInvalidValue */
   else
     shim_set_last(shim_asked_to_fail(kernel));
   if (shim_last()) return;
+  shim_called(kernel);
+  shim_stream_catch_up();
   while (here.fibers.size() < threads) {
     here.fibers.push_back(new shim_place);
     shim_place_create(here.fibers.back(), fiber_main);
@@ -133,12 +210,18 @@ static void launch(const char *kernel, unsigned blocks, unsigned threads, const 
   here.random = here.random * 2654435761u + shuffle_seed;
   gridDim = {blocks, 1, 1};
   blockDim = {threads, 1, 1};
+  dynamic_open(shared);
   if (shim_watch_launch) shim_watch_launch(kernel);
   for (unsigned block : shuffled(blocks)) {
     blockIdx = {block, 0, 0};
+    here.any_turn[0] = here.any_turn[1] = 0;
+    dynamic_fill();
     run_block(threads);
+    dynamic_look();
   }
   if (shim_watch_launch) shim_watch_launch(nullptr);
+  free(here.dynamic);
+  here.dynamic = nullptr;
 }
 
 bool shim_is_own_stack(const void *memory)

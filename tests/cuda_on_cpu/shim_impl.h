@@ -14,8 +14,18 @@ int shim_last(void);
 void shim_run(const std::function<void()> &work);
 bool shim_is_capturing(void);
 
-/* Is it inside a live piece of device memory; inside the stack of the fiber that runs? */
-bool shim_is_device(const void *memory);
+/* Bytes of dynamic shared memory that a block may have. */
+int shim_shared_most(void);
+
+/* Count a call. */
+void shim_called(const char *call);
+/* What the stream of this thread has put off is done. The device that the thread works on. */
+void shim_stream_catch_up(void);
+int shim_device(void);
+/* The device in whose memory it lies, or -1. */
+int shim_device_of(const void *memory);
+
+/* Is it inside the stack of the fiber that runs? */
 bool shim_is_own_stack(const void *memory);
 
 /* The access checker (access.cpp), where it is linked: a launch begins (nullptr: is over), a barrier was passed. */

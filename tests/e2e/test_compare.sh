@@ -54,6 +54,28 @@ for name in exact grid sinkhorn sliced max_sliced gaussian entropic mmd energy; 
   grep -q "\"$name\": {" every/results.json || fail "all lacks $name"
 done
 
+# an estimator that cannot do it leaves its place empty, with the reason, and the others stand; alone, it fails
+hopeless=("${small[@]:0:${#small[@]}-1}" --set compare.particles=512 --set compare.pair_points=64 --set compare.sinkhorn.epsilon=1e-12
+          --set compare.sinkhorn.tolerance=1e-12)
+"$flowgap" compare exact:gmm9 "${hopeless[@]}" --set compare.estimators=gaussian,sinkhorn --out missing >terminal ||
+  fail "an estimator that fails takes the others with it"
+[ "$(grep -c '"missing": "Sinkhorn between the samples did not converge' missing/results.json)" = 3 ] ||
+  fail "no reason in results.json"
+grep -q 'The sinkhorn estimator failed on 3 of 3 pairs' missing/results.json || fail "no warning"
+[ "$(grep -c '^  gaussian .*[0-9]' terminal)" = 3 ] || fail "gaussian is gone: $(cat terminal)"
+[ "$(grep -c '^  sinkhorn .* not had: Sinkhorn between the samples did not' terminal)" = 3 ] ||
+  fail "the terminal does not say why: $(cat terminal)"
+[ "$(grep -c '>not had: Sinkhorn between the samples did not' missing/report.html)" = 3 ] ||
+  fail "the page does not say why"
+"$flowgap" compare exact:gmm9 "${hopeless[@]}" --set compare.estimators=gaussian,sinkhorn \
+  --set compare.budget_estimator=sinkhorn --quiet --out unbudgeted
+grep -q 'There is no error budget: sinkhorn gave no distance of ODE and SDE' unbudgeted/results.json ||
+  fail "a budget without its estimator"
+status=0
+"$flowgap" compare exact:gmm9 "${hopeless[@]}" --set compare.estimators=sinkhorn --out none 2>message || status=$?
+[ $status = 3 ] || fail "no estimate at all, and status $status"
+grep -q 'no estimator gave a distance; sinkhorn: Sinkhorn' message || fail "no reason given: $(cat message)"
+
 # an ODE on a grid of its own: states are kept at the times that both grids have
 "$flowgap" compare exact:gmm9 "${small[@]}" --set flow.sde.steps=50 --set 'flow.sde.grid=[]' \
   --set flow.ode.method=heun --set flow.ode.steps=70 --out grids

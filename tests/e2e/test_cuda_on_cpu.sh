@@ -39,21 +39,44 @@ both() {
 
 good info
 holds 'engine    cuda'
-holds 'device    0 the CPU, by tests/cuda_on_cpu, sm_80, 0.5 of 1.0 GiB free, driver for CUDA 13.0'
+holds 'device    0 the CPU, by tests/cuda_on_cpu, sm_80, 1.0 of 1.0 GiB free, driver for CUDA 13.0'
+holds 'default   cuda'
 good info --json
 holds '"devices": ['
+holds '"default_engine": "cuda"'
 
 small=(--set compare.particles=128 --set compare.permutations=5 --set compare.replicates=2 --set compare.residual_points=30
        --set flow.sde.steps=20 --set 'flow.sde.grid=[]' --set compare.directions=10)
+cvode=(--set flow.ode.tile=64) # each engine has a tile that suits it, and steps are those of a tile
 # sums in another order alone: the adaptive solver takes the same steps
-both compare perturbed:gmm9 "${small[@]}" --set model.epsilon=1 \
+both compare perturbed:gmm9 "${small[@]}" "${cvode[@]}" --set model.epsilon=1 \
   --set 'compare.estimators=[exact, gaussian, sliced, mmd, energy]'
 same results.json 1e-9 200
 # searches that end within a tolerance
-both compare exact:gmm9 "${small[@]}" --set 'compare.estimators=[sinkhorn, entropic, max_sliced]'
+both compare exact:gmm9 "${small[@]}" "${cvode[@]}" --set 'compare.estimators=[sinkhorn, entropic, max_sliced]'
 same results.json 1e-5 200
 
-both residual perturbed:gmm9 --set residual.points=40 --set residual.times=3
+# several devices, each with memory of its own: the same bits
+bits() { # FILE WORDS...: on three devices as on one
+  local file=$1 devices
+  shift
+  for devices in 1 3; do
+    rm -rf "on$devices"
+    SHIM_DEVICES=$devices good "$@" --engine cuda --quiet --out "on$devices"
+    grep -v -E '"(seconds|wall_seconds|created|command|device)' "on$devices/$file" |
+      sed -E 's/"(seconds|wall_seconds)": ?[^,}]*//g' >"on$devices.words"
+  done
+  cases=$((cases + 1))
+  cmp on1.words on3.words || { echo "FAILED: $file differs on three devices"; diff on1.words on3.words | head; bad=$((bad + 1)); }
+}
+bits results.json compare perturbed:gmm9 "${small[@]}" --set model.epsilon=1 --set 'compare.estimators=[gaussian, mmd, sinkhorn]'
+
+# particles by steps of their own: a first step comes from a small difference, and ends agree far below the tolerance
+both compare exact:gmm9 "${small[@]}" --set flow.ode.method=dopri5 --set 'compare.estimators=[gaussian, sliced]'
+same results.json 1e-6 150
+grep -q '"tile": 1,' cuda/results.json || { echo "FAILED: dopri5 has tiles"; bad=$((bad + 1)); }
+
+both residual perturbed:gmm9 "${cvode[@]}" --set residual.points=40 --set residual.times=3
 same results.json 1e-9 50
 
 # rounding grows from step to step of a training
@@ -89,4 +112,51 @@ train: {method: dsm, steps: 3, batch: 32, hidden: [8, 8], precision: double, log
 YAML
 both train tiny.yaml
 same metrics.jsonl 1e-8 10
+
+# ---- the engine that nobody named: cuda where it opens, cpu without the plugin and for targets of C functions
+chosen() { # ENGINE WORDS...
+  local engine=$1
+  shift
+  rm -rf run
+  good "$@" --out run
+  cases=$((cases + 2))
+  grep -q "\"engine\": \"$engine\"" run/results.json || { echo "FAILED: results.json of $*: not on $engine"; bad=$((bad + 1)); }
+  grep -q "engine $engine (" run/log.txt || { echo "FAILED: log.txt of $*: not on $engine"; bad=$((bad + 1)); }
+}
+one=(--set compare.particles=64 --set compare.permutations=3 --set compare.replicates=2 --set compare.residual_points=2 --set 'compare.estimators=[gaussian]')
+chosen cuda compare exact:gmm9 "${one[@]}"
+chosen cuda compare exact:gmm9 "${one[@]}" --engine auto
+chosen cpu compare exact:gmm9 "${one[@]}" --engine cpu
+LD_LIBRARY_PATH='' chosen cpu compare exact:gmm9 "${one[@]}"
+LD_LIBRARY_PATH='' expect 2 'the engine cuda is a plugin that cannot be opened' compare exact:gmm9 --engine cuda --out none
+if command -v "${CC:-cc}" >/dev/null; then
+  good target build "$source/examples/banana.c" --out banana.so
+  cat >banana.yaml <<'YAML'
+target: {kind: plugin, file: banana.so}
+train: {method: dis, steps: 1, batch: 8, time_steps: 4, hidden: [4], frequencies: 2, embedding_width: 4, evaluate_every: 1,
+        evaluate_paths: 8}
+compare: {particles: 16, replicates: 2, permutations: 3, residual_points: 2, estimators: [gaussian]}
+flow: {sde: {steps: 4}, ode: {method: euler, steps: 4}}
+YAML
+  chosen cpu train banana.yaml --quiet
+  expect 2 '--engine cpu' train banana.yaml --engine cuda --out none
+
+  rm -rf run # a device that is there and does not work is no reason for silence
+  mkdir broken
+  cat >broken.c <<'C'
+#include <stdio.h>
+#include <flowgap/flowgap.h>
+FG_API fg_code fg_cuda_engine_open(int threads, fg_engine **engine, fg_status *st)
+{
+  (void)threads;
+  *engine = NULL;
+  if (st) snprintf(st->message, sizeof st->message, "the device is lost");
+  return FG_FAILED;
+}
+C
+  "${CC:-cc}" -shared -fPIC -I "$source/include" -o broken/libflowgap_cuda.so broken.c
+  LD_LIBRARY_PATH=broken "$flowgap" compare exact:gmm9 "${one[@]}" --out run >out.txt 2>err.txt
+  check $? 0 'engine cpu, since the engine cuda does not open: the device is lost' 'on a broken device'
+  LD_LIBRARY_PATH=broken expect 1 'the device is lost' compare exact:gmm9 "${one[@]}" --engine cuda --out none
+fi
 finish

@@ -96,6 +96,19 @@ printf 'x,y\n1,2\nnan,4\n' >nan.csv
 expect 4 'nan.csv, line 3 (row 2), column 1: the value nan is not finite' distance nan.csv a.csv
 expect 2 'there is no column z; it has: x, y' distance a.csv b.csv --columns x,z
 
+# ---- an estimator that fails leaves its place empty; alone, it ends the call
+hopeless=(--set compare.sinkhorn.epsilon=1e-12 --set compare.sinkhorn.tolerance=1e-12 --set compare.pair_points=64)
+good distance a.csv s.csv --estimator exact,sinkhorn "${fast[@]}" "${hopeless[@]}"
+holds 'sinkhorn   not had: Sinkhorn between the samples did not converge'
+holds 'warning: sinkhorn failed: Sinkhorn between'
+good distance a.csv s.csv --estimator exact,sinkhorn --json "${fast[@]}" "${hopeless[@]}"
+holds '"missing": "Sinkhorn between the samples did not converge'
+holds '"primal"'
+expect 3 'flowgap: Sinkhorn between the samples did not converge' distance a.csv s.csv --estimator sinkhorn "${fast[@]}" \
+  "${hopeless[@]}"
+expect 3 'no estimator gave a distance; the first: Sinkhorn between' distance a.csv s.csv --estimator sinkhorn,entropic \
+  "${fast[@]}" "${hopeless[@]}"
+
 # ---- warnings
 good distance doubled.txt bare.txt --estimator exact "${fast[@]}"
 holds 'warning: A has only 5 rows'

@@ -75,6 +75,7 @@ static void test_shared(void **state)
 {
   (void)state;
   is_race(SHIM_NO_BARRIER_SHARED, "kernel neighbour_kernel, block ");
+  is_race(SHIM_NO_BARRIER_DYNAMIC, "kernel dynamic_kernel, block ");
 }
 
 static void test_device(void **state)
@@ -93,6 +94,7 @@ static void test_overrun(void **state)
 {
   (void)state;
   is_caught(SHIM_OVERRUN, CAUGHT, "something wrote outside a piece of 1536 bytes");
+  is_caught(SHIM_OVERRUN_DYNAMIC, CAUGHT, "something wrote outside the dynamic shared memory");
 }
 
 static void test_barriers(void **state)
@@ -106,13 +108,34 @@ static void test_unset(void **state)
 {
   (void)state;
   is_caught(SHIM_UNSET, UNSET, "");
+  is_caught(SHIM_UNSET_DYNAMIC, UNSET, "");
+}
+
+/* The checker sees which device an access belongs to. */
+static void test_other_device(void **state)
+{
+  (void)state;
+#ifdef SHIM_CHECKED
+  is_caught(SHIM_OTHER_DEVICE, CAUGHT, "on device 1, touched memory of device 0");
+#else
+  skip();
+#endif
+}
+
+/* Copies that nobody waited for: streams of the shim put them off. */
+static void test_waits(void **state)
+{
+  (void)state;
+  is_caught(SHIM_EARLY, UNSET, "");
+  is_caught(SHIM_LATE, UNSET, "");
 }
 
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_shared),  cmocka_unit_test(test_device),   cmocka_unit_test(test_blocks),
-      cmocka_unit_test(test_overrun), cmocka_unit_test(test_barriers), cmocka_unit_test(test_unset),
+      cmocka_unit_test(test_shared),       cmocka_unit_test(test_device),   cmocka_unit_test(test_blocks),
+      cmocka_unit_test(test_overrun),      cmocka_unit_test(test_barriers), cmocka_unit_test(test_unset),
+      cmocka_unit_test(test_other_device), cmocka_unit_test(test_waits),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

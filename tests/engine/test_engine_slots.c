@@ -369,10 +369,14 @@ static void memory(void **state)
     double x[10], y[10];
     fill(x, 10, 1, 1);
     CASE_OK(fg_engine_open(engines[which], 1, &e, &case_status));
+#ifndef FG_ON_CUDA
     assert_string_equal(fg_engine_name(e), engines[which]);
+#endif
     CASE_OK(e->ops->alloc(e, sizeof x, &buf, &case_status));
     CASE_OK(e->ops->download(e, y, buf, 0, sizeof y, &case_status));
+#ifndef FG_ON_CUDA
     for (int i = 0; i < 10 && which == 1; i++) assert_true(isnan(y[i]));
+#endif
     CASE_OK(e->ops->upload(e, buf, 16, x, 64, &case_status));
     CASE_OK(e->ops->download(e, y, buf, 24, 56, &case_status));
     assert_memory_equal(x + 1, y, 56);

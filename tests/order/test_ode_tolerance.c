@@ -61,25 +61,27 @@ static void respond(fg_target_kind kind, fg_process_kind process)
   exact_case c;
   exact_open(&c, "cpu", 2, kind, 4, process, PARTICLES);
   reference(&c, kind);
-  for (int method = 0; method < 2; method++) {
+  static const fg_ode_method methods[] = {FG_ODE_ADAMS, FG_ODE_BDF, FG_ODE_DOPRI5};
+  static const char *const names[] = {"adams", "bdf", "dopri5"};
+  for (int method = 0; method < 3; method++) {
     double before = HUGE_VAL, two_before = HUGE_VAL, first = 0;
     uint64_t cost = 0;
     for (int digits = FIRST; digits <= LAST; digits++) {
       fg_ode_settings set;
       fg_flow_report report;
       fg_ode_defaults(&set);
-      set.method = method ? FG_ODE_BDF : FG_ODE_ADAMS;
+      set.method = methods[method];
       set.rtol = pow(10, -digits);
       set.atol = 1e-2 * set.rtol;
       set.tile = 16; /* 12 tiles, whose luck averages out */
       follow(&c, &set, path, &report);
       assert_int_equal(report.lost, 0);
       double error = typical_error();
-      print_message("%s 1e-%d: %.2g, %.2g of rtol, %llu evaluations\n", method ? "bdf" : "adams", digits,
-                    error, error / set.rtol, (unsigned long long)report.rhs_evaluations);
+      print_message("%s 1e-%d: %.2g, %.2g of rtol, %llu evaluations\n", names[method], digits, error,
+                    error / set.rtol, (unsigned long long)report.rhs_evaluations);
       /* A tenfold tighter tolerance gains a factor of 3 at least. BDF has only five orders, and where it
        * changes from one to the next a single decade may gain less (2.87 once): there, two decades. */
-      assert_true(method ? error < before && error < two_before / 9 : error < before / 3);
+      assert_true(method == 1 ? error < before && error < two_before / 9 : error < before / 3);
       assert_true(error < 100 * set.rtol);        /* 72 seen */
       assert_true(report.rhs_evaluations > cost); /* ... is not free */
       cost = report.rhs_evaluations;

@@ -1,91 +1,130 @@
 #!/usr/bin/env bash
-# Registers, shared memory, stack and spills of every kernel, as ptxas counts them for one architecture, against the table
-# cuda_kernels.txt: none may grow. Skipped where there is no nvcc. Arguments: build folder, source folder.
+# What ptxas says of every kernel on every architecture, and the occupancy that follows from it and from how the kernel is
+# launched, against the table cuda_kernels.txt: stack, spills and shared memory may not grow, occupancy may not fall.
+# Skipped where there is no nvcc. Arguments: build folder, source folder.
 #   tests/structure/test_cuda_kernels.sh BUILD SOURCE --write     writes the table instead
-# Logs are kept in the build folder as long as the sources stay the same.
 set -eu
-build=$1 source_dir=$2 write=${3:-}
+# shellcheck source=tests/structure/cuda_plugin.sh disable=SC2154
+. "$2/tests/structure/cuda_plugin.sh"
+write=${3:-}
 table=$source_dir/tests/structure/cuda_kernels.txt
-nvcc=$(command -v nvcc || true)
-[ -n "$nvcc" ] || { echo "no nvcc on the PATH"; exit 77; }
 version=$("$nvcc" --version | sed -n 's/.*release \([0-9.]*\).*/\1/p')
-logs=$build/cuda-ptxas
-mkdir -p "$logs"
+toolkit=$(dirname "$(dirname "$(realpath "$nvcc")")")
+cuda_plugin
 
-# UNIT PRECISION: its log, unless it is there already
-unit_log() {
-  local name=$1-$2 define='' stamp
-  [ "$2" = single ] && define=-DFG_SINGLE=FG_SINGLE
-  stamp=$version-$(cat "$source_dir"/kernels/*.h "$source_dir"/kernels/{body,formula,cuda}/* "$source_dir"/include/flowgap/*.h | cksum)
-  if [ "$(cat "$logs/$name.stamp" 2>/dev/null)" != "$stamp" ]; then
-    "$nvcc" -std=c++17 -O3 -arch=sm_90 -Xptxas -v -Xcompiler=-fPIC,-fvisibility=hidden ${define:+$define} \
-      -DFG_VERSION_TEXT='"0"' -I "$source_dir/include" -I "$source_dir/kernels" -cubin -o "$logs/$name.cubin" \
-      "$source_dir/kernels/cuda/$1.cu" 2>"$logs/$name.log" || { cat "$logs/$name.log"; exit 1; }
-    rm -f "$logs/$name.cubin"
-    echo "$stamp" >"$logs/$name.stamp"
-  fi
-}
+# ---- threads and dynamic shared memory of each kernel: the most that the cases of docs/cuda.md launch it with, on a shim whose
+# blocks may have as much shared memory as those of the architecture (KiB: CUDA programming guide)
+launches=$plugin/launches
+rm -f "$launches"
+for arch in 80:163 90:227 100:227 120:99; do
+  rm -f "$plugin/launch"
+  SHIM_SHARED=$((${arch#*:} << 10)) SHIM_LAUNCHES=$plugin/launch \
+    "$build/tests/cuda_on_cpu/bench_cuda_on_cpu" cuda 1 100 >"$plugin/bench" || { cat "$plugin/bench"; exit 1; }
+  sort -u "$plugin/launch" | sed "s/^/${arch%:*} /" >>"$launches"
+done
 
-# Of a kernel: registers, bytes of shared memory, bytes of stack, bytes that the kernel itself spills (stores and loads),
-# and those of the functions that it calls.
-rows() { # UNIT PRECISION
+# ---- kernel, precision, architecture, registers, shared memory, stack, spills of its own and of the functions that it calls
+rows() { # LOG PRECISION
   awk -v precision="$2" '
-    function put() { if (kernel != "") print kernel, precision, registers, shared, stack, own, called }
+    function put() { if (kernel != "") print kernel, precision, arch, registers, shared, stack, own, called }
     /Compiling entry function/ {
       put()
-      match($0, /[0-9]+fg_[a-z0-9_]*_kernel/)
+      kernel = ""
+      if (!match($0, /[0-9]+fg_[a-z0-9_]*_kernel/)) next
       kernel = substr($0, RSTART, RLENGTH)
       sub(/^[0-9]+/, "", kernel)
       split($0, part, "\047")
       entry = part[2]
+      arch = substr(part[4], 4)
       registers = shared = stack = own = called = 0
     }
     /Function properties for/ { name = $NF }
     /bytes spill stores/ {
       spilled = $5 + $9
-      if (name == entry) { own = spilled; stack = $1 } else called += spilled
+      if (name == entry) { own = spilled; if ($1 > stack) stack = $1 } else called += spilled
     }
     /: Used [0-9]+ registers/ {
       for (i = 1; i < NF; i++) {
         if ($(i + 1) ~ /^registers/) registers = $i
         if ($(i + 1) == "bytes" && $(i + 2) ~ /^smem/) shared = $i
-        if ($(i + 1) == "bytes" && $(i + 2) ~ /^cumulative/) stack = $i
+        if ($(i + 1) == "bytes" && $(i + 2) ~ /^cumulative/ && $i > stack) stack = $i
       }
     }
-    END { put() }' "$logs/$1-$2.log"
+    END { put() }' "$1"
 }
+objects=$plugin/kernels/cuda/CMakeFiles
+for log in "$objects"/*/*.ptxas; do
+  case $log in *fg_cuda_single*) rows "$log" single ;; *) rows "$log" double ;; esac
+done | sort >"$plugin/rows"
 
-found=$logs/found.txt
-: >"$found"
-for unit in kernels train_kernels; do
-  for precision in double single; do
-    unit_log $unit $precision
-    rows $unit $precision >>"$found"
-  done
-done
-unit_log vector double
-rows vector double >>"$found"
-sort -o "$found" "$found"
-[ "$(wc -l <"$found")" -gt 20 ] || { echo "only $(wc -l <"$found") kernels in the logs of ptxas"; exit 1; }
+# ---- occupancy
+gcc -std=gnu11 -isystem "$toolkit/include" -o "$plugin/occupancy" "$source_dir/tests/structure/cuda_occupancy.c"
+"$plugin/occupancy" check
+awk -v launches="$launches" '
+  FILENAME == launches { # the most threads, and of these launches the most shared memory
+    key = $2 " " $1
+    if ($3 > threads[key]) { threads[key] = $3; dynamic[key] = 0 }
+    if ($3 == threads[key] && $4 > dynamic[key]) dynamic[key] = $4
+    next
+  }
+  { key = $1 " " $3 }
+  !(key in threads) { print $1 " is compiled, but no case of bench/bench_cuda.c launches it" >"/dev/stderr"; bad = 1 }
+  { print $0, threads[key] + 0, dynamic[key] + 0 }
+  END { exit bad }' "$launches" "$plugin/rows" >"$plugin/launched"
+awk '{ print $3, $4, $5 + $10, $9 }' "$plugin/launched" | "$plugin/occupancy" | paste -d ' ' "$plugin/launched" - >"$plugin/full"
+
+# ---- a line for each kernel and precision: the most of shared memory, stack and spills, and each architecture's own
+found=$plugin/found
+awk -v archs="$architectures" '
+  function most(what, value) { if (value > worst[key, what]) worst[key, what] = value }
+  {
+    key = $1 " " $2
+    if (!(key in seen)) { seen[key] = ++count; names[count] = key }
+    most("threads", $9); most("dynamic", $10); most("shared", $5); most("stack", $6); most("own", $7); most("called", $8)
+    each[key, $3] = sprintf("%5d %3d %5s", $4, $11, $12)
+  }
+  END {
+    n = split(archs, arch, " ")
+    for (k = 1; k <= count; k++) {
+      split(names[k], part, " "); key = names[k]
+      line = sprintf("%-26s %-6s %4d %7d %7d %6d %7d %7d", part[1], part[2], worst[key, "threads"], worst[key, "dynamic"], worst[key, "shared"],
+                     worst[key, "stack"], worst[key, "own"], worst[key, "called"])
+      for (a = 1; a <= n; a++) {
+        if (!((key, arch[a]) in each)) { print key " is not compiled for sm_" arch[a] >"/dev/stderr"; exit 1 }
+        line = line "  " each[key, arch[a]]
+      }
+      print line
+    }
+  }' "$plugin/full" >"$found"
+[ "$(wc -l <"$found")" -gt 20 ] || { echo "only $(wc -l <"$found") kernels in what ptxas says"; exit 1; }
 
 if [ "$write" = --write ]; then
-  { sed -n '/^#/p' "$table" | sed "s/^# nvcc .*/# nvcc $version, sm_90/"
-    awk '{ printf "%-26s %-7s %9d %7d %6d %10d %13d\n", $1, $2, $3, $4, $5, $6, $7 }' "$found"
-  } >"$logs/table" && cp "$logs/table" "$table"
+  { sed -n '/^#/p' "$table" | sed "s/^# nvcc [0-9.]*/# nvcc $version/"; cat "$found"; } >"$plugin/table"
+  cp "$plugin/table" "$table"
   exit
 fi
-known=$(sed -n 's/^# nvcc \([0-9.]*\),.*/\1/p' "$table")
+known=$(sed -n 's/^# nvcc \([0-9.]*\).*/\1/p' "$table")
 [ "$version" = "$known" ] || { cat "$found"; echo "nvcc $version: the table is of $known, so nothing is compared"; exit 77; }
-awk '
-  /^#/ { next }
-  FNR == NR { for (i = 3; i <= 7; i++) known[$1, $2, i] = $i; there[$1, $2] = 1; next }
-  !(($1, $2) in there) { print $1, $2 ": not in cuda_kernels.txt"; bad = 1; next }
-  {
-    what[3] = "registers"; what[4] = "shared memory"; what[5] = "stack"; what[6] = "spills"; what[7] = "spills of what it calls"
-    delete there[$1, $2]
-    for (i = 3; i <= 7; i++)
-      if ($i > known[$1, $2, i]) { print $1, $2 ": " what[i] " grew from", known[$1, $2, i], "to", $i; bad = 1 }
+awk -v archs="$architectures" '
+  BEGIN {
+    split(archs, arch, " ")
+    word[5] = "shared memory"; word[6] = "stack"; word[7] = "spills"; word[8] = "spills of what it calls"
   }
-  END { for (k in there) { split(k, p, SUBSEP); print p[1], p[2] ": in cuda_kernels.txt, but not compiled"; bad = 1 }; exit bad }
-' "$table" "$found" || { echo "if it must be so: $0 $build $source_dir --write"; exit 1; }
-echo "$(wc -l <"$found") kernels, none has grown"
+  /^#/ { next }
+  FNR == NR { known[$1, $2] = $0; next }
+  !(($1, $2) in known) { print $1, $2 ": not in cuda_kernels.txt"; bad = 1; next }
+  {
+    split(known[$1, $2], old)
+    delete known[$1, $2]
+    for (i = 5; i <= 8; i++)
+      if ($i > old[i]) { print $1, $2 ": " word[i] " grew from", old[i], "to", $i; bad = 1 }
+    for (i = 11; i <= NF; i += 3)
+      if ($i < old[i]) { print $1, $2 ": of the warps of sm_" arch[(i - 8) / 3], $i " % instead of", old[i] " %"; bad = 1 }
+    for (i = 3; i <= NF; i++) if ($i != old[i]) { changed++; break }
+  }
+  END {
+    for (k in known) { split(k, p, SUBSEP); print p[1], p[2] ": in cuda_kernels.txt, but not compiled"; bad = 1 }
+    if (changed && !bad) print changed " lines differ from the table, none for the worse: write it"
+    exit bad
+  }' "$table" "$found" || { echo "if it must be so: $0 $build $source_dir --write"; exit 1; }
+echo "$(wc -l <"$found") lines, none worse than the table"

@@ -9,11 +9,25 @@ typedef struct bridge {
   double clip; /* of v */
 } bridge;
 
-/* Wells along each coordinate, one pulled to a side. */
+#ifdef FG_ON_CUDA
+#define BRIDGE_DENSITY FG_DENSITY_WELLS /* no device runs functions of the host */
+#else
+#define BRIDGE_DENSITY FG_DENSITY_PLUGIN
+#endif
+
+/* Wells along each coordinate, one pulled to a side; or the density of objective_density. */
 static inline double wells(const void *data, int d, const double *x, double *score)
 {
   double log_rho = 0;
   (void)data;
+#ifdef FG_ON_CUDA
+  for (int j = 0; j < d; j++) {
+    const double u = (x[j] - 0.2) * (x[j] - 0.2) - 1.5;
+    log_rho -= j < (d + 1) / 2 ? u * u : x[j] * x[j] / 2;
+  }
+  (void)score;
+  return log_rho;
+#endif
   for (int j = 0; j < d; j++) {
     log_rho += x[j] * x[j] - 0.25 * x[j] * x[j] * x[j] * x[j] + 0.3 * x[j];
     if (score) score[j] = 2 * x[j] - x[j] * x[j] * x[j] + 0.3;
@@ -24,7 +38,7 @@ static inline double wells(const void *data, int d, const double *x, double *sco
 #define CONTROL(dimension, kind, ...)                                                                        \
   {                                                                                                          \
     .name = "bridge", .d = dimension, .form = kind, .hidden = {__VA_ARGS__}, .frequencies = 5,               \
-    .embedding = 9, .density = FG_DENSITY_PLUGIN, .call = wells, .method = FG_TRAIN_BRIDGE,                  \
+    .embedding = 9, .density = BRIDGE_DENSITY, .call = wells, .method = FG_TRAIN_BRIDGE,                     \
     .activation = FG_GELU                                                                                    \
   }
 #define NOISING(dimension, phi, ...)                                                                         \
@@ -40,7 +54,7 @@ static const bridge bridges[] = {
     {CONTROL(3, FG_VECTOR, 7, 33), NOISING(3, FG_GELU, 18, 100, 130), 20},
     {CONTROL(2, FG_POTENTIAL, 20, 20), NOISING(2, FG_TANH, 16, 16), 20},
     {CONTROL(5, FG_VECTOR, 16), NOISING(5, FG_SILU, 130, 7, 20, 9), 0.6},
-    {CONTROL(17, FG_VECTOR, 32), NOISING(17, FG_SOFTPLUS, 24, 40), 1},
+    {CONTROL(17, FG_VECTOR, 32), NOISING(17, FG_SOFTPLUS, 24, 40), 0.9},
 };
 enum { BRIDGES = sizeof bridges / sizeof *bridges, SEED = 77 };
 

@@ -314,8 +314,8 @@ static void side_by_side(void **state)
   assert_null(strstr(text, "<th scope=\"row\">seed</th>"));
   assert_null(strstr(text, "<th scope=\"row\">box</th>"));
   has(text, "1 of the runs has no config.yaml.");
-  /* three estimators, gap on the way, residual; three rows of two maps */
-  assert_int_equal(count_of(text, "<svg "), 3 + 2 + 6);
+  /* three estimators, gap on the way, residual; three rows of two maps; the loss of the training */
+  assert_int_equal(count_of(text, "<svg "), 3 + 2 + 6 + 1);
   char first[2000], second[2000];
   labels_of(text, "side-sde-0", first, sizeof first);
   labels_of(text, "side-sde-1", second, sizeof second);

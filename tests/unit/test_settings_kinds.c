@@ -35,7 +35,8 @@ static void test_keys_of_another_kind(void **state)
       {"model", "model: {kind: exact, file: a}", "model.file"},
       {"model", "model: {activation: silu, beta: 2}", "model.beta"},
       {"model", "process: {beta_max: 3}", NULL}, /* another group */
-      {"flow.ode", "flow: {ode: {method: euler, rtol: 1e-3}}", "belongs to: adams bdf)"},
+      {"flow.ode", "flow: {ode: {method: euler, rtol: 1e-3}}", "belongs to: adams bdf dopri5)"},
+      {"flow.ode", "flow: {ode: {method: dopri5, tile: 32}}", "belongs to: adams bdf euler heun)"},
       {"flow.ode", "flow: {ode: {steps: 3}}", "flow.ode.steps"},
       {"flow.ode", "flow: {ode: {method: heun, steps: 3, rtol: 1e-6}}", NULL}, /* its default */
   };

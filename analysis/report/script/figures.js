@@ -162,9 +162,10 @@ Figure.prototype.hush = function () {
 
 /* The maps that stand in one row with this one. */
 Figure.prototype.neighbours = function () {
-  var row = this.svg.closest('.maps'), bins = this.map.b;
+  var row = this.svg.closest('.maps'), m = this.map;
   return figures.filter(function (one) {
-    return one.map && one.map.b === bins && one.svg.closest('.maps') === row;
+    return one.map && one.map.b === m.b && one.map.w === m.w && one.map.o.join() === m.o.join() &&
+        one.svg.closest('.maps') === row;
   });
 };
 
@@ -231,7 +232,8 @@ Figure.prototype.showPoint = function (k, i) {
   var data = this.data, s = data.s[k], lines = [], head = [s.n, s.p ? s.p[i] : ''].filter(Boolean).join(', ');
   if (head) lines.push(head);
   if (data.flat) {
-    lines.push(data.x + ' = ' + number(s.x[i]) + interval(s, i, s.x[i]));
+    var told = s.v ? s.v[i] : s.x[i];
+    lines.push(data.x + ' = ' + number(told) + interval(s, i, told));
   } else {
     if (s.t && data.x !== 't' && finite(s.t[i])) lines.push('t = ' + number(s.t[i]));
     if (data.x) lines.push(data.x + ' = ' + number(s.x[i]));
