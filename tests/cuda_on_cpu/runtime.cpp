@@ -28,14 +28,6 @@ void shim_fail_after(const char *call, int error, int after)
   failures[call] = {error, after};
 }
 
-int shim_forgive(void)
-{
-  const std::lock_guard<std::mutex> held(lock);
-  const int left = (int)failures.size();
-  failures.clear();
-  return left;
-}
-
 int shim_asked_to_fail(const char *call)
 {
   const std::lock_guard<std::mutex> held(lock);

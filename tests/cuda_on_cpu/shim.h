@@ -17,8 +17,6 @@ void shim_shuffle(unsigned seed);
 void shim_fail(const char *call, int error);
 /* The same for the one after so many that succeed. */
 void shim_fail_after(const char *call, int error, int after);
-/* Take back the failures that have not happened; returns how many. */
-int shim_forgive(void);
 /* Bytes of shared memory that a block may have from now on (at first 232448). */
 void shim_shared(int bytes);
 /* Pieces that the arenas have handed out and that nobody has given back. */

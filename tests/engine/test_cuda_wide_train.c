@@ -121,6 +121,22 @@ static void test_order(void **state)
   }
 }
 
+/* On a machine with several devices all of it is done on the first: the same bits. */
+static void test_devices(void **state)
+{
+  (void)state;
+  for (int objective = 0; objective < OBJECTIVES; objective += 2) {
+    const objective_plan p = plan_of((fg_objective)objective, FG_FORM_DISCRETE, FG_DOUBLE, 40);
+    objective_answer a = objective_run("cuda-on-cpu", 2, &shapes[1], &p);
+    shim_devices(3, (size_t)1 << 30);
+    objective_answer b = objective_run("cuda-on-cpu", 2, &shapes[1], &p);
+    shim_devices(1, (size_t)1 << 30);
+    objective_same_bits(&a, &b, "three devices");
+    objective_free(&a);
+    objective_free(&b);
+  }
+}
+
 /* ---- a bridge of two wide controls ------------------------------------------------------------------ */
 
 static bridge wide = {CONTROL(2, FG_VECTOR, 130, 130), NOISING(2, FG_TANH, 140), 20};
@@ -190,7 +206,42 @@ static void near_all(const double *a, const double *b, size_t n, double most)
   if (!(off <= most * scale)) fail_msg("gradients differ by %g of %g", off, scale);
 }
 
-/* Each piece of memory in turn is not there: the call fails and gives all back, or does its work in smaller waves. */
+/* One call on an engine; the gradients, or NULL when it failed, which is for lack of memory. */
+static double *gradients(fg_engine *e, const objective_plan *p, size_t *count, fg_status *st)
+{
+  bridge_call c;
+  setting s;
+  setting_open(&s, e, &wide, p, p);
+  call_open(&c, e, &s, p);
+  const long live = shim_live();
+  const fg_code rc = e->ops->objective(e, e->threads, &s.f[0], &c.request, st);
+  if (rc != FG_OK && rc != FG_MEMORY) fail_msg("%s", st->message);
+  assert_true(shim_live() <= live + 1); /* the workspace of cuBLAS stays */
+  *count = (s.packed[0].inner.bytes + s.packed[1].inner.bytes) / sizeof(double);
+  double *gradient = call_close(&c, e);
+  setting_close(&s, e);
+  if (rc == FG_OK) return gradient;
+  free(gradient);
+  return NULL;
+}
+
+/* The same on a device of so many bytes; *waves: how often the paths went through all steps. */
+static double *gradients_within(size_t bytes, const objective_plan *p, size_t *count, long *waves,
+                                fg_status *st)
+{
+  fg_engine *e = NULL;
+  shim_devices(1, bytes);
+  MUST(engine_by_name("cuda-on-cpu", 1, &e, ST));
+  const long before = shim_calls("cudaGraphLaunch");
+  double *gradient = gradients(e, p, count, st);
+  *waves = (shim_calls("cudaGraphLaunch") - before) / OBJECTIVE_STEPS;
+  fg_engine_close(&e);
+  shim_devices(1, (size_t)1 << 30);
+  return gradient;
+}
+
+/* On devices of ever fewer bytes a call does its work in smaller waves, and at last fails and gives all back. There are so
+ * many paths that the scratch of one wave is larger than what the sum of the gradients needs. */
 static void test_short_of_memory(void **state)
 {
   (void)state;
@@ -198,43 +249,24 @@ static void test_short_of_memory(void **state)
   skip();
 #endif
   for (int objective = 0; objective < OBJECTIVES; objective += 2) {
-    const objective_plan p = plan_of((fg_objective)objective, FG_FORM_DISCRETE, FG_DOUBLE, 40);
-    double *expected = NULL;
-    int smaller = 0, failed = 0;
-    fg_engine *e;
-    setting s;
+    const objective_plan p = plan_of((fg_objective)objective, FG_FORM_DISCRETE, FG_DOUBLE, 480);
+    fg_status st = {0};
+    fg_engine *e = NULL;
+    size_t count;
+    long waves = 0;
     MUST(engine_by_name("cpu", 1, &e, ST));
-    for (int after = -2;; after++) { /* -2: on the CPU; -1: nothing fails */
-      bridge_call c;
-      fg_status st = {0};
-      setting_open(&s, e, &wide, &p, &p);
-      call_open(&c, e, &s, &p);
-      const long live = shim_live();
-      if (after >= 0) shim_fail_after("cudaMallocAsync", 2, after);
-      const fg_code rc = e->ops->objective(e, e->threads, &s.f[0], &c.request, &st);
-      const int left = shim_forgive();
-      if (rc != FG_OK && (rc != FG_MEMORY || left)) fail_msg("%s", st.message);
-      if (after >= 0) assert_int_equal(shim_live(), live);
-      double *gradient = call_close(&c, e);
-      if (!expected)
-        expected = gradient;
-      else if (rc == FG_OK)
-        near_all(gradient, expected, (s.packed[0].inner.bytes + s.packed[1].inner.bytes) / sizeof *gradient,
-                 tolerance[FG_DOUBLE]);
-      if (gradient != expected) free(gradient);
-      smaller += rc == FG_OK && !left && after >= 0;
-      failed += rc != FG_OK;
-      setting_close(&s, e);
-      if (after == -2) {
-        fg_engine_close(&e);
-        MUST(engine_by_name("cuda-on-cpu", 1, &e, ST));
-        continue;
-      }
-      if (after >= 0 && left) break;
-    }
-    assert_true(smaller > 2 && failed > 2);
-    free(expected);
+    double *expected = gradients(e, &p, &count, &st);
     fg_engine_close(&e);
+    assert_non_null(expected);
+    for (size_t bytes = (size_t)43 << 20; waves <= 2; bytes -= (size_t)1 << 20) { /* 32 MiB are cuBLAS's */
+      double *gradient = gradients_within(bytes, &p, &count, &waves, &st);
+      if (!gradient) fail_msg("in %zu bytes, %ld waves: %s", bytes, waves, st.message);
+      near_all(gradient, expected, count, tolerance[FG_DOUBLE]);
+      free(gradient);
+    }
+    assert_null(gradients_within((size_t)34 << 20, &p, &count, &waves, &st));
+    assert_non_null(strstr(st.message, "are free: use fewer particles"));
+    free(expected);
   }
 }
 
@@ -242,6 +274,7 @@ int main(void)
 {
   wide.u.density = FG_DENSITY_WELLS; /* not the user's C, which no device runs */
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_objectives), cmocka_unit_test(test_lost),
-                                     cmocka_unit_test(test_order), cmocka_unit_test(test_short_of_memory)};
+                                     cmocka_unit_test(test_order), cmocka_unit_test(test_devices),
+                                     cmocka_unit_test(test_short_of_memory)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
