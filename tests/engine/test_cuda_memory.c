@@ -186,7 +186,7 @@ static void test_uploads(void **state)
 /* ---- too little memory ------------------------------------------------------------------------------ */
 
 #if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED /* slow */
-enum { N = 260, STEPS = 1, SHRINK = 2 };
+enum { N = 260, STEPS = 1, SHRINK = 4 };
 #else
 enum { N = 700, STEPS = 3, SHRINK = 8 }; /* eleven tiles */
 #endif
@@ -264,11 +264,16 @@ static void shrink(within *run, const char *says)
     fail_msg("%s", st.message);
 }
 
+enum { SHARED = 232448 };
+
+/* Without shared memory, where else all of this scratch would be. */
 static void test_waves(void **state)
 {
   (void)state;
+  shim_shared(0);
   shrink(simulate_within, "the kernel simulate needs ");
   shrink(ode_within, "the kernel ode_rhs needs ");
+  shim_shared(SHARED);
 }
 
 /* Gradients: arrays of blocks and scratch; fewer at once change no bit of the sums. */
@@ -294,8 +299,9 @@ static void test_gradients(void **state)
 #endif
   long launches = 0;
   shim_devices(1, plenty);
+  shim_shared(0);
   objective_answer a = objective_run("cuda-on-cpu", 1, &shape, &p);
-  for (size_t bytes = 16 << 20; launches <= 2; bytes -= bytes / 8) {
+  for (size_t bytes = 6 << 20; launches <= 1; bytes -= bytes / 32) {
     shim_devices(1, bytes);
     launches = shim_calls("fg_objective_kernel");
     objective_answer b = objective_run("cuda-on-cpu", 1, &shape, &p);
@@ -304,6 +310,7 @@ static void test_gradients(void **state)
     objective_free(&b);
   }
   objective_free(&a);
+  shim_shared(SHARED);
 }
 
 int main(void)
