@@ -181,9 +181,10 @@ static fg_code read_outcome(const char *run_directory, const char *results, fg_r
     if (access(run_directory, F_OK) != 0)
       return FG_FAIL(st, FG_IO, "cannot read %s: there is no such run directory", results);
     if (!has_file(run_directory, "results.json") && has_file(run_directory, "unfinished.bin"))
-      return FG_FAIL(st, FG_USAGE,
-                     "%s holds a comparison that did not finish: `flowgap compare %s --resume` goes on with it",
-                     run_directory, run_directory);
+      return FG_FAIL(
+          st, FG_USAGE,
+          "%s holds a comparison that did not finish: `flowgap compare %s --resume` goes on with it",
+          run_directory, run_directory);
     if (!has_file(run_directory, "results.json"))
       return FG_FAIL(st, FG_IO, "%s is not there: is %s a run directory of flowgap?", results, run_directory);
     FG_TRY(read_results(results, run, st));

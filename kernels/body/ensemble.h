@@ -8,6 +8,7 @@
 
 #include "body/field.h"
 #include "body/load.h"
+#include "body/network_rows.h"
 #include "formula/dopri5.h"
 #include "formula/drift.h"
 
@@ -21,7 +22,7 @@ typedef struct fg_ensemble {
   fg_tile tile;
   double *y, *next; /* [parts][p]: state, with the log-density as part d, and where the step leads */
   double *t, *h, *step, *error; /* [p]: time, size of the next step, the step as taken, its error */
-  double *before;               /* [p]: error of the last good step */
+  double *before, *at;          /* [p]: error of the last good step; the time of a right-hand side */
   fg_real *x, *row;             /* [d][p] where the field is looked at, and its rows */
   fg_real *k[FG_DOPRI5_STAGES]; /* [parts][p]: right-hand sides */
   fg_real *a, *g2;              /* [p] */
@@ -60,10 +61,11 @@ FG_HD size_t fg_ensemble_scratch(const fg_field *f, const fg_ensemble_request *r
 {
   const size_t n = (size_t)p, d = (size_t)f->d, parts = d + (r->log_p.device ? 1 : 0);
   const size_t row = fg_whole_lanes((size_t)fg_field_row_size(f));
-  return 2 * fg_reals_of_doubles(parts * n) + 5 * fg_reals_of_doubles(n) + fg_whole_lanes(d * n) + row * n +
+  const size_t field = fg_field_scratch(f, p, fg_ensemble_want(r)), rows = fg_network_rows_scratch(f, p);
+  return 2 * fg_reals_of_doubles(parts * n) + 6 * fg_reals_of_doubles(n) + fg_whole_lanes(d * n) + row * n +
          FG_DOPRI5_STAGES * fg_whole_lanes(parts * n) + 3 * fg_whole_lanes(n) + 8 * fg_reals_of_ints(n) +
          fg_reals_of_ints(2 * n * (size_t)r->bins) +
-         fg_whole_lanes(fg_field_scratch(f, p, fg_ensemble_want(r)));
+         (fg_whole_lanes(field) > rows ? fg_whole_lanes(field) : rows);
 }
 
 TILE_FN void fg_ensemble_cut(fg_ensemble *w, fg_real *scratch)
@@ -76,6 +78,7 @@ TILE_FN void fg_ensemble_cut(fg_ensemble *w, fg_real *scratch)
   w->step = fg_cut_doubles(&scratch, n);
   w->error = fg_cut_doubles(&scratch, n);
   w->before = fg_cut_doubles(&scratch, n);
+  w->at = fg_cut_doubles(&scratch, n);
   w->x = fg_cut(&scratch, (size_t)w->d * n);
   w->row = fg_cut(&scratch, (size_t)w->row_size * n);
   for (int s = 0; s < FG_DOPRI5_STAGES; s++) w->k[s] = fg_cut(&scratch, vector);
@@ -149,13 +152,14 @@ TILE_FN void fg_ensemble_rhs(fg_ensemble *w, double share, fg_real *__restrict__
   const fg_real *__restrict__ x = w->x;
   TILE_EACH(i, p)
   {
-    const fg_coeff c = fg_noising_coeff(&w->request->process, fg_ensemble_time(w, i, share));
-    fg_field_row(w->field, &c, w->tile.want, w->row + (size_t)i * (size_t)w->row_size);
-    w->a[i] = (fg_real)c.a;
-    w->g2[i] = (fg_real)c.g2;
+    w->at[i] = fg_ensemble_time(w, i, share);
+    w->a[i] = (fg_real)fg_noising_a(&w->request->process, w->at[i]);
+    w->g2[i] = (fg_real)fg_noising_g2(&w->request->process, w->at[i]);
     w->rhs[i] += w->end[i] == FG_ENSEMBLE_ON_ITS_WAY;
   }
   TILE_SYNC();
+  fg_field_rows_apart(w->field, &w->request->process, p, w->at, w->tile.want, w->row_size, w->row,
+                      w->tile.scratch);
   w->tile.score = k;
   fg_field_tile(w->field, &w->tile);
   TILE_SYNC();

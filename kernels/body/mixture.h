@@ -42,7 +42,8 @@ FG_HD void fg_mixture_row(int d, const fg_field_mixture *mixture, const fg_coeff
   const double *mean = (const double *)mixture->mean.device;
   const double *spectrum = (const double *)mixture->spectrum.device;
   int rank = fg_mixture_rank(d, mixture), times = mixture->isotropic ? d : 1;
-  double before = -1, s = 1, s_t = 0, inverse = 1, one = 0; /* of the eigenvalue before: often the same again */
+  double before = -1, s = 1, s_t = 0, inverse = 1,
+         one = 0; /* of the eigenvalue before: often the same again */
   for (int k = 0; k < mixture->components; k++, row += fg_mixture_stride(d, mixture)) {
     double log_norm = log_weight[k], trace = 0, trace_t = 0;
     for (int j = 0; j < rank; j++) {

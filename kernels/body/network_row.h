@@ -176,6 +176,18 @@ FG_HD void fg_guide_fill(const fg_field *f, const fg_network_layout *at, const f
   row[FG_ROW_TAU_WHOLE] = tau;
 }
 
+/* What follows the two vectors: scale and guide. */
+FG_HD void fg_network_row_end(const fg_field *f, const fg_network_layout *at, const fg_coeff *c, fg_real *row)
+{
+  const fg_field_network *net = &f->as.network;
+  fg_real *scale = row + 2 * at->layer[0].out_pad;
+  for (int k = 0; k < FG_PAD; k++)
+    scale[k] = net->output == FG_OUTPUT_NOISE     ? (fg_real)(-1 / sqrt(c->v))
+               : net->output == FG_OUTPUT_CONTROL ? (fg_real)(1 / sqrt(c->g2))
+                                                  : (fg_real)1;
+  if (f->guided) fg_guide_fill(f, at, c, row + fg_guide_row_at(f));
+}
+
 FG_HD void fg_network_row(const fg_field *f, const fg_coeff *c, unsigned want, fg_real *row)
 {
   (void)want;
@@ -201,11 +213,7 @@ FG_HD void fg_network_row(const fg_field *f, const fg_coeff *c, unsigned want, f
   } else {
     fg_network_add(n, packed + at.time_weight, r, direction, value, slope);
   }
-  for (int k = 0; k < FG_PAD; k++)
-    scale[k] = net->output == FG_OUTPUT_NOISE     ? (fg_real)(-1 / sqrt(c->v))
-               : net->output == FG_OUTPUT_CONTROL ? (fg_real)(1 / sqrt(c->g2))
-                                                  : (fg_real)1;
-  if (f->guided) fg_guide_fill(f, &at, c, row + fg_guide_row_at(f));
+  fg_network_row_end(f, &at, c, row);
 }
 
 #endif

@@ -4,30 +4,36 @@
 #include "cuda/ensemble.cuh"
 #include "cuda/launch.cuh"
 
+#include "cuda/room.cuh"
+
 #include "body/ensemble.h"
 
 static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_ensemble_kernel(const __grid_constant__ fg_field f, const __grid_constant__ fg_ensemble_request r,
-                       size_t tile, void *scratch, size_t each)
+                       size_t tile, fg_room room, void *scratch, size_t each)
 {
   const size_t first = (tile + blockIdx.x) * FG_ENSEMBLE_TILE, left = r.n - first;
   const int count = (int)(left < FG_ENSEMBLE_TILE ? left : (size_t)FG_ENSEMBLE_TILE);
-  fg_ensemble_tile(&f, &r, first, count, fg_tile_size((size_t)count),
-                   (fg_real *)((char *)scratch + blockIdx.x * each));
+  fg_ensemble_tile(&f, &r, first, count, fg_tile_size((size_t)count), fg_room_scratch(room, scratch, each));
 }
 
-static size_t scratch_bytes(const fg_field *f, const fg_ensemble_request *r)
+static size_t scratch_of(const fg_field *f, const fg_ensemble_request *r)
 {
   return fg_ensemble_scratch(f, r, FG_ENSEMBLE_TILE) * sizeof(fg_real);
 }
 
-/* A mixture's loops go over particles; a network's products have work for more threads. */
+static size_t scratch_bytes(const fg_field *f, const fg_ensemble_request *r)
+{
+  return fg_room_outside(scratch_of(f, r));
+}
+
+/* Weights stay where they are: each particle makes rows of its own times, from weights that are not of the layers. */
 static void carry(const fg_field *f, const fg_ensemble_request *r, size_t tile, unsigned blocks,
                   void *scratch, size_t each)
 {
-  FG_LAUNCH(fg_ensemble_kernel, blocks,
-            f->kind == FG_FIELD_NETWORK ? (int)FG_CUDA_MOST : (int)FG_ENSEMBLE_TILE, *f, *r, tile, scratch,
-            each);
+  const fg_room room = fg_room_of(f, scratch_of(f, r), false);
+  FG_LAUNCH_ROOM(fg_ensemble_kernel, blocks, fg_room_threads(f, FG_ENSEMBLE_TILE), room, *f, *r, tile, room,
+                 scratch, each);
 }
 
 #ifdef FG_SINGLE

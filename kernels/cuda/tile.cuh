@@ -6,7 +6,7 @@
 #ifndef FG_CUDA_TILE_CUH
 #define FG_CUDA_TILE_CUH
 
-#include <cuda_pipeline.h>
+#include <cuda_pipeline_primitives.h>
 #include <cuda_runtime.h>
 #include <stddef.h>
 

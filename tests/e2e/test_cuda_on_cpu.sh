@@ -52,9 +52,9 @@ cvode=(--set flow.ode.tile=64) # each engine has a tile that suits it, and steps
 both compare perturbed:gmm9 "${small[@]}" "${cvode[@]}" --set model.epsilon=1 \
   --set 'compare.estimators=[exact, gaussian, sliced, mmd, energy]'
 same results.json 1e-9 200
-# searches that end within a tolerance
+# pairs in single precision, 1e-7 apart; what the curve over 16 to 128 rows extrapolates to is 1.6e-5 apart
 both compare exact:gmm9 "${small[@]}" "${cvode[@]}" --set 'compare.estimators=[sinkhorn, entropic, max_sliced]'
-same results.json 1e-5 200
+same results.json 1e-4 200
 
 # several devices, each with memory of its own: the same bits
 bits() { # FILE WORDS...: on three devices as on one
@@ -70,6 +70,7 @@ bits() { # FILE WORDS...: on three devices as on one
   cmp on1.words on3.words || { echo "FAILED: $file differs on three devices"; diff on1.words on3.words | head; bad=$((bad + 1)); }
 }
 bits results.json compare perturbed:gmm9 "${small[@]}" --set model.epsilon=1 --set 'compare.estimators=[gaussian, mmd, sinkhorn]'
+bits results.json compare exact:gmm9 "${small[@]}" --set flow.ode.method=dopri5 --set 'compare.estimators=[gaussian]'
 
 # particles by steps of their own: a first step comes from a small difference, and ends agree far below the tolerance
 both compare exact:gmm9 "${small[@]}" --set flow.ode.method=dopri5 --set 'compare.estimators=[gaussian, sliced]'

@@ -1,6 +1,6 @@
 /* Copies into shared memory that go on while a thread works: here they are over at once. */
-#ifndef SHIM_CUDA_PIPELINE_H
-#define SHIM_CUDA_PIPELINE_H
+#ifndef SHIM_CUDA_PIPELINE_PRIMITIVES_H
+#define SHIM_CUDA_PIPELINE_PRIMITIVES_H
 
 #include "cuda_runtime.h"
 
