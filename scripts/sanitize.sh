@@ -11,6 +11,6 @@ done
 # a refused allocation must be an error of ours, not the sanitizer's abort
 export ASAN_OPTIONS=allocator_may_return_null=1
 # long, and nothing in them that others do not run
-statistics='exact_marginals|perturbed_gap|w2_coverage|equal_laws|compare_certificate|train_modes|train_log_z|paths_exact'
+statistics='exact_marginals|perturbed_gap|w2_coverage|equal_laws|compare_certificate|train_modes|train_log_z|property/test_identity|paths_exact'
 ctest --preset sanitize -j"$(nproc)" -L 'unit|fuzz|engine|property|e2e' -E "$statistics" "$@"
 ctest --preset thread -j"$(nproc)" -R 'threads|same_bits|estimate_extremes|ode_lost|engine/test_cuda_' "$@"
