@@ -6,6 +6,11 @@
 #include "body/mixture.h"
 #include "body/network.h"
 
+FG_HD int fg_field_is_network(const fg_field *f)
+{
+  return TILE_NETWORKS || f->kind == FG_FIELD_NETWORK;
+}
+
 /* The noising control of a paired field as a field of its own: s = clip(net) / g. Its row follows the other's. */
 FG_HD void fg_field_noising(const fg_field *f, fg_field *noising)
 {
@@ -31,7 +36,7 @@ FG_HD size_t fg_field_noising_row(const fg_field *f)
 FG_HD int fg_field_row_size(const fg_field *f)
 {
   fg_field noising;
-  if (f->kind != FG_FIELD_NETWORK) return fg_mixture_row_size(f->d, &f->as.mixture);
+  if (!fg_field_is_network(f)) return fg_mixture_row_size(f->d, &f->as.mixture);
   if (!f->paired) return fg_network_row_size(f);
   fg_field_noising(f, &noising);
   return (int)fg_field_noising_row(f) + fg_network_row_size(&noising);
@@ -50,7 +55,7 @@ FG_HD size_t fg_field_noising_scratch(const fg_field *f, int p, unsigned want)
 /* Scratch of a tile of p particles, in reals. */
 FG_HD size_t fg_field_scratch(const fg_field *f, int p, unsigned want)
 {
-  if (f->kind == FG_FIELD_NETWORK) { /* one after the other */
+  if (fg_field_is_network(f)) { /* one after the other */
     const size_t network = fg_network_scratch(f, p, want), guide = f->guided ? fg_guide_scratch(f, p) : 0;
     const size_t most = network > guide ? network : guide, noising = fg_field_noising_scratch(f, p, want);
     return most > noising ? most : noising;
@@ -61,7 +66,7 @@ FG_HD size_t fg_field_scratch(const fg_field *f, int p, unsigned want)
 
 FG_HD void fg_field_row(const fg_field *f, const fg_coeff *c, unsigned want, fg_real *row)
 {
-  if (f->kind == FG_FIELD_NETWORK) {
+  if (fg_field_is_network(f)) {
     fg_field noising;
     fg_network_row(f, c, want, row);
     if (!f->paired) return;
@@ -112,7 +117,7 @@ TILE_FN void fg_field_pair(const fg_field *f, const fg_tile *tile)
 
 TILE_FN void fg_field_tile(const fg_field *f, const fg_tile *tile)
 {
-  if (f->kind == FG_FIELD_NETWORK) {
+  if (fg_field_is_network(f)) {
     fg_network_tile(f, tile);
     if (f->guided) {
       TILE_RECUT();

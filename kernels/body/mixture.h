@@ -36,7 +36,7 @@ FG_HD int fg_mixture_row_size(int d, const fg_field_mixture *mixture)
   return mixture->components * fg_mixture_stride(d, mixture) + 2;
 }
 
-FG_HD void fg_mixture_row(int d, const fg_field_mixture *mixture, const fg_coeff *c, fg_real *row)
+FG_HD_CALL void fg_mixture_row(int d, const fg_field_mixture *mixture, const fg_coeff *c, fg_real *row)
 {
   const double *log_weight = (const double *)mixture->log_weight.device;
   const double *mean = (const double *)mixture->mean.device;

@@ -70,7 +70,7 @@ FG_HD void fg_factor_layout_of(const fg_field *f, fg_network_layout *at)
   }
 }
 
-FG_HD void fg_network_layout_of(const fg_field *f, fg_network_layout *at)
+FG_HD_CALL void fg_network_layout_of(const fg_field *f, fg_network_layout *at)
 {
   const fg_field_network *net = &f->as.network;
   at->layers = net->layers;

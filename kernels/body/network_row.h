@@ -55,8 +55,8 @@ FG_HD int fg_network_row_size(const fg_field *f)
 }
 
 /* value += w feature and slope += w feature', one feature, n outputs. */
-FG_HD void fg_network_add(int n, const fg_real *w, double feature, double feature_t, fg_real *value,
-                          fg_real *slope)
+FG_HD_CALL void fg_network_add(int n, const fg_real *w, double feature, double feature_t, fg_real *value,
+                               fg_real *slope)
 {
   const fg_real v = (fg_real)feature, s = (fg_real)feature_t;
   for (int k = 0; k < n; k++) {
@@ -67,8 +67,8 @@ FG_HD void fg_network_add(int n, const fg_real *w, double feature, double featur
 
 /* Feature j of `count` waves: sin(w_j r + phase_j) for j < count, then the cosines, with d/dr. w and phase are
  * split into heads and tails. */
-FG_HD void fg_wave(const fg_real *w, const fg_real *phase, int count, double r, int j, double *value,
-                   double *slope)
+FG_HD_CALL void fg_wave(const fg_real *w, const fg_real *phase, int count, double r, int j, double *value,
+                        double *slope)
 {
   const int i = j < count ? j : j - count;
   double frequency = (double)w[i] + (double)w[count + i];
@@ -85,8 +85,9 @@ FG_HD void fg_network_wave(const fg_field *f, const fg_network_layout *at, const
 }
 
 /* e = E_2 gelu(E_1 waves + b_1) + b_2, added to value and slope; a, a_t [hidden] are room to work in. */
-FG_HD void fg_network_embed(const fg_field *f, const fg_network_layout *at, const fg_real *packed, double r,
-                            double direction, fg_real *value, fg_real *slope, fg_real *a, fg_real *a_t)
+FG_HD_CALL void fg_network_embed(const fg_field *f, const fg_network_layout *at, const fg_real *packed,
+                                 double r, double direction, fg_real *value, fg_real *slope, fg_real *a,
+                                 fg_real *a_t)
 {
   const int n = at->layer[0].out_pad;
   for (int k = 0; k < at->hidden; k++) {
@@ -117,8 +118,8 @@ FG_HD void fg_factor_start(const fg_real *bias, int n, fg_real *a, fg_real *a_t)
 }
 
 /* tau = linear gelu ... gelu linear (waves of r) and its derivative in t; room [4 fg_factor_room]. */
-FG_HD void fg_factor_row(const fg_field *f, const fg_network_layout *at, const fg_real *packed, double r,
-                         double direction, fg_real *tau, fg_real *tau_t, fg_real *room)
+FG_HD_CALL void fg_factor_row(const fg_field *f, const fg_network_layout *at, const fg_real *packed, double r,
+                              double direction, fg_real *tau, fg_real *tau_t, fg_real *room)
 {
   const fg_field_network *net = &f->as.network;
   const int size = fg_factor_room(f), count = net->factor_frequencies;
@@ -146,7 +147,7 @@ FG_HD void fg_factor_row(const fg_field *f, const fg_network_layout *at, const f
 }
 
 /* The guide's numbers at `row`, in the order of fg_guide_entry, and the room of the time factor after them. */
-FG_HD void fg_guide_fill(const fg_field *f, const fg_network_layout *at, const fg_coeff *c, fg_real *row)
+FG_HD_CALL void fg_guide_fill(const fg_field *f, const fg_network_layout *at, const fg_coeff *c, fg_real *row)
 {
   const fg_field_network *net = &f->as.network;
   const fg_field_guide *guide = &f->guide;
@@ -181,14 +182,14 @@ FG_HD void fg_network_row_end(const fg_field *f, const fg_network_layout *at, co
 {
   const fg_field_network *net = &f->as.network;
   fg_real *scale = row + 2 * at->layer[0].out_pad;
-  for (int k = 0; k < FG_PAD; k++)
-    scale[k] = net->output == FG_OUTPUT_NOISE     ? (fg_real)(-1 / sqrt(c->v))
-               : net->output == FG_OUTPUT_CONTROL ? (fg_real)(1 / sqrt(c->g2))
-                                                  : (fg_real)1;
+  const fg_real one = net->output == FG_OUTPUT_NOISE     ? (fg_real)(-1 / sqrt(c->v))
+                      : net->output == FG_OUTPUT_CONTROL ? (fg_real)(1 / sqrt(c->g2))
+                                                         : (fg_real)1;
+  for (int k = 0; k < FG_PAD; k++) scale[k] = one;
   if (f->guided) fg_guide_fill(f, at, c, row + fg_guide_row_at(f));
 }
 
-FG_HD void fg_network_row(const fg_field *f, const fg_coeff *c, unsigned want, fg_real *row)
+FG_HD_CALL void fg_network_row(const fg_field *f, const fg_coeff *c, unsigned want, fg_real *row)
 {
   (void)want;
   const fg_field_network *net = &f->as.network;

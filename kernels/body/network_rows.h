@@ -9,7 +9,7 @@
 FG_HD size_t fg_network_rows_scratch(const fg_field *f, int p)
 {
   fg_network_layout at;
-  if (f->kind != FG_FIELD_NETWORK) return 0;
+  if (!fg_field_is_network(f)) return 0;
   fg_network_layout_of(f, &at);
   size_t most = (size_t)(at.features + at.hidden);
   if (f->paired) {
@@ -111,12 +111,12 @@ TILE_FN void fg_field_rows_apart(const fg_field *f, const fg_noising *process, i
                                  unsigned want, int stride, fg_real *row, fg_real *scratch)
 {
   fg_field noising;
-  if (f->kind == FG_FIELD_NETWORK && f->paired) fg_field_noising(f, &noising);
+  if (fg_field_is_network(f) && f->paired) fg_field_noising(f, &noising);
   TILE_EACH(i, p)
   {
     const fg_coeff c = fg_noising_coeff(process, t[i]);
     fg_real *one = row + (size_t)i * stride;
-    if (f->kind != FG_FIELD_NETWORK) {
+    if (!fg_field_is_network(f)) {
       fg_field_row(f, &c, want, one);
       continue;
     }
@@ -124,7 +124,7 @@ TILE_FN void fg_field_rows_apart(const fg_field *f, const fg_noising *process, i
     if (f->paired) fg_network_row_alone(&noising, &c, one + fg_field_noising_row(f));
   }
   TILE_SYNC();
-  if (f->kind != FG_FIELD_NETWORK) return;
+  if (!fg_field_is_network(f)) return;
   fg_network_rows(f, p, t, stride, row, scratch);
   if (f->paired) fg_network_rows(&noising, p, t, stride, row + fg_field_noising_row(f), scratch);
 }

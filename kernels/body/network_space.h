@@ -105,7 +105,7 @@ TILE_FN void fg_network_start(const fg_field *f, const fg_tile *tile, fg_network
   fg_network_carve(f, tile->p, tile->want, tile->scratch, run);
 }
 
-FG_HD size_t fg_network_scratch(const fg_field *f, int p, unsigned want)
+FG_HD_CALL size_t fg_network_scratch(const fg_field *f, int p, unsigned want)
 {
   fg_network_run run;
   fg_network_layout_of(f, &run.at);

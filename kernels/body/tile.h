@@ -21,6 +21,10 @@ enum { FG_LANES = 16 };
 #define TILE_IDLE() 0 /* no loop will run, until the next product at least */
 #endif
 
+#ifndef TILE_NETWORKS
+#define TILE_NETWORKS 0 /* 1: every field is a network, and the code of others is left out */
+#endif
+
 typedef struct fg_tile {
   int p;            /* particles */
   unsigned want;    /* fg_quantity bits; PHI_T, DIVERGENCE, ... without FG_RESIDUAL */

@@ -10,6 +10,7 @@
 
 #include "cuda/wide.cuh"
 
+#define TILE_NETWORKS 1
 #include "body/panel.h"
 
 #define TILE_FN static __device__ __noinline__ __attribute__((unused))

@@ -2,7 +2,10 @@
  *
  * Formula headers use `fg_real`. A source file that wants float defines FG_SINGLE before it
  * includes any of them (the kernel files are compiled once each way); everything else is double.
- * FG_NAME(x) gives exported tables of the two builds different names. */
+ * FG_NAME(x) gives exported tables of the two builds different names.
+ *
+ * FG_HD is a function inlined on a GPU, FG_HD_CALL one that is called there: what a step computes once, for one thread,
+ * would otherwise be half of the code of every kernel, and of the time that the compiler takes. */
 #ifndef FG_FORMULA_REAL_H
 #define FG_FORMULA_REAL_H
 
@@ -12,8 +15,10 @@
 
 #ifdef __CUDACC__
 #define FG_HD static __host__ __device__ __forceinline__
+#define FG_HD_CALL static __host__ __device__ __noinline__ __attribute__((unused))
 #else
 #define FG_HD static inline
+#define FG_HD_CALL static inline
 #endif
 
 #ifdef FG_SINGLE
