@@ -23,15 +23,24 @@ enum {
 
 const char *const fg_lipschitz_names[FG_LIPSCHITZ_KINDS] = {"paths", "box", "global"};
 
+/* Its arrays. */
+static void fg_certificate_clear(fg_gap_certificate *g)
+{
+  for (int k = 0; k < FG_LIPSCHITZ_KINDS; k++) {
+    free(g->lipschitz[k].l);
+    g->lipschitz[k].l = NULL;
+  }
+  free(g->t);
+  free(g->grid_point);
+  free(g->path_point);
+  g->t = NULL;
+  g->grid_point = g->path_point = NULL;
+}
+
 void fg_gap_certificate_destroy(fg_gap_certificate **certificate)
 {
-  fg_gap_certificate *old = *certificate;
-  if (!old) return;
-  for (int k = 0; k < FG_LIPSCHITZ_KINDS; k++) free(old->lipschitz[k].l);
-  free(old->t);
-  free(old->grid_point);
-  free(old->path_point);
-  free(old);
+  if (*certificate) fg_certificate_clear(*certificate);
+  free(*certificate);
   *certificate = NULL;
 }
 
@@ -302,27 +311,31 @@ static fg_code fg_certificate_mass(fg_comparison *c, const double *states, fg_st
                              st);
 }
 
+static fg_code fg_certificate_points(fg_gap_certificate *g, fg_status *st)
+{
+  g->grid_point = calloc(g->count, sizeof *g->grid_point);
+  g->path_point = calloc(g->count, sizeof *g->path_point);
+  if (!g->grid_point || !g->path_point) return FG_FAIL(st, FG_MEMORY, "no memory for %zu times", g->count);
+  return fg_room(g->count, &g->t, st);
+}
+
 static fg_code fg_certificate_allocate(fg_comparison *c, double **psi, double **p, double **states,
                                        fg_status *st)
 {
   fg_gap_certificate *g = c->certificate;
   size_t cells = g->on_grid ? fg_law_size(&g->settings.grid) : 0;
-  g->grid_point = calloc(g->count, sizeof *g->grid_point);
-  g->path_point = calloc(g->count, sizeof *g->path_point);
-  if (!g->grid_point || !g->path_point) return FG_FAIL(st, FG_MEMORY, "no memory for %zu times", g->count);
-  FG_TRY(fg_room(g->count, &g->t, st));
+  FG_TRY(fg_certificate_points(g, st));
   FG_TRY(fg_room(g->count * cells, psi, st));
   FG_TRY(fg_room(cells, p, st));
   FG_TRY(fg_room(g->count * g->settings.paths * c->d, states, st));
   return fg_identity_times(&g->settings, c->process, g->t, *states, NULL, st); /* room for the weights */
 }
 
-fg_code fg_compare_certificate(fg_comparison *c, fg_status *st)
+static fg_code fg_certificate_compute(fg_comparison *c, fg_status *st)
 {
   fg_gap_certificate *g = c->certificate;
   double *psi = NULL, *p = NULL, *states = NULL, start = fg_seconds();
   fg_code rc;
-  if (!g) return FG_OK;
   FG_GO(fg_certificate_box(c, st), done);
   FG_GO(fg_certificate_allocate(c, &psi, &p, &states, st), done);
   FG_GO(fg_certificate_identity(c, psi, p, states, st), done);
@@ -337,6 +350,70 @@ done:
   free(psi);
   free(p);
   free(states);
+  return rc;
+}
+
+/* ---- kept for a run that goes on ----------------------------------------------------------------- */
+
+enum { FG_CERTIFICATE_PIECES = 4 + FG_LIPSCHITZ_KINDS };
+
+/* The figures, at `figures`, and the arrays of g. */
+static void fg_certificate_pieces(const fg_gap_certificate *g, fg_gap_certificate *figures,
+                                  fg_piece piece[FG_CERTIFICATE_PIECES])
+{
+  piece[0] = (fg_piece){figures, sizeof *figures};
+  piece[1] = (fg_piece){g->t, g->count * sizeof *g->t};
+  piece[2] = (fg_piece){g->grid_point, g->count * sizeof *g->grid_point};
+  piece[3] = (fg_piece){g->path_point, g->count * sizeof *g->path_point};
+  for (int k = 0; k < FG_LIPSCHITZ_KINDS; k++)
+    piece[4 + k] = (fg_piece){g->lipschitz[k].l, g->lipschitz[k].l ? g->count * sizeof(double) : 0};
+}
+
+/* Which constants are known is kept last: where it is, all is. */
+static void fg_certificate_keep(fg_comparison *c)
+{
+  fg_gap_certificate *g = c->certificate;
+  bool known[FG_LIPSCHITZ_KINDS];
+  fg_piece piece[FG_CERTIFICATE_PIECES];
+  for (int k = 0; k < FG_LIPSCHITZ_KINDS; k++) known[k] = g->lipschitz[k].l != NULL;
+  fg_certificate_pieces(g, g, piece);
+  fg_compare_keep(c, "certificate", FG_CERTIFICATE_PIECES, piece);
+  fg_compare_keep(c, "certificate, constants", 1, &(fg_piece){known, sizeof known});
+}
+
+static fg_code fg_certificate_take(fg_comparison *c, bool *taken, fg_status *st)
+{
+  fg_gap_certificate *g = c->certificate, was;
+  bool known[FG_LIPSCHITZ_KINDS];
+  fg_piece piece[FG_CERTIFICATE_PIECES];
+  *taken = fg_compare_take(c, "certificate, constants", 1, &(fg_piece){known, sizeof known});
+  if (!*taken) return FG_OK;
+  FG_TRY(fg_certificate_points(g, st));
+  for (int k = 0; k < FG_LIPSCHITZ_KINDS; k++)
+    if (known[k]) FG_TRY(fg_room(g->count, &g->lipschitz[k].l, st));
+  fg_certificate_pieces(g, &was, piece);
+  *taken = fg_compare_take(c, "certificate", FG_CERTIFICATE_PIECES, piece);
+  if (!*taken) { /* there was no memory to keep it */
+    fg_certificate_clear(g);
+    return FG_OK;
+  }
+  was.t = g->t;
+  was.grid_point = g->grid_point;
+  was.path_point = g->path_point;
+  for (int k = 0; k < FG_LIPSCHITZ_KINDS; k++) was.lipschitz[k].l = g->lipschitz[k].l;
+  *g = was;
+  return FG_OK;
+}
+
+fg_code fg_compare_certificate(fg_comparison *c, fg_status *st)
+{
+  bool taken;
+  if (!c->certificate) return FG_OK;
+  fg_code rc = fg_certificate_take(c, &taken, st);
+  if (rc == FG_OK && !taken) {
+    rc = fg_certificate_compute(c, st);
+    if (rc == FG_OK) fg_certificate_keep(c);
+  }
   if (rc != FG_OK) (void)fg_status_prefix(st, "certificate: ");
   return rc;
 }

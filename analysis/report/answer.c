@@ -119,9 +119,9 @@ void fg_answer_disagreement(const fg_run *run, fg_page *page)
 {
   const char *text = fg_run_word(run->results, "budget.disagreement", NULL);
   if (!text) return;
-  fg_page_put(page, "<p class=\"lead\"><strong>");
+  fg_page_put(page, "<p class=\"lead\">");
   fg_page_text(page, text);
-  fg_page_put(page, "</strong></p>\n");
+  fg_page_put(page, "</p>\n");
 }
 
 void fg_answer_dimension(const fg_run *run, fg_page *page)

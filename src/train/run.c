@@ -71,13 +71,26 @@ static fg_code remove_old(const char *path, fg_status *st)
   return FG_FAIL(st, FG_IO, "cannot remove %s of an earlier run: %s", path, fg_file_why(error, why));
 }
 
-/* A checkpoint without results is a training that was not finished: too much work to be written over. */
+static fg_code exists_in(const char *folder, const char *name, bool *there, fg_status *st)
+{
+  char *path = fg_path_join(folder, name);
+  if (!path) return FG_FAIL(st, FG_MEMORY, "no memory for the path %s", folder);
+  *there = exists(path);
+  free(path);
+  return FG_OK;
+}
+
+/* What did not finish is too much work to be written over: a checkpoint without results, or what a comparison has done. */
 static fg_code guard_unfinished(const fg_train_job *job, fg_status *st)
 {
-  char *results = fg_path_join(job->folder, "results.json");
-  if (!results) return FG_FAIL(st, FG_MEMORY, "no memory for the path %s", job->folder);
-  bool finished = exists(results);
-  free(results);
+  bool finished, comparison;
+  FG_TRY(exists_in(job->folder, "results.json", &finished, st));
+  FG_TRY(exists_in(job->folder, "unfinished.bin", &comparison, st));
+  if (comparison)
+    return FG_FAIL(st, FG_USAGE,
+                   "%s holds what a comparison that did not finish has done: go on with `flowgap compare %s "
+                   "--resume`, choose another --out, or remove unfinished.bin",
+                   job->folder, job->folder);
   if (finished || !exists(job->checkpoint)) return FG_OK;
   return FG_FAIL(st, FG_USAGE,
                  "%s holds the checkpoint of a training that did not finish: go on with --resume, choose "

@@ -1,9 +1,13 @@
 # Sourced by tests of pages, with the build folder as argument: defines browser, browse, fail, expect, count, check_page and
-# finish. Skips the test where there is no browser.
+# finish. Skips the test where there is no browser, or FLOWGAP_NO_BROWSER is set.
 # shellcheck shell=bash
 build=$(cd "$1" && pwd) || exit 2
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)
+if [ -n "${FLOWGAP_NO_BROWSER:-}" ]; then
+  echo "skipped: FLOWGAP_NO_BROWSER is set"
+  exit 77
+fi
 if [ -z "$browser" ]; then
   echo "skipped: no chromium on the PATH (apt-get install chromium)"
   exit 77

@@ -58,6 +58,8 @@ done
 expect 2 'run/unfinished.bin holds what a comparison that did not finish has done: go on with --resume' "${run[@]}" \
   --out run
 expect 2 'run holds a comparison that did not finish: `flowgap compare run --resume` goes on' report run
+expect 2 'run holds what a comparison that did not finish has done: go on with `flowgap compare run --resume`' \
+  train "$source/examples/dis-gmm9-short.yaml" --out run
 expect 2 'compare.box is not what it is in run/unfinished.bin' "${run[@]}" --out run --resume --set compare.box=3
 expect 2 'seed is not what it is' "${run[@]}" --out run --resume --seed 9
 cp -r run kept
@@ -106,6 +108,22 @@ cases=$((cases + 1))
 cmp -s run/results.json earlier.json || fail 'a run that was stopped changes the results of an earlier one'
 good "${run[@]}" --out run --resume
 equal 'over an earlier run' whole run
+
+# ---- the certificate, of a run that could not write its results
+certified=(compare "$source/examples/certificate.yaml" --set compare.particles=100 --set 'compare.estimators=[gaussian]'
+           --set compare.replicates=2 --set compare.permutations=0 --set compare.residual_points=0 --set 'compare.lambdas=[]'
+           --set compare.budget_particles=0 --set compare.certificate_cells=100 --set compare.certificate_times=8
+           --set compare.certificate_paths=50 --quiet)
+good "${certified[@]}" --out certified
+rm -rf run
+good "${certified[@]}" --out run
+rm run/results.json && mkdir -p run/results.json/full
+expect 4 'run/results.json' "${certified[@]}" --out run
+rm -r run/results.json
+good "${certified[@]}" --out run --resume
+equal 'a certificate' certified run
+cases=$((cases + 1))
+[ "$(grep -c 'certificate: by paths' run/log.txt)" = 1 ] || fail 'the certificate is not made once'
 
 # ---- a network that is another by now, under the same name
 rm -rf run

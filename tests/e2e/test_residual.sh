@@ -54,6 +54,7 @@ holds '"measure": "box"'
 
 # ---- the page in a browser: every figure there, well-formed, nothing fetched
 browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)
+[ -z "${FLOWGAP_NO_BROWSER:-}" ] || browser=
 browse() { # PAGE
   timeout 120 "$browser" --headless --no-sandbox --disable-gpu --disable-background-networking \
     --host-resolver-rules='MAP * ~NOTFOUND' --enable-logging=stderr --user-data-dir="$work/profile" \

@@ -47,6 +47,7 @@ good report sweep
 
 # ---- the page in a browser, where there is one: read as XML, three figures, no messages, as narrow as a phone
 browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)
+[ -z "${FLOWGAP_NO_BROWSER:-}" ] || browser=
 browse() {
   local profile
   profile=$(mktemp -d)
