@@ -32,6 +32,7 @@ typedef struct fg_cuda_device {
   int processors;         /* multiprocessors: fewer blocks than that leave some idle */
   fg_cuda_arena *memory;  /* of the device */
   fg_cuda_arena *staging; /* of the host, from which the device copies while the host goes on */
+  fg_wide_pool *blas;
   struct fg_cuda *engine;
 } fg_cuda_device;
 
@@ -40,7 +41,6 @@ typedef struct fg_cuda {
   fg_cuda_device device[FG_CUDA_DEVICES];
   int devices;
   fg_threads *crew;     /* a thread for each device */
-  fg_wide_pool *blas;   /* of home */
   pthread_mutex_t lock; /* guards what follows */
   cudaEvent_t uploaded; /* every upload so far has arrived */
   int uploading;        /* it may not have happened yet */
@@ -126,6 +126,9 @@ typedef fg_code fg_cuda_crew_task(fg_cuda_part *part, void *argument, fg_status 
 /* Share `units` of `unit` particles each, n in all, among devices. Few of them, or threads NULL: home alone. */
 fg_code fg_cuda_crew_open(fg_cuda_crew *crew, const fg_engine *e, const fg_threads *threads, size_t units,
                           size_t unit, size_t n, fg_status *st);
+/* The same where each unit has work for a whole device. */
+fg_code fg_cuda_crew_open_waves(fg_cuda_crew *crew, const fg_engine *e, const fg_threads *threads,
+                                size_t units, size_t unit, size_t n, fg_status *st);
 /* The task for every part, all at once; returns when all are done and nothing runs. */
 fg_code fg_cuda_crew_run(fg_cuda_crew *crew, fg_cuda_crew_task *task, void *argument, fg_status *st);
 void fg_cuda_crew_close(fg_cuda_crew *crew);

@@ -182,11 +182,10 @@ static void fg_cuda_close(fg_engine *e)
   fg_cuda *cuda = fg_cuda_of(e);
   fg_threads_destroy(&e->threads);
   fg_threads_destroy(&cuda->crew);
-  if (cuda->devices > 0 && cudaSetDevice(cuda->device[0].number) != cudaSuccess) (void)cudaGetLastError();
-  fg_wide_pool_destroy(cuda->blas);
   for (int k = FG_CUDA_DEVICES - 1; k >= 0; k--) { /* home last: it stays the thread's device */
     if (!cuda->device[k].memory && !cuda->device[k].staging) continue;
     if (cudaSetDevice(cuda->device[k].number) != cudaSuccess) (void)cudaGetLastError();
+    fg_wide_pool_destroy(cuda->device[k].blas);
     fg_cuda_arena_destroy(&cuda->device[k]);
   }
   if (cuda->uploaded && cudaEventDestroy(cuda->uploaded) != cudaSuccess) (void)cudaGetLastError();
@@ -222,8 +221,12 @@ static fg_code fg_cuda_add(fg_cuda *cuda, int number, fg_status *st)
                        "cudaDeviceGetAttribute", 0, st));
   FG_GO(fg_cuda_arena_create(on, st), fail);
   FG_GO(fg_cuda_probe(st), fail);
-  cuda->devices++;
-  return FG_OK;
+  on->blas = fg_wide_pool_create(on);
+  if (on->blas) {
+    cuda->devices++;
+    return FG_OK;
+  }
+  rc = FG_FAIL(st, FG_MEMORY, "no memory for handles of cuBLAS");
 fail:
   fg_cuda_arena_destroy(on);
   return rc;
@@ -331,9 +334,7 @@ extern "C" FG_API fg_code fg_cuda_engine_open(int threads, fg_engine **engine, f
   fg_engine *e = (fg_engine *)calloc(1, sizeof *e);
   fg_cuda *cuda = (fg_cuda *)calloc(1, sizeof *cuda);
   fg_code rc = FG_OK;
-  if (cuda) cuda->blas = fg_wide_pool_create(&cuda->device[0]);
-  if (!e || !cuda || !cuda->blas) {
-    fg_wide_pool_destroy(cuda ? cuda->blas : NULL);
+  if (!e || !cuda) {
     free(e);
     free(cuda);
     return FG_FAIL(st, FG_MEMORY, "no memory for an engine");

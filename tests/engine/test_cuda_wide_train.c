@@ -43,6 +43,7 @@ static const objective_shape shapes[] = {
      .method = FG_TRAIN_DDS},
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes, OBJECTIVES = 4 };
+enum { PROCESSORS = 4 }; /* of the shim's device: a wave has as many tiles, or more */
 
 #if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED /* slow */
 static const size_t sizes[] = {20};
@@ -121,20 +122,28 @@ static void test_order(void **state)
   }
 }
 
-/* On a machine with several devices all of it is done on the first: the same bits. */
+/* Waves shared by devices, with sums that come together on the first: the bits of one. 7 tiles are waves of 3, 3 and 1. */
 static void test_devices(void **state)
 {
   (void)state;
+  shim_processors(2);
   for (int objective = 0; objective < OBJECTIVES; objective += 2) {
-    const objective_plan p = plan_of((fg_objective)objective, FG_FORM_DISCRETE, FG_DOUBLE, 40);
-    objective_answer a = objective_run("cuda-on-cpu", 2, &shapes[1], &p);
-    shim_devices(3, (size_t)1 << 30);
-    objective_answer b = objective_run("cuda-on-cpu", 2, &shapes[1], &p);
-    shim_devices(1, (size_t)1 << 30);
-    objective_same_bits(&a, &b, "three devices");
+    objective_plan p = plan_of((fg_objective)objective, FG_FORM_DISCRETE, FG_DOUBLE, 110);
+    p.limit = objective ? 1.1 : (double)INFINITY;
+    objective_answer a = objective_run("cuda-on-cpu", 2, &shapes[objective / 2], &p);
+    for (int devices = 2; devices <= 3; devices++) {
+      const long copies = shim_calls("cudaMemcpyPeerAsync");
+      shim_devices(devices, (size_t)1 << 30);
+      objective_answer b = objective_run("cuda-on-cpu", 2, &shapes[objective / 2], &p);
+      shim_devices(1, (size_t)1 << 30);
+      assert_true(shim_calls("cudaMemcpyPeerAsync") > copies);
+      objective_same_bits(&a, &b, "more devices");
+      assert_int_equal(a.lost, b.lost);
+      objective_free(&b);
+    }
     objective_free(&a);
-    objective_free(&b);
   }
+  shim_processors(PROCESSORS);
 }
 
 /* ---- a bridge of two wide controls ------------------------------------------------------------------ */
@@ -272,6 +281,7 @@ static void test_short_of_memory(void **state)
 
 int main(void)
 {
+  shim_processors(PROCESSORS);
   wide.u.density = FG_DENSITY_WELLS; /* not the user's C, which no device runs */
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_objectives), cmocka_unit_test(test_lost),
                                      cmocka_unit_test(test_order), cmocka_unit_test(test_devices),
