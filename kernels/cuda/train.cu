@@ -16,18 +16,37 @@ const fg_cuda_train_table *fg_cuda_train_of(fg_precision precision)
 
 /* ---- gradients --------------------------------------------------------------------------------------- */
 
-fg_code fg_cuda_gather_run(const fg_cuda_train_table *table, const fg_cuda_gather *g, fg_cuda_pieces *pieces,
-                           fg_status *st)
+/* Sums and scratch of as many chunks of nodes at once as there is memory for. */
+static fg_code fg_gather_chunks(fg_cuda_pieces *pieces, size_t packed, size_t each, unsigned *chunks,
+                                void **chunk, void **room, fg_status *st)
+{
+  fg_status why;
+  fg_code rc;
+  for (;; *chunks /= 2) {
+    memset(&why, 0, sizeof why);
+    rc = fg_cuda_piece_zero(pieces, packed * *chunks, chunk, &why);
+    if (rc == FG_OK) rc = fg_cuda_piece(pieces, each * *chunks, NULL, room, &why);
+    if (rc != FG_MEMORY || *chunks == 1) break;
+    fg_cuda_piece_give(pieces, *chunk);
+  }
+  if (rc == FG_MEMORY)
+    (void)fg_status_prefix(&why,
+                           "the kernel gradient needs %zu bytes for one chunk of nodes: ", packed + each);
+  if (rc != FG_OK && st) *st = why;
+  return rc;
+}
+
+static fg_code fg_gather_in(const fg_cuda_train_table *table, const fg_cuda_gather *g, fg_cuda_pieces *pieces,
+                            fg_status *st)
 {
   const size_t packed = table->packed_bytes(g->field), each = fg_cuda_share(table->time_scratch(g->field));
   const size_t most = FG_TIME_CHUNKS;
-  const unsigned chunks = (unsigned)(g->nodes < 1 ? 1 : g->nodes < most ? g->nodes : most);
+  unsigned chunks = (unsigned)(g->nodes < 1 ? 1 : g->nodes < most ? g->nodes : most);
   const size_t used = g->gradient_bytes < packed ? g->gradient_bytes : packed;
   void *total, *chunk, *room, *both;
   FG_TRY(fg_cuda_piece(pieces, g->bytes, NULL, &total, st));
-  FG_TRY(fg_cuda_piece_zero(pieces, packed * chunks, &chunk, st));
-  FG_TRY(fg_cuda_piece(pieces, each * chunks, NULL, &room, st));
   FG_TRY(fg_cuda_piece_zero(pieces, 2 * packed, &both, st));
+  FG_TRY(fg_gather_chunks(pieces, packed, each, &chunks, &chunk, &room, st));
   table->sum(g->count, g->bytes, g->blocks, 1, g->bytes, total);
   table->core(g->field, g->shares != NULL || !g->table, total, chunk);
   if (g->nodes > 0)
@@ -40,6 +59,17 @@ fg_code fg_cuda_gather_run(const fg_cuda_train_table *table, const fg_cuda_gathe
                          "cudaMemcpyAsync on the device", used, st));
   table->sum(2, packed, both, 1, used, g->gradient);
   return fg_cuda_finish("gradient", chunks, g->nodes, st);
+}
+
+fg_code fg_cuda_gather_run(const fg_cuda_train_table *table, const fg_cuda_gather *g, fg_cuda_device *on,
+                           fg_status *st)
+{
+  fg_cuda_pieces pieces;
+  pieces.on = on;
+  pieces.count = 0;
+  const fg_code rc = fg_gather_in(table, g, &pieces, st);
+  fg_cuda_pieces_give(&pieces);
+  return rc;
 }
 
 /* ---- a request on one device ---------------------------------------------------------------------------- */
@@ -331,7 +361,7 @@ static fg_code fg_job_gather(fg_cuda_job *job, double scale, fg_status *st)
     g.scale = scale;
     g.gradient = to[k].device;
     g.gradient_bytes = to[k].bytes;
-    FG_TRY(fg_cuda_gather_run(job->table, &g, &job->crew.part[0].pieces, st));
+    FG_TRY(fg_cuda_gather_run(job->table, &g, job->crew.part[0].on, st));
   }
   return FG_OK;
 }
