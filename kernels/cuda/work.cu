@@ -192,7 +192,7 @@ fg_code fg_cuda_simulate(fg_engine *e, fg_threads *threads, const fg_field *fiel
   return rc;
 }
 
-/* ---- the ODE: at home, from as many threads as the solver has ---------------------------------------- */
+/* ---- the ODE: at the home of a lane, from as many threads as the solver has ---------------------------------------- */
 
 static fg_code fg_cuda_ode(fg_engine *e, const fg_field *field, const fg_ode_request *r, int jvp,
                            fg_status *st)
@@ -209,7 +209,7 @@ static fg_code fg_cuda_ode(fg_engine *e, const fg_field *field, const fg_ode_req
   FG_TRY(fg_cuda_enter(on, st));
   FG_TRY(fg_cuda_take_wave(on, kernel, each, &blocks, &scratch, st));
   table->ode(field, r, jvp, blocks, scratch, each);
-  fg_code rc = fg_cuda_finish(kernel, blocks, r->n, st);
+  fg_code rc = fg_cuda_left(kernel, blocks, r->n, st); /* what reads dy comes later on the same stream */
   fg_cuda_give(on, scratch);
   return rc;
 }

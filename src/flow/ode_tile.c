@@ -54,7 +54,11 @@ static int fg_ode_verdict(fg_ode_solver *s, fg_code rc, fg_buf out)
 {
   fg_engine *e = s->space.engine;
   if (rc == FG_NUMERICS) return 1;
-  if (rc == FG_OK) rc = s->space.failed;
+  if (rc == FG_OK && s->space.failed != FG_OK) { /* sync knows what vector operations cannot say */
+    rc =
+        FG_FAIL(&s->status, s->space.failed, "vectors of the ODE solver failed: try a smaller flow.ode.tile");
+    if (e->ops->sync) (void)e->ops->sync(e, &s->status);
+  }
   s->failed = rc;
   if (rc != FG_OK) return -1;
   return isfinite(e->ops->vec_reduce(e, FG_VEC_DOT, fg_vector_length(&s->space), out, out)) ? 0 : 1;
@@ -156,12 +160,12 @@ double fg_ode_least_step(const fg_ode_problem *problem)
   return 8 * DBL_EPSILON * fmax(problem->t0, problem->t1);
 }
 
-/* A solver for n particles, kept from an earlier tile if there was one of that size. */
+/* A solver for n particles, kept from an earlier tile of the problem if there was one of that size. */
 static fg_code fg_ode_solver_get(fg_ode_worker *w, const fg_ode_problem *p, size_t n, fg_ode_solver **out,
                                  fg_status *st)
 {
   for (size_t i = 0; i < FG_ODE_KEPT; i++)
-    if (w->kept[i] && w->kept[i]->n == n) {
+    if (w->kept[i] && w->kept[i]->n == n && w->kept[i]->problem == p) {
       *out = w->kept[i];
       return FG_OK;
     }

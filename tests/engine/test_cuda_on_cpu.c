@@ -420,13 +420,15 @@ static void test_failures(void **state)
   fails(shim->ops->simulate(shim, NULL, &h.field, &w, &st), &st, FG_FAILED, "kernel simulate");
   shim_fail("fg_rows_kernel", 700);
   fails(shim->ops->simulate(shim, NULL, &h.field, &w, &st), &st, FG_FAILED, "kernel rows");
-  shim_fail("cudaStreamSynchronize", 700);
+  shim_fail("fg_ode_kernel", 700);
   fails(shim->ops->ode_rhs(shim, &h.field, &o, &st), &st, FG_FAILED,
-        "bytes of shared memory, for 10 particles, on device 0) did not run");
-  shim_fail("fg_map_kernel", 700);
+        "bytes of shared memory, for 10 particles, on device 0) did not launch");
+  shim_fail("fg_map_kernel", 700); /* it has no status: the next slot that has one tells */
   assert_int_equal(shim->ops->vec_map(shim, FG_VEC_ABS, 3, 0, x.inner, 0, x.inner, x.inner), FG_FAILED);
+  fails(shim->ops->ode_rhs(shim, &h.field, &o, &st), &st, FG_FAILED, "the kernel vector map (1 blocks of ");
   shim_fail("fg_reduce_kernel", 700);
   assert_true(isnan(shim->ops->vec_reduce(shim, FG_VEC_DOT, 3, x.inner, x.inner)));
+  fails(shim->ops->sync(shim, &st), &st, FG_FAILED, "the kernel vector reduce (1 blocks of ");
   w.refine = 16;
   assert_int_equal(shim->ops->simulate(shim, NULL, &h.field, &w, &st), FG_USAGE);
   w.refine = 0;
@@ -435,6 +437,37 @@ static void test_failures(void **state)
   guarded_close(shim, &lost, NULL);
   field_close(shim, &h);
   assert_int_equal(shim_live(), before);
+}
+
+/* What did not wait: a failure on the device is told by the next call that waits, which names it, once. */
+static void test_late_failures(void **state)
+{
+  (void)state;
+  held_field h = field_open(shim, &fields[0]);
+  guarded x = guarded_draws(shim, 20, 1);
+  const fg_ode_request o = {.n = 10, .coeff = coeff_at(1), .y = x.inner, .dy = x.inner};
+  double out[20];
+  fg_status st = {0};
+  for (int jvp = 0; jvp < 2; jvp++) {
+    fg_ode_request r = o;
+    char expected[100];
+    if (jvp) r.v = r.jv = x.inner;
+    snprintf(expected, sizeof expected, "after the kernel %s (1 blocks of ", jvp ? "ode_jvp" : "ode_rhs");
+    const long waits = shim_calls("cudaStreamSynchronize");
+    for (int turn = 0; turn < 5; turn++)
+      MUST((jvp ? shim->ops->ode_jvp : shim->ops->ode_rhs)(shim, &h.field, &r, ST));
+    assert_int_equal(shim_calls("cudaStreamSynchronize"), waits);
+    shim_fail("cudaStreamSynchronize", 700);
+    fails(shim->ops->download(shim, out, x.inner, 0, sizeof out, &st), &st, FG_FAILED, expected);
+    MUST(shim->ops->download(shim, out, x.inner, 0, sizeof out, ST));
+    MUST((jvp ? shim->ops->ode_jvp : shim->ops->ode_rhs)(shim, &h.field, &r, ST));
+    shim_fail("cudaStreamSynchronize", 700);
+    assert_true(isnan(shim->ops->vec_reduce(shim, FG_VEC_DOT, 20, x.inner, x.inner)));
+    fails(shim->ops->ode_rhs(shim, &h.field, &r, &st), &st, FG_FAILED, expected);
+    MUST(shim->ops->sync(shim, ST));
+  }
+  guarded_close(shim, &x, NULL);
+  field_close(shim, &h);
 }
 
 static void test_opening(void **state)
@@ -515,6 +548,7 @@ static void crowd_task(void *argument, size_t task, int worker)
   r.y = all->y[task].inner;
   r.dy = all->dy[task].inner;
   MUST(shim->ops->ode_rhs(shim, &all->field.field, &r, ST));
+  MUST(shim->ops->sync(shim, ST)); /* another thread looks at it */
 }
 
 /* Slots called from several threads, as the ODE solver does. */
@@ -577,11 +611,14 @@ static int close_engines(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_philox),  cmocka_unit_test(test_curand),        cmocka_unit_test(test_map),
-      cmocka_unit_test(test_reduce),  cmocka_unit_test(test_particle_norm), cmocka_unit_test(test_fields),
-      cmocka_unit_test(test_room),    cmocka_unit_test(test_tiles),         cmocka_unit_test(test_many),
-      cmocka_unit_test(test_lost),    cmocka_unit_test(test_order),         cmocka_unit_test(test_failures),
-      cmocka_unit_test(test_opening), cmocka_unit_test(test_progress),      cmocka_unit_test(test_threads),
+      cmocka_unit_test(test_philox),        cmocka_unit_test(test_curand),
+      cmocka_unit_test(test_map),           cmocka_unit_test(test_reduce),
+      cmocka_unit_test(test_particle_norm), cmocka_unit_test(test_fields),
+      cmocka_unit_test(test_room),          cmocka_unit_test(test_tiles),
+      cmocka_unit_test(test_many),          cmocka_unit_test(test_lost),
+      cmocka_unit_test(test_order),         cmocka_unit_test(test_failures),
+      cmocka_unit_test(test_late_failures), cmocka_unit_test(test_opening),
+      cmocka_unit_test(test_progress),      cmocka_unit_test(test_threads),
       cmocka_unit_test(test_device),
   };
   return cmocka_run_group_tests(tests, open_engines, close_engines);
