@@ -165,6 +165,12 @@ static void put(const bench *b, bench_case_id id, double scale, bench_times *tim
     if (turn >= 0) bench_stop(&(times));                                                                     \
   }
 
+/* What does not wait for its end. */
+static fg_code ended(bench *b, fg_code launched, fg_status *st)
+{
+  return launched == FG_OK ? b->engine->ops->sync(b->engine, st) : launched;
+}
+
 static void finite(bench *b, fg_buf buf, size_t count, const char *what)
 {
   fg_status st;
@@ -243,7 +249,8 @@ static void ode(bench *b, bench_case_id id, const fg_model *model, size_t points
   r.coeff = fg_process_coeff(b->process, 0.5);
   r.y = b->x;
   r.dy = b->z;
-  BENCH_REPEAT(b, times, need(b->engine->ops->ode_rhs(b->engine, fg_model_field(model), &r, &st), &st))
+  BENCH_REPEAT(b, times,
+               need(ended(b, b->engine->ops->ode_rhs(b->engine, fg_model_field(model), &r, &st), &st), &st))
   finite(b, b->z, r.n * BENCH_D, "ode_rhs");
   put(b, id, (double)r.n / (double)points, &times);
 }
@@ -279,8 +286,10 @@ static void map(bench *b, bench_case_id id)
   bench_times times = {0};
   fg_status st = {0};
   const size_t n = part(b, BENCH_POINTS * BENCH_D);
-  BENCH_REPEAT(b, times,
-               need(b->engine->ops->vec_map(b->engine, FG_VEC_LINEAR, n, 0.5, b->x, 2, b->y, b->z), &st))
+  BENCH_REPEAT(
+      b, times,
+      need(ended(b, b->engine->ops->vec_map(b->engine, FG_VEC_LINEAR, n, 0.5, b->x, 2, b->y, b->z), &st),
+           &st))
   finite(b, b->z, n, "map");
   put(b, id, (double)n / (BENCH_POINTS * BENCH_D), &times);
 }

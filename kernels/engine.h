@@ -374,6 +374,14 @@ typedef enum fg_vec_map {                /* z_i = ... */
 
 typedef enum fg_vec_reduce { FG_VEC_DOT, FG_VEC_MAX_NORM, FG_VEC_WRMS, FG_VEC_MIN } fg_vec_reduce;
 
+/* One of the devices of an engine that has several (fg_engine.lanes): an engine of its own, for the slots of memory, ode_rhs,
+ * ode_jvp and vec_*, with its buffers on that device and a copy of the field there. Which lane works shows in no bit. */
+typedef struct fg_lane {
+  fg_engine *engine;
+  fg_field field;
+  void *state; /* the engine's own */
+} fg_lane;
+
 /* ---- the table ---------------------------------------------------------------------------- */
 
 typedef struct fg_engine_ops {
@@ -391,7 +399,9 @@ typedef struct fg_engine_ops {
                       const fg_simulate_request *request, fg_status *st);
   fg_code (*ode_rhs)(fg_engine *e, const fg_field *field, const fg_ode_request *request, fg_status *st);
   fg_code (*ode_jvp)(fg_engine *e, const fg_field *field, const fg_ode_request *request, fg_status *st);
-  /* z may be x or y; buffers that the operation does not read may have device NULL */
+  /* ode_rhs, ode_jvp and vec_map may return before they have ended: later calls of the same thread come behind them, and the
+   * first that waits (download, vec_reduce, sync) tells of a failure on the device; another thread may come after sync.
+   * z may be x or y; buffers that the operation does not read may have device NULL */
   fg_code (*vec_map)(fg_engine *e, fg_vec_map op, size_t n, double a, fg_buf x, double b, fg_buf y, fg_buf z);
   double (*vec_reduce)(fg_engine *e, fg_vec_reduce op, size_t n, fg_buf x, fg_buf y);
   /* Largest over n particles of sqrt( sum_j (x_j w_j)^2 / (d + tail) ); vectors hold [n, d] and then,
@@ -410,6 +420,9 @@ typedef struct fg_engine_ops {
   fg_code (*softmin)(fg_engine *e, fg_threads *threads, const fg_softmin_request *request, fg_status *st);
   fg_code (*ensemble)(fg_engine *e, fg_threads *threads, const fg_field *field,
                       const fg_ensemble_request *request, fg_status *st);
+  /* Lane `number` of fg_engine.lanes, until it is closed; 0 is the engine itself. */
+  fg_code (*lane_open)(fg_engine *e, size_t number, const fg_field *field, fg_lane *lane, fg_status *st);
+  void (*lane_close)(fg_engine *e, fg_lane *lane);
 } fg_engine_ops;
 
 struct fg_engine {
@@ -419,6 +432,7 @@ struct fg_engine {
   const char *devices; /* a line for each device, "0 NAME, ..."; NULL where there is none */
   fg_threads *threads;
   size_t ode_tile; /* particles that suit one CVODE here, unless the user says; 0: no matter */
+  size_t lanes;    /* devices that tiles of CVODE may be spread over; 0: this engine does all */
   void *state;     /* the engine's own */
   void (*close)(fg_engine *e);
 };

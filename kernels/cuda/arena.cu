@@ -266,11 +266,6 @@ fg_code fg_cuda_take_wave(fg_cuda_device *on, const char *kernel, size_t each, u
 
 /* ---- copies ----------------------------------------------------------------------------------------- */
 
-fg_code fg_cuda_wait(const char *call, size_t bytes, fg_status *st)
-{
-  return fg_cuda_check(cudaStreamSynchronize(cudaStreamPerThread), call, bytes, st);
-}
-
 /* Where the host has no pinned memory left, CUDA's own staging serves, and the host waits. */
 static fg_code fg_cuda_send_plain(void *to, const void *host, size_t bytes, fg_status *st)
 {

@@ -1,8 +1,9 @@
 /* The inside of the CUDA engine; private to kernels/cuda/.
  *
  * Every slot works on the calling thread's own stream and waits for it, so slots may be called from many
- * threads and a failure is reported by the call that caused it. Two do not wait: uploads, behind which fg_cuda_enter, with
- * which every slot begins, orders what follows; and vec_map, whose failure the next slot reports. */
+ * threads and a failure is reported by the call that caused it. Some do not wait: uploads, behind which fg_cuda_enter, with
+ * which every slot begins, orders what follows; and vec_map, ode_rhs and ode_jvp, whose failure on the device the next slot
+ * of the thread that waits reports. What a slot without a status met, the next one with a status reports (fg_cuda_missed). */
 #ifndef FG_CUDA_IMPL_H
 #define FG_CUDA_IMPL_H
 
@@ -32,7 +33,12 @@ typedef struct fg_cuda_device {
   int processors;         /* multiprocessors: fewer blocks than that leave some idle */
   fg_cuda_arena *memory;  /* of the device */
   fg_cuda_arena *staging; /* of the host, from which the device copies while the host goes on */
+  fg_wide_pool *blas;
   struct fg_cuda *engine;
+  fg_engine lane; /* whose home is this device; of all but the first */
+  fg_engine_ops lane_ops;
+  cudaEvent_t uploaded; /* under the engine's lock: every upload to this device so far has arrived */
+  int uploading;        /* under the engine's lock: it may not have happened yet */
 } fg_cuda_device;
 
 /* The engine. Its buffers lie on the first device, its home. */
@@ -40,25 +46,24 @@ typedef struct fg_cuda {
   fg_cuda_device device[FG_CUDA_DEVICES];
   int devices;
   fg_threads *crew;     /* a thread for each device */
-  fg_wide_pool *blas;   /* of home */
-  pthread_mutex_t lock; /* guards what follows */
-  cudaEvent_t uploaded; /* every upload so far has arrived */
-  int uploading;        /* it may not have happened yet */
+  pthread_mutex_t lock; /* of uploads */
   char isa[24];         /* "sm_90" */
   char list[4096];
 } fg_cuda;
 
-static inline fg_cuda *fg_cuda_of(const fg_engine *e)
-{
-  return (fg_cuda *)e->state;
-}
-
+/* Where the engine's buffers lie. */
 static inline fg_cuda_device *fg_cuda_home(const fg_engine *e)
 {
-  return &fg_cuda_of(e)->device[0];
+  return (fg_cuda_device *)e->state;
 }
 
-/* From here on this thread works on the device, behind all uploads so far. */
+static inline fg_cuda *fg_cuda_of(const fg_engine *e)
+{
+  return fg_cuda_home(e)->engine;
+}
+
+/* From here on this thread works on the device, behind all uploads so far to it and to the engine's first. With a status it
+ * reports what was missed. */
 fg_code fg_cuda_enter(fg_cuda_device *on, fg_status *st);
 
 /* cuda/arena.cu. What is given back is taken again only behind the work that its giver's stream still has on it. The
@@ -126,6 +131,9 @@ typedef fg_code fg_cuda_crew_task(fg_cuda_part *part, void *argument, fg_status 
 /* Share `units` of `unit` particles each, n in all, among devices. Few of them, or threads NULL: home alone. */
 fg_code fg_cuda_crew_open(fg_cuda_crew *crew, const fg_engine *e, const fg_threads *threads, size_t units,
                           size_t unit, size_t n, fg_status *st);
+/* The same where each unit has work for a whole device. */
+fg_code fg_cuda_crew_open_waves(fg_cuda_crew *crew, const fg_engine *e, const fg_threads *threads,
+                                size_t units, size_t unit, size_t n, fg_status *st);
 /* The task for every part, all at once; returns when all are done and nothing runs. */
 fg_code fg_cuda_crew_run(fg_cuda_crew *crew, fg_cuda_crew_task *task, void *argument, fg_status *st);
 void fg_cuda_crew_close(fg_cuda_crew *crew);
@@ -152,6 +160,10 @@ fg_code fg_cuda_twin_density(fg_cuda_part *part, fg_density *density, fg_status 
 /* `bytes` of this device to `home`, memory of home, when the twins go back. */
 fg_code fg_cuda_twin_return(fg_cuda_part *part, void *home, const void *here, size_t bytes, fg_status *st);
 fg_code fg_cuda_twins_back(fg_cuda_part *part, fg_status *st);
+
+/* The slots of lanes: each device with buffers, and fields, of its own. */
+fg_code fg_cuda_lane_open(fg_engine *e, size_t number, const fg_field *field, fg_lane *lane, fg_status *st);
+void fg_cuda_lane_close(fg_engine *e, fg_lane *lane);
 
 /* ---- kernels -------------------------------------------------------------------------------------- */
 
@@ -202,8 +214,14 @@ size_t fg_cuda_share(size_t bytes);
 
 /* Turn the status of a CUDA call into ours: "cudaMemcpyAsync of 800 bytes on device 0 failed: ... (700)". */
 fg_code fg_cuda_check(cudaError_t rc, const char *call, size_t bytes, fg_status *st);
-/* Did the kernel start? Its end is met by the next that waits. */
+/* Did the kernel start? */
 fg_code fg_cuda_started(const char *kernel, size_t blocks, size_t n, fg_status *st);
+/* The same for one whose end is met by the next call that waits, which then names it. */
+fg_code fg_cuda_left(const char *kernel, size_t blocks, size_t n, fg_status *st);
+/* What lacked memory names the kernel: coefficients and copies for other devices do not know whose they are. Returns rc. */
+fg_code fg_cuda_named(fg_code rc, const char *kernel, fg_status *st);
+/* A failure that a slot has no status for. Returns its code. */
+fg_code fg_cuda_missed(fg_code code, const fg_status *why);
 /* Did the kernel start, and wait for its end: "the kernel simulate (16 blocks of 256 threads ...) did not run: ...". */
 fg_code fg_cuda_finish(const char *kernel, size_t blocks, size_t n, fg_status *st);
 

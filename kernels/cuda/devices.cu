@@ -1,5 +1,6 @@
 /* Work on particles, shared by the devices of one machine. Buffers lie at home, on the first; the others get copies of
  * what they need and copy back what they did. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "cuda/cuda_impl.h"
@@ -121,24 +122,23 @@ fg_code fg_cuda_twins_back(fg_cuda_part *part, fg_status *st)
 
 /* ---- a crew -------------------------------------------------------------------------------------- */
 
-/* A device is worth its copies if it has a unit for each of its processors. */
-static int fg_crew_size(const fg_cuda *cuda, const fg_threads *threads, size_t units)
+/* `least`: units that make a device worth its copies. */
+static int fg_crew_size(const fg_cuda *cuda, const fg_threads *threads, size_t units, size_t least)
 {
-  const size_t least = cuda->device[0].processors > 0 ? (size_t)cuda->device[0].processors : 1;
   const size_t worth = units / least;
   if (!threads || worth < 2) return 1;
   return worth < (size_t)cuda->devices ? (int)worth : cuda->devices;
 }
 
-fg_code fg_cuda_crew_open(fg_cuda_crew *crew, const fg_engine *e, const fg_threads *threads, size_t units,
-                          size_t unit, size_t n, fg_status *st)
+static fg_code fg_crew_share(fg_cuda_crew *crew, const fg_engine *e, const fg_threads *threads, size_t least,
+                             size_t units, size_t unit, size_t n, fg_status *st)
 {
   fg_cuda *cuda = fg_cuda_of(e);
   memset(crew, 0, sizeof *crew);
   crew->engine = cuda;
   crew->unit = unit;
   crew->n = n;
-  crew->count = fg_crew_size(cuda, threads, units);
+  crew->count = fg_crew_size(cuda, threads, units, least);
   pthread_mutex_init(&crew->lock, NULL);
   for (int k = 0; k < crew->count; k++) {
     fg_cuda_part *part = &crew->part[k];
@@ -151,6 +151,20 @@ fg_code fg_cuda_crew_open(fg_cuda_crew *crew, const fg_engine *e, const fg_threa
     part->finish = part->end * unit < n ? part->end * unit : n;
   }
   return fg_cuda_enter(&cuda->device[0], st);
+}
+
+/* A unit is a block of threads: one for each processor. */
+fg_code fg_cuda_crew_open(fg_cuda_crew *crew, const fg_engine *e, const fg_threads *threads, size_t units,
+                          size_t unit, size_t n, fg_status *st)
+{
+  const int processors = fg_cuda_home(e)->processors;
+  return fg_crew_share(crew, e, threads, processors > 0 ? (size_t)processors : 1, units, unit, n, st);
+}
+
+fg_code fg_cuda_crew_open_waves(fg_cuda_crew *crew, const fg_engine *e, const fg_threads *threads,
+                                size_t units, size_t unit, size_t n, fg_status *st)
+{
+  return fg_crew_share(crew, e, threads, 1, units, unit, n, st);
 }
 
 typedef struct fg_crew_call {
@@ -223,4 +237,46 @@ fg_code fg_cuda_part_wave(fg_cuda_part *part, const char *kernel, size_t each, u
   FG_TRY(fg_cuda_take_wave(part->on, kernel, each, at_once, scratch, st));
   all->piece[all->count++] = *scratch;
   return FG_OK;
+}
+
+/* ---- lanes ---------------------------------------------------------------------------------------- */
+
+/* A part without units, for the copies of the field. */
+static fg_code fg_lane_field(fg_cuda_part *part, fg_field *field, fg_status *st)
+{
+  FG_TRY(fg_cuda_enter(part->on, st));
+  FG_TRY(fg_cuda_twin_field(part, field, st));
+  return fg_cuda_wait("cudaMemcpyPeerAsync", 0, st); /* other threads use it */
+}
+
+fg_code fg_cuda_lane_open(fg_engine *e, size_t number, const fg_field *field, fg_lane *lane, fg_status *st)
+{
+  fg_cuda *cuda = fg_cuda_of(e);
+  lane->engine = e;
+  lane->field = *field;
+  lane->state = NULL;
+  if (number >= (size_t)cuda->devices)
+    return FG_FAIL(st, FG_USAGE, "lane %zu of an engine with %d", number, cuda->devices);
+  if (number == 0) return FG_OK;
+  fg_cuda_crew *crew = (fg_cuda_crew *)calloc(1, sizeof *crew);
+  if (!crew) return FG_FAIL(st, FG_MEMORY, "no memory for a field on device %d", cuda->device[number].number);
+  crew->engine = cuda;
+  crew->part[0].crew = crew;
+  crew->part[0].on = crew->part[0].pieces.on = &cuda->device[number];
+  lane->engine = &cuda->device[number].lane;
+  lane->state = crew;
+  const fg_code rc = fg_lane_field(&crew->part[0], &lane->field, st);
+  if (rc != FG_OK) fg_cuda_lane_close(e, lane);
+  return rc;
+}
+
+void fg_cuda_lane_close(fg_engine *e, fg_lane *lane)
+{
+  fg_cuda_crew *crew = (fg_cuda_crew *)lane->state;
+  (void)e;
+  if (!crew) return;
+  (void)fg_cuda_enter(crew->part[0].on, NULL);
+  fg_cuda_pieces_give(&crew->part[0].pieces);
+  free(crew);
+  lane->state = NULL;
 }

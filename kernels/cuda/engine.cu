@@ -23,11 +23,40 @@ fg_code fg_cuda_check(cudaError_t rc, const char *call, size_t bytes, fg_status 
       call, bytes, device, cudaGetErrorString(rc), (int)rc, left, all);
 }
 
+fg_code fg_cuda_named(fg_code rc, const char *kernel, fg_status *st)
+{
+  static const char usual[] = "the kernel ";
+  if (rc == FG_MEMORY && st && strncmp(st->message, usual, sizeof usual - 1) != 0)
+    (void)fg_status_prefix(st, "%s%s lacks memory: ", usual, kernel);
+  return rc;
+}
+
 /* Of this thread, as CUDA's own last error is. */
 static thread_local struct {
   unsigned threads;
   size_t shared;
 } fg_last_launch;
+
+/* The last kernel that this thread has not waited for. */
+static thread_local struct {
+  const char *kernel; /* NULL: none */
+  size_t blocks, n;
+  unsigned threads;
+} fg_last_left;
+
+static thread_local struct {
+  fg_code code;
+  fg_status why;
+} fg_last_missed;
+
+fg_code fg_cuda_missed(fg_code code, const fg_status *why)
+{
+  if (code != FG_OK && fg_last_missed.code == FG_OK) {
+    fg_last_missed.code = code;
+    fg_last_missed.why = *why;
+  }
+  return code;
+}
 
 void fg_cuda_note_launch(unsigned threads, size_t shared)
 {
@@ -55,40 +84,77 @@ fg_code fg_cuda_started(const char *kernel, size_t blocks, size_t n, fg_status *
   return fg_cuda_launched(cudaGetLastError(), "launch", kernel, blocks, n, st);
 }
 
+fg_code fg_cuda_left(const char *kernel, size_t blocks, size_t n, fg_status *st)
+{
+  FG_TRY(fg_cuda_started(kernel, blocks, n, st));
+  fg_last_left.kernel = kernel;
+  fg_last_left.blocks = blocks;
+  fg_last_left.n = n;
+  fg_last_left.threads = fg_last_launch.threads;
+  return FG_OK;
+}
+
+/* What this thread's stream was asked has ended, or so did it. */
+static fg_code fg_cuda_ended(fg_code rc, fg_status *st)
+{
+  if (rc != FG_OK && fg_last_left.kernel)
+    (void)fg_status_prefix(st,
+                           "after the kernel %s (%zu blocks of %u threads, for %zu particles) was launched: ",
+                           fg_last_left.kernel, fg_last_left.blocks, fg_last_left.threads, fg_last_left.n);
+  fg_last_left.kernel = NULL;
+  return rc;
+}
+
 fg_code fg_cuda_finish(const char *kernel, size_t blocks, size_t n, fg_status *st)
 {
   FG_TRY(fg_cuda_started(kernel, blocks, n, st));
-  return fg_cuda_launched(cudaStreamSynchronize(cudaStreamPerThread), "run", kernel, blocks, n, st);
+  return fg_cuda_ended(
+      fg_cuda_launched(cudaStreamSynchronize(cudaStreamPerThread), "run", kernel, blocks, n, st), st);
+}
+
+fg_code fg_cuda_wait(const char *call, size_t bytes, fg_status *st)
+{
+  return fg_cuda_ended(fg_cuda_check(cudaStreamSynchronize(cudaStreamPerThread), call, bytes, st), st);
+}
+
+static cudaError_t fg_cuda_behind(fg_cuda_device *to)
+{
+  const cudaError_t rc = to->uploading ? cudaEventQuery(to->uploaded) : cudaSuccess;
+  if (rc == cudaSuccess) to->uploading = 0;
+  if (rc != cudaErrorNotReady) return rc;
+  (void)cudaGetLastError();
+  return cudaStreamWaitEvent(cudaStreamPerThread, to->uploaded, 0);
 }
 
 /* Uploads wait in the streams of the threads that made them. */
 fg_code fg_cuda_enter(fg_cuda_device *on, fg_status *st)
 {
   fg_cuda *cuda = on->engine;
-  cudaError_t rc;
+  fg_cuda_device *const home = &cuda->device[0];
+  const fg_code missed = fg_last_missed.code;
+  if (missed != FG_OK) {
+    if (st) *st = fg_last_missed.why;
+    if (st) fg_last_missed.code = FG_OK;
+    return missed;
+  }
   FG_TRY(fg_cuda_check(cudaSetDevice(on->number), "cudaSetDevice", 0, st));
   pthread_mutex_lock(&cuda->lock);
-  rc = cuda->uploading ? cudaEventQuery(cuda->uploaded) : cudaSuccess;
-  if (rc == cudaSuccess) {
-    cuda->uploading = 0;
-  } else if (rc == cudaErrorNotReady) {
-    (void)cudaGetLastError();
-    rc = cudaStreamWaitEvent(cudaStreamPerThread, cuda->uploaded, 0);
-  }
+  cudaError_t rc = fg_cuda_behind(on);
+  if (rc == cudaSuccess && on != home) rc = fg_cuda_behind(home);
   pthread_mutex_unlock(&cuda->lock);
   return fg_cuda_check(rc, "waiting for uploads", 0, st);
 }
 
 /* The event stands behind all earlier uploads, since this thread has entered behind them, and behind this one; one of
  * another thread may have come between. */
-static fg_code fg_cuda_uploaded(fg_cuda *cuda, fg_status *st)
+static fg_code fg_cuda_uploaded(fg_cuda_device *to, fg_status *st)
 {
   cudaError_t rc = cudaSuccess;
-  pthread_mutex_lock(&cuda->lock);
-  if (cuda->uploading) rc = cudaStreamWaitEvent(cudaStreamPerThread, cuda->uploaded, 0);
-  if (rc == cudaSuccess) rc = cudaEventRecord(cuda->uploaded, cudaStreamPerThread);
-  cuda->uploading = 1;
-  pthread_mutex_unlock(&cuda->lock);
+  pthread_mutex_lock(&to->engine->lock);
+  if (to->uploading) rc = cudaStreamWaitEvent(cudaStreamPerThread, to->uploaded, 0);
+  if (rc == cudaSuccess) rc = cudaEventRecord(to->uploaded, cudaStreamPerThread);
+  to->uploading = 1;
+  pthread_mutex_unlock(&to->engine->lock);
   return fg_cuda_check(rc, "cudaEventRecord", 0, st);
 }
 
@@ -127,7 +193,7 @@ static fg_code fg_cuda_upload(fg_engine *e, fg_buf buf, size_t offset, const voi
   if (bytes == 0) return FG_OK;
   FG_TRY(fg_cuda_enter(fg_cuda_home(e), st));
   FG_TRY(fg_cuda_send(fg_cuda_home(e), (char *)buf.device + offset, host, bytes, st));
-  return fg_cuda_uploaded(fg_cuda_of(e), st);
+  return fg_cuda_uploaded(fg_cuda_home(e), st);
 }
 
 static fg_code fg_cuda_download(fg_engine *e, void *host, fg_buf buf, size_t offset, size_t bytes,
@@ -145,7 +211,7 @@ static fg_code fg_cuda_zero(fg_engine *e, fg_buf buf, fg_status *st)
   FG_TRY(fg_cuda_enter(fg_cuda_home(e), st));
   FG_TRY(fg_cuda_check(cudaMemsetAsync(buf.device, 0, buf.bytes, cudaStreamPerThread), "cudaMemsetAsync",
                        buf.bytes, st));
-  return fg_cuda_uploaded(fg_cuda_of(e), st);
+  return fg_cuda_uploaded(fg_cuda_home(e), st);
 }
 
 static fg_code fg_cuda_sync(fg_engine *e, fg_status *st)
@@ -175,21 +241,44 @@ static const fg_engine_ops fg_cuda_ops = {fg_cuda_alloc,
                                           fg_cuda_points,
                                           fg_cuda_pair_sums,
                                           fg_cuda_softmin,
-                                          fg_cuda_ensemble};
+                                          fg_cuda_ensemble,
+                                          fg_cuda_lane_open,
+                                          fg_cuda_lane_close};
+
+/* Of a device that is not the first: what the ODE solver calls. */
+static void fg_cuda_lane(fg_cuda_device *on)
+{
+  fg_engine_ops *ops = &on->lane_ops;
+  ops->alloc = fg_cuda_alloc;
+  ops->free = fg_cuda_free;
+  ops->upload = fg_cuda_upload;
+  ops->download = fg_cuda_download;
+  ops->zero = fg_cuda_zero;
+  ops->sync = fg_cuda_sync;
+  ops->ode_rhs = fg_cuda_ode_rhs;
+  ops->ode_jvp = fg_cuda_ode_jvp;
+  ops->vec_map = fg_cuda_vec_map;
+  ops->vec_reduce = fg_cuda_vec_reduce;
+  ops->vec_particle_norm = fg_cuda_vec_particle_norm;
+  on->lane.ops = ops;
+  on->lane.name = "cuda";
+  on->lane.isa = on->engine->isa;
+  on->lane.state = on;
+}
 
 static void fg_cuda_close(fg_engine *e)
 {
   fg_cuda *cuda = fg_cuda_of(e);
   fg_threads_destroy(&e->threads);
   fg_threads_destroy(&cuda->crew);
-  if (cuda->devices > 0 && cudaSetDevice(cuda->device[0].number) != cudaSuccess) (void)cudaGetLastError();
-  fg_wide_pool_destroy(cuda->blas);
   for (int k = FG_CUDA_DEVICES - 1; k >= 0; k--) { /* home last: it stays the thread's device */
     if (!cuda->device[k].memory && !cuda->device[k].staging) continue;
     if (cudaSetDevice(cuda->device[k].number) != cudaSuccess) (void)cudaGetLastError();
+    if (cuda->device[k].uploaded && cudaEventDestroy(cuda->device[k].uploaded) != cudaSuccess)
+      (void)cudaGetLastError();
+    fg_wide_pool_destroy(cuda->device[k].blas);
     fg_cuda_arena_destroy(&cuda->device[k]);
   }
-  if (cuda->uploaded && cudaEventDestroy(cuda->uploaded) != cudaSuccess) (void)cudaGetLastError();
   pthread_mutex_destroy(&cuda->lock);
   free(cuda);
   free(e);
@@ -222,9 +311,19 @@ static fg_code fg_cuda_add(fg_cuda *cuda, int number, fg_status *st)
                        "cudaDeviceGetAttribute", 0, st));
   FG_GO(fg_cuda_arena_create(on, st), fail);
   FG_GO(fg_cuda_probe(st), fail);
-  cuda->devices++;
-  return FG_OK;
+  FG_GO(fg_cuda_check(cudaEventCreateWithFlags(&on->uploaded, cudaEventDisableTiming),
+                      "cudaEventCreateWithFlags", 0, st),
+        fail);
+  fg_cuda_lane(on);
+  on->blas = fg_wide_pool_create(on);
+  if (on->blas) {
+    cuda->devices++;
+    return FG_OK;
+  }
+  rc = FG_FAIL(st, FG_MEMORY, "no memory for handles of cuBLAS");
 fail:
+  if (on->uploaded && cudaEventDestroy(on->uploaded) != cudaSuccess) (void)cudaGetLastError();
+  on->uploaded = NULL;
   fg_cuda_arena_destroy(on);
   return rc;
 }
@@ -314,8 +413,6 @@ static fg_code fg_cuda_start(fg_cuda *cuda, fg_status *st)
         (int)rc, cudaGetErrorString(rc), CUDART_VERSION / 1000);
   FG_TRY(fg_cuda_take_devices(cuda, count, st));
   FG_TRY(fg_cuda_pair(cuda, st));
-  FG_TRY(fg_cuda_check(cudaEventCreateWithFlags(&cuda->uploaded, cudaEventDisableTiming),
-                       "cudaEventCreateWithFlags", 0, st));
   return fg_threads_create(cuda->devices, &cuda->crew, st);
 }
 
@@ -331,15 +428,14 @@ extern "C" FG_API fg_code fg_cuda_engine_open(int threads, fg_engine **engine, f
   fg_engine *e = (fg_engine *)calloc(1, sizeof *e);
   fg_cuda *cuda = (fg_cuda *)calloc(1, sizeof *cuda);
   fg_code rc = FG_OK;
-  if (cuda) cuda->blas = fg_wide_pool_create(&cuda->device[0]);
-  if (!e || !cuda || !cuda->blas) {
-    fg_wide_pool_destroy(cuda ? cuda->blas : NULL);
+  if (!e || !cuda) {
     free(e);
     free(cuda);
     return FG_FAIL(st, FG_MEMORY, "no memory for an engine");
   }
   pthread_mutex_init(&cuda->lock, NULL);
-  e->state = cuda;
+  cuda->device[0].engine = cuda;
+  e->state = &cuda->device[0];
   e->ops = &fg_cuda_ops;
   e->name = "cuda";
   e->isa = cuda->isa;
@@ -347,6 +443,7 @@ extern "C" FG_API fg_code fg_cuda_engine_open(int threads, fg_engine **engine, f
   e->close = fg_cuda_close;
   e->ode_tile = 65536; /* a launch of 64 particles would leave all but one processor idle */
   FG_GO(fg_cuda_start(cuda, st), fail);
+  e->lanes = (size_t)cuda->devices;
   FG_GO(fg_threads_create(threads, &e->threads, st), fail);
   *engine = e;
   return FG_OK;

@@ -134,7 +134,7 @@ static fg_code fg_points_gather(fg_points_job *job, size_t lost, fg_status *st)
   g.gradient = r->gradient.device;
   g.gradient_bytes = r->gradient.bytes;
   g.accumulate = r->accumulate;
-  return fg_cuda_gather_run(job->table, &g, &job->crew.part[0].pieces, st);
+  return fg_cuda_gather_run(job->table, &g, job->crew.part[0].on, st);
 }
 
 fg_code fg_cuda_points(fg_engine *e, fg_threads *threads, const fg_field *field, fg_points_request *request,

@@ -7,7 +7,7 @@
 #include "cuda/wide.cuh"
 #include "requests.h"
 
-enum { FG_BLOCKS = 256, FG_TIME_CHUNKS = 32, FG_NETS = 2 };
+enum { FG_BLOCKS = 256, FG_WIDE_BLOCKS = FG_CUDA_DEVICES, FG_TIME_CHUNKS = 32, FG_NETS = 2 };
 
 const fg_cuda_train_table *fg_cuda_train_of(fg_precision precision)
 {
@@ -16,18 +16,37 @@ const fg_cuda_train_table *fg_cuda_train_of(fg_precision precision)
 
 /* ---- gradients --------------------------------------------------------------------------------------- */
 
-fg_code fg_cuda_gather_run(const fg_cuda_train_table *table, const fg_cuda_gather *g, fg_cuda_pieces *pieces,
-                           fg_status *st)
+/* Sums and scratch of as many chunks of nodes at once as there is memory for. */
+static fg_code fg_gather_chunks(fg_cuda_pieces *pieces, size_t packed, size_t each, unsigned *chunks,
+                                void **chunk, void **room, fg_status *st)
+{
+  fg_status why;
+  fg_code rc;
+  for (;; *chunks /= 2) {
+    memset(&why, 0, sizeof why);
+    rc = fg_cuda_piece_zero(pieces, packed * *chunks, chunk, &why);
+    if (rc == FG_OK) rc = fg_cuda_piece(pieces, each * *chunks, NULL, room, &why);
+    if (rc != FG_MEMORY || *chunks == 1) break;
+    fg_cuda_piece_give(pieces, *chunk);
+  }
+  if (rc == FG_MEMORY)
+    (void)fg_status_prefix(&why,
+                           "the kernel gradient needs %zu bytes for one chunk of nodes: ", packed + each);
+  if (rc != FG_OK && st) *st = why;
+  return rc;
+}
+
+static fg_code fg_gather_in(const fg_cuda_train_table *table, const fg_cuda_gather *g, fg_cuda_pieces *pieces,
+                            fg_status *st)
 {
   const size_t packed = table->packed_bytes(g->field), each = fg_cuda_share(table->time_scratch(g->field));
   const size_t most = FG_TIME_CHUNKS;
-  const unsigned chunks = (unsigned)(g->nodes < 1 ? 1 : g->nodes < most ? g->nodes : most);
+  unsigned chunks = (unsigned)(g->nodes < 1 ? 1 : g->nodes < most ? g->nodes : most);
   const size_t used = g->gradient_bytes < packed ? g->gradient_bytes : packed;
   void *total, *chunk, *room, *both;
   FG_TRY(fg_cuda_piece(pieces, g->bytes, NULL, &total, st));
-  FG_TRY(fg_cuda_piece_zero(pieces, packed * chunks, &chunk, st));
-  FG_TRY(fg_cuda_piece(pieces, each * chunks, NULL, &room, st));
   FG_TRY(fg_cuda_piece_zero(pieces, 2 * packed, &both, st));
+  FG_TRY(fg_gather_chunks(pieces, packed, each, &chunks, &chunk, &room, st));
   table->sum(g->count, g->bytes, g->blocks, 1, g->bytes, total);
   table->core(g->field, g->shares != NULL || !g->table, total, chunk);
   if (g->nodes > 0)
@@ -42,6 +61,17 @@ fg_code fg_cuda_gather_run(const fg_cuda_train_table *table, const fg_cuda_gathe
   return fg_cuda_finish("gradient", chunks, g->nodes, st);
 }
 
+fg_code fg_cuda_gather_run(const fg_cuda_train_table *table, const fg_cuda_gather *g, fg_cuda_device *on,
+                           fg_status *st)
+{
+  fg_cuda_pieces pieces;
+  pieces.on = on;
+  pieces.count = 0;
+  const fg_code rc = fg_gather_in(table, g, &pieces, st);
+  fg_cuda_pieces_give(&pieces);
+  return rc;
+}
+
 /* ---- a request on one device ---------------------------------------------------------------------------- */
 
 typedef struct fg_cuda_net {
@@ -54,6 +84,7 @@ typedef struct fg_cuda_net {
 typedef struct fg_cuda_seat {
   fg_objective_request request; /* as kernels of this device see it; its paths alone for paths() */
   fg_cuda_net net[FG_NETS];
+  size_t origin; /* block whose sums come first in its arrays */
   double *number;
 } fg_cuda_seat;
 
@@ -62,7 +93,8 @@ typedef struct fg_cuda_job {
   const fg_field *field;
   const fg_objective_request *request; /* as it came */
   int nets, gradient;                  /* else paths alone */
-  int wide;                            /* by cuBLAS, at home, with one array of sums */
+  int wide;                            /* by cuBLAS: blocks are waves, or some of them */
+  size_t most;                         /* blocks */
   size_t tile, block_tiles, blocks;    /* tile: particles of one */
   double *host;                        /* [2, n]: rnd, and the number of each path */
   fg_cuda_crew crew;
@@ -119,12 +151,14 @@ static fg_code fg_seat_nodes(fg_cuda_part *part, fg_cuda_job *job, fg_cuda_seat 
 static fg_code fg_seat_arrays(fg_cuda_part *part, fg_cuda_job *job, fg_cuda_seat *seat, fg_status *st)
 {
   void *memory;
+  const size_t own = job->wide && !part->home ? part->end - part->first : job->blocks;
   FG_TRY(fg_cuda_piece(&part->pieces, job->request->paths.n * sizeof(double), NULL, &memory, st));
   seat->number = (double *)memory;
+  seat->origin = job->wide && !part->home ? part->first : 0;
   for (int k = 0; k < job->nets; k++) {
     fg_cuda_net *net = &seat->net[k];
     net->block_bytes = job->table->objective_bytes(&net->field, net->nodes);
-    FG_TRY(fg_cuda_piece_zero(&part->pieces, net->block_bytes * job->blocks, &net->blocks, st));
+    FG_TRY(fg_cuda_piece_zero(&part->pieces, net->block_bytes * own, &net->blocks, st));
   }
   return FG_OK;
 }
@@ -150,16 +184,21 @@ static fg_code fg_seat_walk_wide(fg_cuda_part *part, const fg_cuda_job *job, int
 {
   const fg_cuda_seat *seat = &job->seat[part - job->crew.part];
   fg_wide_trip trip;
+  memset(&trip, 0, sizeof trip);
   trip.field = &seat->net[0].field;
   trip.noising = job->nets > 1 ? &seat->net[1].field : NULL;
   trip.request = &seat->request;
-  trip.progress = job->request->paths.progress;
   trip.rows = seat->net[0].rows;
   trip.number = seat->number;
-  for (int k = 0; k < FG_NETS; k++) trip.block[k] = seat->net[k].blocks;
+  trip.tiles = job->block_tiles;
+  for (int k = 0; k < job->nets && gradient; k++) {
+    const size_t bytes = seat->net[k].block_bytes;
+    trip.block[k] = (char *)seat->net[k].blocks + (part->first - seat->origin) * bytes;
+    trip.block_bytes[k] = bytes;
+  }
   trip.gradient = gradient;
   trip.keep_end = !job->gradient;
-  return fg_wide_travel_all(part->on, &trip, st);
+  return fg_wide_travel_all(part, &trip, st);
 }
 
 /* Launches of as many blocks as scratch allows; gradient: else paths alone. */
@@ -220,26 +259,39 @@ static fg_code fg_seat_gradient(fg_cuda_part *part, void *argument, fg_status *s
   for (int k = 0; k < job->nets; k++) {
     const size_t each = seat->net[k].block_bytes;
     FG_TRY(fg_cuda_twin_return(part, (char *)job->seat[0].net[k].blocks + part->first * each,
-                               (char *)seat->net[k].blocks + part->first * each,
+                               (char *)seat->net[k].blocks + (part->first - seat->origin) * each,
                                (part->end - part->first) * each, st));
   }
   return fg_cuda_twins_back(part, st);
 }
 
+/* Tiles of a block, for at most so many. */
+static void fg_job_cut(fg_cuda_job *job, size_t tiles, size_t wave)
+{
+  const size_t waves = (tiles + wave - 1) / wave;
+  job->block_tiles = job->gradient ? (waves + job->most - 1) / job->most * wave : wave;
+  job->blocks = (tiles + job->block_tiles - 1) / job->block_tiles;
+}
+
 static fg_code fg_job_open(fg_cuda_job *job, fg_engine *e, const fg_threads *threads, fg_status *st)
 {
   const fg_paths_request *r = &job->request->paths;
+  size_t wave = 1;
+  int p;
   job->table = fg_cuda_train_of(r->precision);
-  job->tile = job->gradient ? job->table->objective_tile(job->field, job->request)
-                            : job->table->paths_tile(job->field, r);
-  const size_t tiles = (r->n + job->tile - 1) / job->tile;
   job->nets = r->noising ? 2 : 1;
   job->wide = fg_wide_is(job->field, r->noising);
-  const size_t most = job->wide ? 1 : FG_BLOCKS;
-  job->block_tiles = job->gradient ? (tiles + most - 1) / most : 1;
-  job->blocks = (tiles + job->block_tiles - 1) / job->block_tiles;
-  FG_TRY(fg_cuda_crew_open(&job->crew, e, job->wide ? NULL : threads, job->blocks,
-                           job->block_tiles * job->tile, r->n, st));
+  if (job->most == 0) job->most = job->wide ? FG_WIDE_BLOCKS : FG_BLOCKS;
+  if (job->wide) wave = fg_wide_travel_cut(fg_cuda_home(e), job->field, job->request, job->gradient, &p);
+  job->tile = job->wide       ? (size_t)p
+              : job->gradient ? job->table->objective_tile(job->field, job->request)
+                              : job->table->paths_tile(job->field, r);
+  fg_job_cut(job, (r->n + job->tile - 1) / job->tile, wave);
+  const size_t unit = job->block_tiles * job->tile;
+  if (job->wide)
+    FG_TRY(fg_cuda_crew_open_waves(&job->crew, e, threads, job->blocks, unit, r->n, st));
+  else
+    FG_TRY(fg_cuda_crew_open(&job->crew, e, threads, job->blocks, unit, r->n, st));
   job->crew.progress = r->progress;
   job->crew.stage = "paths";
   return fg_cuda_crew_run(&job->crew, fg_seat_open, job, st);
@@ -263,7 +315,7 @@ fg_code fg_cuda_paths(fg_engine *e, fg_threads *threads, const fg_field *field,
 done:
   fg_cuda_crew_close(&job->crew);
   free(job);
-  return rc;
+  return fg_cuda_named(rc, "paths", st);
 }
 
 /* ---- objectives --------------------------------------------------------------------------------------------- */
@@ -309,19 +361,37 @@ static fg_code fg_job_gather(fg_cuda_job *job, double scale, fg_status *st)
     g.scale = scale;
     g.gradient = to[k].device;
     g.gradient_bytes = to[k].bytes;
-    FG_TRY(fg_cuda_gather_run(job->table, &g, &job->crew.part[0].pieces, st));
+    FG_TRY(fg_cuda_gather_run(job->table, &g, job->crew.part[0].on, st));
   }
   return FG_OK;
+}
+
+static fg_code fg_job_run(fg_cuda_job *job, fg_engine *e, const fg_threads *threads, fg_batch_value *value,
+                          fg_status *st)
+{
+  double scale = 0;
+  fg_code rc;
+  memset(job->seat, 0, sizeof job->seat);
+  FG_GO(fg_job_open(job, e, threads, st), done);
+  if (fg_objective_by_mean(job->request))
+    FG_GO(fg_job_mean(job, value, &scale, st), done);
+  else
+    FG_GO(fg_job_variance(job, value, &scale, st), done);
+  FG_GO(fg_job_gather(job, scale, st), done);
+done:
+  fg_cuda_crew_close(&job->crew);
+  return rc;
 }
 
 fg_code fg_cuda_objective(fg_engine *e, fg_threads *threads, const fg_field *field,
                           fg_objective_request *request, fg_status *st)
 {
   fg_batch_value value;
-  double scale = 0;
+  fg_status why;
   fg_code rc;
   FG_TRY(fg_objective_check(field, request, st));
   FG_TRY(fg_no_plugin(field, &request->paths, st));
+  memset(&value, 0, sizeof value);
   fg_cuda_job *job = (fg_cuda_job *)calloc(1, sizeof *job);
   double *host = (double *)malloc(2 * request->paths.n * sizeof *host);
   if (!job || !host) {
@@ -333,21 +403,20 @@ fg_code fg_cuda_objective(fg_engine *e, fg_threads *threads, const fg_field *fie
   job->request = request;
   job->gradient = 1;
   job->host = host;
-  FG_GO(fg_job_open(job, e, threads, st), done);
-  if (fg_objective_by_mean(request))
-    FG_GO(fg_job_mean(job, &value, &scale, st), done);
-  else
-    FG_GO(fg_job_variance(job, &value, &scale, st), done);
-  FG_GO(fg_job_gather(job, scale, st), done);
-  request->loss = value.loss;
-  request->mean = value.mean;
-  request->lost = value.lost;
-  request->lost_first = value.lost_first;
-done:
-  fg_cuda_crew_close(&job->crew);
+  /* where memory is short fewer sums of a wide network, each of more waves */
+  while ((rc = fg_job_run(job, e, threads, &value, &why)) == FG_MEMORY && job->wide && job->blocks > 1)
+    job->most = job->blocks / 2;
+  if (rc == FG_OK) {
+    request->loss = value.loss;
+    request->mean = value.mean;
+    request->lost = value.lost;
+    request->lost_first = value.lost_first;
+  } else if (st) {
+    *st = why;
+  }
   free(job);
   free(host);
-  return rc;
+  return fg_cuda_named(rc, "objective", st);
 }
 
 /* ---- the optimiser ----------------------------------------------------------------------------------------------- */

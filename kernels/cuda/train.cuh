@@ -75,7 +75,7 @@ typedef struct fg_cuda_gather {
   size_t gradient_bytes;
   int accumulate;
 } fg_cuda_gather;
-fg_code fg_cuda_gather_run(const fg_cuda_train_table *table, const fg_cuda_gather *g, fg_cuda_pieces *pieces,
+fg_code fg_cuda_gather_run(const fg_cuda_train_table *table, const fg_cuda_gather *g, fg_cuda_device *on,
                            fg_status *st);
 
 #endif

@@ -27,15 +27,24 @@ static fg_code fg_map(fg_vec_map op, size_t n, double a, fg_buf x, double b, fg_
   const unsigned blocks = fg_vector_blocks(n, FG_CUDA_BLOCKS);
   FG_LAUNCH(fg_map_kernel, blocks, FG_CUDA_MOST, op, n, a, (const double *)x.device, b,
             (const double *)y.device, (double *)z.device);
-  return fg_cuda_started("vector map", blocks, n, st); /* what reads z comes later on the same stream */
+  return fg_cuda_left("vector map", blocks, n, st); /* what reads z comes later on the same stream */
+}
+
+/* Slots without a status. */
+static fg_code fg_cuda_entered(const fg_engine *e)
+{
+  fg_status why;
+  const fg_code rc = fg_cuda_enter(fg_cuda_home(e), &why);
+  return fg_cuda_missed(rc, &why);
 }
 
 fg_code fg_cuda_vec_map(fg_engine *e, fg_vec_map op, size_t n, double a, fg_buf x, double b, fg_buf y,
                         fg_buf z)
 {
   if (n == 0) return FG_OK;
-  FG_TRY(fg_cuda_enter(fg_cuda_home(e), NULL));
-  return fg_map(op, n, a, x, b, y, z, NULL);
+  fg_status why;
+  FG_TRY(fg_cuda_entered(e));
+  return fg_cuda_missed(fg_map(op, n, a, x, b, y, z, &why), &why);
 }
 
 fg_code fg_cuda_probe(fg_status *st)
@@ -103,8 +112,9 @@ static double fg_reduce(fg_engine *e, int op, size_t n, size_t d, int tail, fg_b
   if (op == FG_VEC_MIN) again = FG_VEC_MIN;
   double result = NAN;
   void *memory;
-  if (fg_cuda_enter(on, NULL) != FG_OK ||
-      fg_cuda_take(on, (FG_REDUCE_BLOCKS + 1) * sizeof(double), &memory, NULL) != FG_OK)
+  fg_status why;
+  if (fg_cuda_entered(e) != FG_OK) return NAN;
+  if (fg_cuda_missed(fg_cuda_take(on, (FG_REDUCE_BLOCKS + 1) * sizeof(double), &memory, &why), &why) != FG_OK)
     return NAN;
   double *part = (double *)memory;
   FG_LAUNCH(fg_reduce_kernel, blocks, FG_CUDA_MOST, op, n, d, tail, (const double *)x.device,
@@ -112,9 +122,10 @@ static double fg_reduce(fg_engine *e, int op, size_t n, size_t d, int tail, fg_b
   if (blocks > 1)
     FG_LAUNCH(fg_reduce_kernel, 1, FG_CUDA_MOST, again, (size_t)blocks, (size_t)1, 0, (const double *)part,
               (const double *)NULL, part + FG_REDUCE_BLOCKS);
-  if (cudaGetLastError() != cudaSuccess ||
-      fg_cuda_fetch(&result, part + (blocks > 1 ? FG_REDUCE_BLOCKS : 0), sizeof result, NULL) != FG_OK)
-    result = NAN;
+  fg_code rc = fg_cuda_started("vector reduce", blocks, n, &why);
+  if (rc == FG_OK)
+    rc = fg_cuda_fetch(&result, part + (blocks > 1 ? FG_REDUCE_BLOCKS : 0), sizeof result, &why);
+  if (fg_cuda_missed(rc, &why) != FG_OK) result = NAN;
   fg_cuda_give(on, memory);
   return result;
 }

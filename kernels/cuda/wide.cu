@@ -1,11 +1,10 @@
-/* Wide networks: memory of a request, the list of its products, the graph of a step; evaluate, ODE, simulate. */
+/* Wide networks: waves of tiles and their memory, the list of a body's products, the graph of a step. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "cuda/train.cuh"
 #include "cuda/wide.cuh"
 
-enum { FG_WIDE_TILES = 4096 };
+enum { FG_WIDE_TILES = 4096, FG_WIDE_WAVES = FG_CUDA_DEVICES };
 
 static int fg_wide_network(const fg_field_network *net)
 {
@@ -21,21 +20,56 @@ int fg_wide_is(const fg_field *field, const fg_field *noising)
          (noising && fg_wide_network(&noising->as.network));
 }
 
-/* ---- memory ------------------------------------------------------------------------------------------- */
-
-/* Who takes the handle next may have another stream: nothing of a request that failed may be under way. */
-void fg_wide_end(fg_wide_run *run)
-{
-  if (run->blas) (void)fg_cuda_wait("cudaStreamSynchronize", 0, NULL);
-  fg_cuda_pieces_give(&run->pieces);
-  fg_wide_blas_return(run->pool, run->blas);
-  run->blas = NULL;
-}
+/* ---- a request and its memory ------------------------------------------------------------------------ */
 
 /* Few particles go into small tiles, so that there are blocks for all of the device. */
 static int fg_wide_tile_of(size_t n)
 {
   return n >= 256 * 64 ? 64 : n >= 256 * 32 ? 32 : 16;
+}
+
+static const fg_wide_table *fg_wide_table_of(fg_precision precision)
+{
+  return precision == FG_SINGLE ? &fg_wide_single : &fg_wide_double;
+}
+
+/* A wave has a tile for each processor, so that it is worth a device, and its scratch is FG_SCRATCH_MOST or less; there are
+ * no more waves than either asks for, or devices can be. */
+size_t fg_wide_cut(const fg_cuda_device *on, fg_precision precision, size_t n, fg_wide_scratch *scratch_of,
+                   void *what, int *p)
+{
+  const int processors = on->engine->device[0].processors;
+  *p = fg_wide_tile_of(n);
+  const size_t tiles = (n + (size_t)*p - 1) / (size_t)*p, limit = FG_WIDE_TILES, most = FG_WIDE_WAVES;
+  const size_t worth = tiles / (size_t)(processors > 0 ? processors : 1);
+  size_t fit = FG_SCRATCH_MOST / (scratch_of(what, *p) * fg_wide_table_of(precision)->real);
+  fit = fit < 1 ? 1 : fit < limit ? fit : limit;
+  const size_t least = (tiles + fit - 1) / fit, wish = worth < most ? worth : most;
+  const size_t waves = wish > least ? wish : least;
+  return waves > 1 ? (tiles + waves - 1) / waves : tiles;
+}
+
+static void fg_wide_forget(fg_wide_plan *plan)
+{
+  if (plan->graph) (void)cudaGraphExecDestroy(plan->graph);
+  plan->graph = NULL;
+  free(plan->calls);
+  plan->calls = NULL;
+  plan->count = 0;
+}
+
+/* Graphs must not be under way when they are destroyed. */
+void fg_wide_end(fg_wide_run *run)
+{
+  int graphs = 0;
+  for (int k = 0; k < run->plans; k++) graphs |= run->plan[k]->graph != NULL;
+  if (graphs) (void)fg_cuda_wait("cudaStreamSynchronize", 0, NULL);
+  for (int k = 0; k < run->plans; k++) fg_wide_forget(run->plan[k]);
+  fg_cuda_pieces_give(&run->wave);
+  fg_cuda_pieces_give(&run->pieces);
+  fg_wide_blas_return(run->pool, run->blas);
+  run->blas = NULL;
+  run->plans = 0;
 }
 
 /* The matrices of a network row by row; `net` in the place of the field's own. */
@@ -53,59 +87,52 @@ static fg_code fg_wide_unpack(fg_wide_run *run, const fg_field *field, const fg_
   return FG_OK;
 }
 
-/* Weights, and scratch for so many tiles of `each` reals. */
-static fg_code fg_wide_take(fg_wide_run *run, const fg_field *field, const fg_field *noising, size_t tiles,
-                            size_t each, fg_status *st)
+/* What there is once, however many tiles. */
+static fg_code fg_wide_take(fg_wide_run *run, const fg_field *field, const fg_field *noising, fg_status *st)
 {
-  const size_t real = run->table->real;
   const fg_field_network *second = noising ? &noising->as.network : field->paired ? &field->noising : NULL;
+  const fg_wide_state start = {0, 0, 0};
   void *state;
   FG_TRY(fg_wide_unpack(run, field, &field->as.network, &run->job.weights[0], st));
   if (second) FG_TRY(fg_wide_unpack(run, field, second, &run->job.weights[1], st));
-  FG_TRY(fg_cuda_piece(&run->pieces, sizeof(fg_wide_state), NULL, &state, st));
+  FG_TRY(fg_cuda_piece(&run->pieces, sizeof start, &start, &state, st));
   run->job.state = (fg_wide_state *)state;
-  run->job.tiles = (int)tiles;
   run->job.partial_room = run->table->partial(field, noising);
-  FG_TRY(fg_cuda_piece(&run->pieces, 2 * tiles * run->job.partial_room * real, NULL, &run->job.partial, st));
-  return fg_cuda_piece(&run->pieces, tiles * each * real, NULL, &run->job.scratch, st);
+  return FG_OK;
 }
 
-/* The same for as many tiles as there is memory for. */
-static fg_code fg_wide_take_most(fg_wide_run *run, const fg_field *field, const fg_field *noising,
-                                 size_t each, fg_status *st)
-{
-  const size_t fit = FG_SCRATCH_MOST / (each * run->table->real), limit = FG_WIDE_TILES;
-  size_t tiles = fit < 1 ? 1 : fit < limit ? fit : limit;
-  fg_status why;
-  fg_code rc;
-  memset(&why, 0, sizeof why);
-  if (tiles > run->tiles) tiles = run->tiles;
-  while ((rc = fg_wide_take(run, field, noising, tiles, each, &why)) == FG_MEMORY && tiles > 1) {
-    fg_cuda_pieces_give(&run->pieces);
-    tiles = (tiles + 1) / 2;
-  }
-  if (rc != FG_OK && st) *st = why;
-  return rc;
-}
-
-fg_code fg_wide_begin(fg_wide_run *run, fg_cuda_device *on, fg_precision precision, const fg_field *field,
-                      const fg_field *noising, size_t n, fg_wide_scratch *scratch_of, void *what,
-                      fg_status *st)
+fg_code fg_wide_begin(fg_wide_run *run, fg_cuda_device *on, const char *name, fg_precision precision,
+                      const fg_field *field, const fg_field *noising, size_t n, fg_wide_scratch *scratch_of,
+                      void *what, fg_status *st)
 {
   fg_code rc;
   memset(run, 0, sizeof *run);
+  run->name = name;
   run->single = precision == FG_SINGLE;
-  run->table = run->single ? &fg_wide_single : &fg_wide_double;
-  run->pool = on->engine->blas;
-  run->pieces.on = on;
+  run->table = fg_wide_table_of(precision);
+  run->pool = on->blas;
+  run->pieces.on = run->wave.on = on;
   run->n = n;
-  run->job.p = fg_wide_tile_of(n);
+  run->at_once = fg_wide_cut(on, precision, n, scratch_of, what, &run->job.p);
   run->tiles = (n + (size_t)run->job.p - 1) / (size_t)run->job.p;
+  run->each = scratch_of(what, run->job.p);
   FG_TRY(fg_cuda_enter(on, st));
-  FG_TRY(fg_wide_blas_borrow(run->pool, &run->blas, st));
-  rc = fg_wide_take_most(run, field, noising, scratch_of(what, run->job.p), st);
-  if (rc != FG_OK) fg_wide_end(run);
+  rc = fg_wide_blas_borrow(run->pool, &run->blas, st);
+  if (rc == FG_OK) rc = fg_wide_take(run, field, noising, st);
+  if (rc == FG_OK) return FG_OK;
+  if (rc == FG_MEMORY)
+    (void)fg_status_prefix(st, "the kernel %s needs the weights of a wide network twice, and cuBLAS: ", name);
+  fg_wide_end(run);
   return rc;
+}
+
+void fg_wide_add(fg_wide_run *run, fg_wide_plan *plan, fg_wide_launch *launch, void *what, int by)
+{
+  memset(plan, 0, sizeof *plan);
+  plan->launch = launch;
+  plan->what = what;
+  plan->by = by;
+  run->plan[run->plans++] = plan;
 }
 
 fg_code fg_wide_set(fg_wide_run *run, size_t first, size_t step, size_t from, fg_status *st)
@@ -121,30 +148,26 @@ fg_code fg_wide_wait(const fg_wide_run *run, const char *what, fg_status *st)
 
 /* ---- the products of a body ----------------------------------------------------------------------------- */
 
-/* Once with room for so many; *count is how many there are. */
+/* Once with room for so many, and one more, which begins with how many there are. */
 static fg_code fg_wide_list(fg_wide_run *run, const fg_wide_plan *plan, int room, fg_wide_product *host,
                             int *count, fg_status *st)
 {
-  const unsigned blocks = run->job.tiles > 1 ? 2 : 1;
-  const size_t bytes = 2 * (size_t)room * sizeof *host;
+  const size_t bytes = (2 * (size_t)room + 1) * sizeof *host;
   fg_wide_job job = run->job;
-  void *list = NULL, *number = NULL;
+  void *list = NULL;
   fg_code rc;
-  FG_GO(fg_cuda_take(run->pieces.on, bytes, &list, st), done);
-  FG_GO(fg_cuda_take(run->pieces.on, sizeof(int), &number, st), done);
-  FG_GO(fg_cuda_check(cudaMemsetAsync(number, 0, sizeof(int), cudaStreamPerThread), "cudaMemsetAsync",
-                      sizeof(int), st),
+  FG_TRY(fg_cuda_take(run->pieces.on, bytes, &list, st));
+  FG_GO(fg_cuda_check(cudaMemsetAsync(list, 0, bytes, cudaStreamPerThread), "cudaMemsetAsync", bytes, st),
         done);
   job.segment = FG_WIDE_RECORD;
   job.list = (fg_wide_product *)list;
   job.list_room = room;
-  job.list_count = (int *)number;
-  plan->launch(plan->what, &job, blocks);
-  FG_GO(fg_wide_wait(run, "list of products", st), done);
-  FG_GO(fg_cuda_fetch(count, number, sizeof(int), st), done);
-  if (*count <= room) rc = fg_cuda_fetch(host, list, bytes, st);
+  job.list_count = (int *)(job.list + 2 * (size_t)room);
+  plan->launch(plan->what, &job, job.tiles > 1 ? 2 : 1);
+  FG_GO(fg_cuda_started("list of products", 2, run->n, st), done);
+  FG_GO(fg_cuda_fetch(host, list, bytes, st), done);
+  memcpy(count, host + 2 * (size_t)room, sizeof *count);
 done:
-  fg_cuda_give(run->pieces.on, number);
   fg_cuda_give(run->pieces.on, list);
   return rc;
 }
@@ -174,30 +197,25 @@ static fg_code fg_wide_sums(fg_wide_run *run, const fg_wide_plan *plan, fg_statu
       ((float *)ones)[k] = 1;
     else
       ones[k] = 1;
-  fg_code rc = fg_cuda_piece(&run->pieces, tiles * run->table->real, ones, &run->ones, st);
+  fg_cuda_piece_give(&run->wave, run->ones);
+  fg_cuda_piece_give(&run->wave, run->room);
+  run->ones = run->room = NULL;
+  run->room_reals = 0;
+  fg_code rc = fg_cuda_piece(&run->wave, tiles * run->table->real, ones, &run->ones, st);
   free(ones);
-  if (rc == FG_OK) rc = fg_cuda_piece(&run->pieces, most * run->table->real, NULL, &run->room, st);
+  if (rc == FG_OK) rc = fg_cuda_piece(&run->wave, most * run->table->real, NULL, &run->room, st);
   if (rc == FG_OK) run->room_reals = most;
   return rc;
 }
 
-void fg_wide_forget(fg_wide_plan *plan)
-{
-  if (plan->graph) (void)cudaGraphExecDestroy(plan->graph);
-  plan->graph = NULL;
-  free(plan->calls);
-  plan->calls = NULL;
-  plan->count = 0;
-}
-
-fg_code fg_wide_record(fg_wide_run *run, fg_wide_plan *plan, fg_status *st)
+static fg_code fg_wide_record(fg_wide_run *run, fg_wide_plan *plan, fg_status *st)
 {
   fg_wide_product *list = NULL;
   int room = 128, count = 0;
   fg_code rc = FG_OK;
   fg_wide_forget(plan);
   for (;;) {
-    list = (fg_wide_product *)malloc(2 * (size_t)room * sizeof *list);
+    list = (fg_wide_product *)malloc((2 * (size_t)room + 1) * sizeof *list);
     if (!list) return FG_FAIL(st, FG_MEMORY, "no memory for a list of %d products", room);
     FG_GO(fg_wide_list(run, plan, room, list, &count, st), done);
     if (count <= room) break;
@@ -224,6 +242,38 @@ done:
   return rc;
 }
 
+static fg_code fg_wide_calls_copy(const fg_wide_call *from, int count, fg_wide_call **to, fg_status *st)
+{
+  *to = (fg_wide_call *)malloc(((size_t)count + 1) * sizeof **to);
+  if (!*to) return FG_FAIL(st, FG_MEMORY, "no memory for a list of %d products", count);
+  memcpy(*to, from, (size_t)count * sizeof **to);
+  return FG_OK;
+}
+
+/* Products lie in the memory of the run alone, so that the same body in the same places has the same list. */
+static fg_code fg_wide_remember(fg_wide_run *run, fg_wide_plan *plan, fg_status *st)
+{
+  if (!plan->key) return fg_wide_record(run, plan, st);
+  fg_wide_memo *memo = fg_wide_blas_memo(run->blas);
+  fg_wide_key key;
+  memcpy(&key, plan->key, sizeof key);
+  memcpy(&key.job, &run->job, sizeof key.job);
+  for (int k = 0; k < FG_WIDE_MEMOS; k++)
+    if (memo->of[k].calls && memcmp(&memo->of[k].key, &key, sizeof key) == 0) {
+      plan->count = memo->of[k].count;
+      return fg_wide_calls_copy(memo->of[k].calls, plan->count, &plan->calls, st);
+    }
+  FG_TRY(fg_wide_record(run, plan, st));
+  const int to = memo->oldest;
+  free(memo->of[to].calls);
+  if (fg_wide_calls_copy(plan->calls, plan->count, &memo->of[to].calls, NULL) != FG_OK)
+    return FG_OK; /* then it is listed again */
+  memcpy(&memo->of[to].key, &key, sizeof key);
+  memo->of[to].count = plan->count;
+  memo->oldest = (to + 1) % FG_WIDE_MEMOS;
+  return FG_OK;
+}
+
 fg_code fg_wide_issue(fg_wide_run *run, const fg_wide_plan *plan, fg_status *st)
 {
   fg_wide_job job = run->job;
@@ -236,13 +286,13 @@ fg_code fg_wide_issue(fg_wide_run *run, const fg_wide_plan *plan, fg_status *st)
   return FG_OK;
 }
 
-fg_code fg_wide_capture(fg_wide_run *run, fg_wide_plan *plan, int by, fg_status *st)
+static fg_code fg_wide_capture(fg_wide_run *run, fg_wide_plan *plan, fg_status *st)
 {
   cudaGraph_t graph = NULL;
   FG_TRY(fg_cuda_check(cudaStreamBeginCapture(cudaStreamPerThread, cudaStreamCaptureModeThreadLocal),
                        "cudaStreamBeginCapture", 0, st));
   fg_code rc = fg_wide_issue(run, plan, st);
-  run->table->advance(run->job.state, by);
+  run->table->advance(run->job.state, plan->by);
   const cudaError_t end = cudaStreamEndCapture(cudaStreamPerThread, &graph);
   if (rc == FG_OK) rc = fg_cuda_check(end, "cudaStreamEndCapture", 0, st);
   if (rc == FG_OK)
@@ -257,208 +307,68 @@ fg_code fg_wide_step(const fg_wide_plan *plan, fg_status *st)
   return fg_cuda_check(cudaGraphLaunch(plan->graph, cudaStreamPerThread), "cudaGraphLaunch", 0, st);
 }
 
-/* ---- evaluate, ode ---------------------------------------------------------------------------------------- */
+/* ---- waves ----------------------------------------------------------------------------------------------- */
 
-/* All tiles, as many at a time as fit, of a body without steps. */
-static fg_code fg_wide_all(fg_wide_run *run, fg_wide_plan *plan, const char *what, fg_status *st)
+/* Memory for so many tiles, and all plans for them. */
+static fg_code fg_wide_ready(fg_wide_run *run, size_t tiles, fg_status *st)
 {
-  const size_t at_once = (size_t)run->job.tiles;
-  for (size_t tile = 0; tile < run->tiles; tile += at_once) {
-    const size_t left = run->tiles - tile;
-    FG_TRY(fg_wide_set(run, tile * (size_t)run->job.p, 0, 0, st));
-    if (tile == 0 || left < at_once) {
-      run->job.tiles = (int)(left < at_once ? left : at_once);
-      FG_TRY(fg_wide_record(run, plan, st));
-    }
-    FG_TRY(fg_wide_issue(run, plan, st));
-    FG_TRY(fg_wide_wait(run, what, st));
+  const size_t real = run->table->real;
+  for (int k = 0; k < run->plans; k++) fg_wide_forget(run->plan[k]);
+  if (tiles > run->taken) {
+    fg_cuda_pieces_give(&run->wave);
+    run->ones = run->room = NULL;
+    run->room_reals = run->taken = 0;
+    FG_TRY(fg_cuda_piece(&run->wave, 2 * tiles * run->job.partial_room * real, NULL, &run->job.partial, st));
+    FG_TRY(fg_cuda_piece(&run->wave, tiles * run->each * real, NULL, &run->job.scratch, st));
+    run->taken = tiles;
+  }
+  run->job.tiles = (int)tiles;
+  for (int k = 0; k < run->plans; k++) FG_TRY(fg_wide_remember(run, run->plan[k], st));
+  for (int k = 0; k < run->plans; k++) /* now that the room of outer products stays where it is */
+    if (run->plan[k]->by) FG_TRY(fg_wide_capture(run, run->plan[k], st));
+  return FG_OK;
+}
+
+/* The same for those of `left` tiles that there is memory for. */
+static fg_code fg_wide_next(fg_wide_run *run, size_t left, fg_status *st)
+{
+  size_t tiles = left < run->at_once ? left : run->at_once;
+  fg_status why;
+  fg_code rc;
+  if ((size_t)run->job.tiles == tiles) return FG_OK;
+  memset(&why, 0, sizeof why);
+  while ((rc = fg_wide_ready(run, tiles, &why)) == FG_MEMORY && tiles > 1) {
+    fg_cuda_pieces_give(&run->wave);
+    run->taken = 0;
+    run->at_once = tiles = (tiles + 1) / 2;
+  }
+  if (rc == FG_MEMORY)
+    (void)fg_status_prefix(&why, "the kernel %s needs %zu bytes for one tile of %d particles, and more: ",
+                           run->name, (run->each + 2 * run->job.partial_room) * run->table->real, run->job.p);
+  if (rc != FG_OK && st) *st = why;
+  if (rc != FG_OK) run->job.tiles = 0;
+  return rc;
+}
+
+fg_code fg_wide_waves(fg_wide_run *run, size_t tile, size_t end, fg_wide_wave *wave, void *what,
+                      fg_status *st)
+{
+  const size_t p = (size_t)run->job.p;
+  for (; tile < end; tile += (size_t)run->job.tiles) {
+    FG_TRY(fg_wide_next(run, end - tile, st));
+    const size_t all = (size_t)run->job.tiles * p, left = run->n - tile * p;
+    FG_TRY(wave(what, tile * p, left < all ? left : all, st));
   }
   return FG_OK;
 }
 
-typedef struct fg_wide_points { /* evaluate, or ode */
-  const fg_wide_table *table;
-  const fg_field *field;
-  fg_evaluate_request evaluate;
-  fg_ode_request ode;
-  int jvp;
-} fg_wide_points;
-
-static size_t fg_wide_evaluate_scratch(void *what, int p)
+fg_code fg_wide_units(fg_wide_run *run, fg_cuda_part *part, size_t tiles, fg_wide_wave *wave, void *what,
+                      fg_status *st)
 {
-  const fg_wide_points *w = (const fg_wide_points *)what;
-  return w->table->evaluate_scratch(w->field, &w->evaluate, p);
-}
-
-static void fg_wide_evaluate_launch(void *what, const fg_wide_job *job, unsigned blocks)
-{
-  const fg_wide_points *w = (const fg_wide_points *)what;
-  w->table->evaluate(w->field, &w->evaluate, job, blocks);
-}
-
-static const fg_wide_table *fg_wide_table_of(fg_precision precision)
-{
-  return precision == FG_SINGLE ? &fg_wide_single : &fg_wide_double;
-}
-
-fg_code fg_wide_evaluate(fg_engine *e, const fg_field *field, const fg_evaluate_request *request,
-                         fg_status *st)
-{
-  fg_wide_points w;
-  fg_wide_run run;
-  fg_wide_plan plan = {fg_wide_evaluate_launch, &w, NULL, 0, NULL};
-  void *coeff;
-  fg_code rc;
-  memset(&w, 0, sizeof w);
-  w.table = fg_wide_table_of(request->precision);
-  w.field = field;
-  w.evaluate = *request;
-  FG_TRY(fg_wide_begin(&run, fg_cuda_home(e), request->precision, field, NULL, request->n,
-                       fg_wide_evaluate_scratch, &w, st));
-  FG_GO(fg_cuda_piece(&run.pieces, (request->shared_time ? 1 : request->n) * sizeof *request->coeff,
-                      request->coeff, &coeff, st),
-        done);
-  w.evaluate.coeff = (const fg_coeff *)coeff;
-  rc = fg_wide_all(&run, &plan, "evaluate", st);
-done:
-  fg_wide_forget(&plan);
-  fg_wide_end(&run);
-  return rc;
-}
-
-static size_t fg_wide_ode_scratch(void *what, int p)
-{
-  const fg_wide_points *w = (const fg_wide_points *)what;
-  return w->table->ode_scratch(w->field, &w->ode, w->jvp, p);
-}
-
-static void fg_wide_ode_launch(void *what, const fg_wide_job *job, unsigned blocks)
-{
-  const fg_wide_points *w = (const fg_wide_points *)what;
-  w->table->ode(w->field, &w->ode, w->jvp, job, blocks);
-}
-
-fg_code fg_wide_ode(fg_engine *e, const fg_field *field, const fg_ode_request *request, int jvp,
-                    fg_status *st)
-{
-  fg_wide_points w;
-  fg_wide_run run;
-  fg_wide_plan plan = {fg_wide_ode_launch, &w, NULL, 0, NULL};
-  memset(&w, 0, sizeof w);
-  w.table = fg_wide_table_of(request->precision);
-  w.field = field;
-  w.ode = *request;
-  w.jvp = jvp;
-  FG_TRY(fg_wide_begin(&run, fg_cuda_home(e), request->precision, field, NULL, request->n,
-                       fg_wide_ode_scratch, &w, st));
-  const fg_code rc = fg_wide_all(&run, &plan, jvp ? "ode_jvp" : "ode_rhs", st);
-  fg_wide_forget(&plan);
-  fg_wide_end(&run);
-  return rc;
-}
-
-/* ---- simulate ------------------------------------------------------------------------------------------------ */
-
-typedef struct fg_wide_walk {
-  const fg_wide_table *table;
-  const fg_field *field;
-  fg_simulate_request request; /* as kernels see it */
-  const fg_simulate_request *asked;
-  void *rows;
-  fg_wide_run run;
-  fg_wide_plan step;
-} fg_wide_walk;
-
-static size_t fg_wide_simulate_scratch(void *what, int p)
-{
-  const fg_wide_walk *w = (const fg_wide_walk *)what;
-  return w->table->simulate_scratch(w->field, w->asked, p);
-}
-
-static void fg_wide_simulate_launch(void *what, const fg_wide_job *job, unsigned blocks)
-{
-  const fg_wide_walk *w = (const fg_wide_walk *)what;
-  w->table->simulate(w->field, &w->request, w->rows, FG_WIDE_STEP, job, blocks);
-}
-
-/* A part without products. */
-static void fg_wide_simulate_part(const fg_wide_walk *w, fg_wide_part part)
-{
-  w->table->simulate(w->field, &w->request, w->rows, part, &w->run.job, (unsigned)w->run.job.tiles);
-}
-
-/* Tiles that are there together, from particle `first` on, along all steps. */
-static fg_code fg_wide_simulate_wave(fg_wide_walk *w, size_t first, fg_status *st)
-{
-  const fg_simulate_request *r = w->asked;
-  size_t taken = 0;
-  FG_TRY(fg_wide_set(&w->run, first, 0, 0, st));
-  fg_wide_simulate_part(w, FG_WIDE_BEGIN);
-  for (size_t k = 0; k <= r->steps; k++) {
-    for (; taken < r->snapshots && r->snapshot_step[taken] == k; taken++) {
-      FG_TRY(fg_wide_set(&w->run, first, k, taken, st));
-      fg_wide_simulate_part(w, FG_WIDE_SNAPSHOT);
-    }
-    if (k == r->steps) break;
-    if (k % FG_WIDE_CANCEL_EVERY == 0) {
-      FG_TRY(fg_wide_wait(&w->run, "simulate", st));
-      if (fg_progress_cancelled(r->progress))
-        return FG_FAIL(st, FG_INTERRUPTED, "the simulation was stopped");
-    }
-    FG_TRY(fg_wide_step(&w->step, st));
-  }
-  fg_wide_simulate_part(w, FG_WIDE_END);
-  return fg_wide_wait(&w->run, "simulate", st);
-}
-
-static fg_code fg_wide_simulate_all(fg_wide_walk *w, fg_status *st)
-{
-  fg_wide_run *run = &w->run;
-  const size_t at_once = (size_t)run->job.tiles, p = (size_t)run->job.p;
-  for (size_t tile = 0; tile < run->tiles; tile += at_once) {
-    const size_t left = run->tiles - tile, done = (tile + (left < at_once ? left : at_once)) * p;
-    if (tile == 0 || left < at_once) {
-      run->job.tiles = (int)(left < at_once ? left : at_once);
-      FG_TRY(fg_wide_set(run, tile * p, 0, 0, st));
-      FG_TRY(fg_wide_record(run, &w->step, st));
-      FG_TRY(fg_wide_capture(run, &w->step, 1, st));
-    }
-    FG_TRY(fg_wide_simulate_wave(w, tile * p, st));
-    fg_progress_report(w->asked->progress, "simulate", (double)(done < run->n ? done : run->n),
-                       (double)run->n);
+  for (size_t unit = part->first; unit < part->end; unit++) {
+    const size_t end = (unit + 1) * tiles;
+    FG_TRY(fg_wide_waves(run, unit * tiles, end < run->tiles ? end : run->tiles, wave, what, st));
+    fg_cuda_crew_report(part, unit, 1);
   }
   return FG_OK;
-}
-
-fg_code fg_wide_simulate(fg_engine *e, const fg_field *field, const fg_simulate_request *request,
-                         fg_status *st)
-{
-  const fg_cuda_table *plain = fg_cuda_table_of(request->precision);
-  const size_t bytes = plain->rows_bytes(field, request->steps + 1);
-  fg_wide_walk w;
-  void *coeff;
-  fg_code rc;
-  memset(&w, 0, sizeof w);
-  w.table = fg_wide_table_of(request->precision);
-  w.field = field;
-  w.asked = request;
-  w.request = *request;
-  w.request.progress = NULL; /* host memory */
-  w.step.launch = fg_wide_simulate_launch;
-  w.step.what = &w;
-  FG_TRY(fg_wide_begin(&w.run, fg_cuda_home(e), request->precision, field, NULL, request->n,
-                       fg_wide_simulate_scratch, &w, st));
-  FG_GO(
-      fg_cuda_piece(&w.run.pieces, (request->steps + 1) * sizeof *request->coeff, request->coeff, &coeff, st),
-      done);
-  w.request.coeff = (const fg_coeff *)coeff;
-  if (bytes <= FG_SCRATCH_MOST) { /* else each tile computes its own */
-    FG_GO(fg_cuda_piece(&w.run.pieces, bytes, NULL, &w.rows, st), done);
-    plain->rows(field, &w.request, request->steps + 1, w.rows);
-  }
-  rc = fg_wide_simulate_all(&w, st);
-done:
-  fg_wide_forget(&w.step);
-  fg_wide_end(&w.run);
-  return rc;
 }

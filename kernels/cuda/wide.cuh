@@ -111,7 +111,8 @@ extern const fg_wide_table fg_wide_double, fg_wide_single;
 
 typedef struct fg_wide_blas fg_wide_blas; /* a handle: one caller's at a time */
 
-/* One of the pool's that nobody has, or a new one, on the calling thread's stream; opens the library. */
+/* One of the pool's that nobody has, or a new one, on the calling thread's stream behind what its last owner left under way;
+ * opens the library. */
 fg_code fg_wide_blas_borrow(fg_wide_pool *pool, fg_wide_blas **blas, fg_status *st);
 void fg_wide_blas_return(fg_wide_pool *pool, fg_wide_blas *blas);
 
@@ -126,70 +127,126 @@ int fg_wide_call_is_whole(int tiles, const fg_wide_call *call);
 fg_code fg_wide_multiply(fg_wide_blas *blas, int single, int tiles, const fg_wide_call *call,
                          const void *ones, void *room, fg_status *st);
 
+/* What a body without steps and outer products did the last time, so that it need not be listed, and waited for, again. */
+typedef struct fg_wide_key {
+  fg_field field;
+  int what; /* of the caller */
+  size_t n;
+  fg_wide_job job; /* places */
+} fg_wide_key;
+
+enum { FG_WIDE_MEMOS = 8 };
+typedef struct fg_wide_memo {
+  struct {
+    fg_wide_key key;
+    fg_wide_call *calls; /* NULL: none */
+    int count;
+  } of[FG_WIDE_MEMOS];
+  int oldest;
+} fg_wide_memo;
+fg_wide_memo *fg_wide_blas_memo(fg_wide_blas *blas);
+
 /* ---- a request (cuda/wide.cu) --------------------------------------------------------------------- */
 
 /* Launches one segment, or the recording, of some body: `what` is the caller's. */
 typedef void fg_wide_launch(void *what, const fg_wide_job *job, unsigned blocks);
 
-/* A body with its products; the graph of one step, if it was captured. */
+/* A body with its products. by: it is a step, captured as a graph that adds so much to the step's number; 0: it is issued. */
 typedef struct fg_wide_plan {
   fg_wide_launch *launch;
   void *what;
+  int by;
+  const fg_wide_key *key; /* without places; NULL: to be listed each time */
   fg_wide_call *calls;
   int count; /* of calls */
   cudaGraphExec_t graph;
 } fg_wide_plan;
 
+enum { FG_WIDE_PLANS = 4 };
+
 typedef struct fg_wide_run {
+  const char *name; /* of the slot */
   const fg_wide_table *table;
   fg_wide_blas *blas;
   fg_wide_pool *pool;
   int single;
   fg_wide_job job;
   size_t n, tiles; /* of the request; job.tiles at a time */
+  size_t each;     /* reals of scratch of a tile */
+  size_t at_once;  /* tiles of a wave; fewer where memory was short */
+  size_t taken;    /* tiles that there is scratch for */
+  fg_wide_plan *plan[FG_WIDE_PLANS];
+  int plans;
   void *ones, *room;
   size_t room_reals;
-  fg_cuda_pieces pieces;
+  fg_cuda_pieces pieces, wave; /* of the request; of a wave */
 } fg_wide_run;
 
+typedef size_t fg_wide_scratch(void *what, int p);
+
+/* Particles go into tiles and tiles into waves, which devices share. Shapes and the kind of device alone decide how, so that
+ * a wave is the same calls of cuBLAS, and the same bits, whichever device has it: only where memory is short do waves become
+ * smaller. Returns the tiles of a wave. scratch_of: reals of a tile of p particles. */
+size_t fg_wide_cut(const fg_cuda_device *on, fg_precision precision, size_t n, fg_wide_scratch *scratch_of,
+                   void *what, int *p);
 /* Has the field, or its noising control, a hidden layer that is too wide? noising may be NULL. */
 int fg_wide_is(const fg_field *field, const fg_field *noising);
-/* Enters the device, and takes cuBLAS and memory for n particles, of which each tile needs scratch_of reals. end gives all
- * back. */
-typedef size_t fg_wide_scratch(void *what, int p);
-fg_code fg_wide_begin(fg_wide_run *run, fg_cuda_device *on, fg_precision precision, const fg_field *field,
-                      const fg_field *noising, size_t n, fg_wide_scratch *scratch_of, void *what,
-                      fg_status *st);
+/* Enters the device, and takes cuBLAS and what is needed besides waves. Field and noising as kernels of this device see them,
+ * in host memory. If it fails nothing is left; else end gives all back. */
+fg_code fg_wide_begin(fg_wide_run *run, fg_cuda_device *on, const char *name, fg_precision precision,
+                      const fg_field *field, const fg_field *noising, size_t n, fg_wide_scratch *scratch_of,
+                      void *what, fg_status *st);
+/* Forgets the plans too. */
 void fg_wide_end(fg_wide_run *run);
+/* One of the bodies that waves run: its products are listed, and its graph captured, before a wave begins. */
+void fg_wide_add(fg_wide_run *run, fg_wide_plan *plan, fg_wide_launch *launch, void *what, int by);
+/* Tiles `tile` to end - 1 in waves, half as large as long as anything finds no memory: particles first .. first + count - 1
+ * are run->job.tiles tiles, whose plans are ready. */
+typedef fg_code fg_wide_wave(void *what, size_t first, size_t count, fg_status *st);
+fg_code fg_wide_waves(fg_wide_run *run, size_t tile, size_t end, fg_wide_wave *wave, void *what,
+                      fg_status *st);
+/* The same for all units of a part, each of so many tiles, which are reported. */
+fg_code fg_wide_units(fg_wide_run *run, fg_cuda_part *part, size_t tiles, fg_wide_wave *wave, void *what,
+                      fg_status *st);
 fg_code fg_wide_set(fg_wide_run *run, size_t first, size_t step, size_t from, fg_status *st);
-/* List the products; before the first use, and after the number of tiles has changed. */
-fg_code fg_wide_record(fg_wide_run *run, fg_wide_plan *plan, fg_status *st);
-void fg_wide_forget(fg_wide_plan *plan);
-/* All segments and products, in order; as a graph, `by` added to the step after them. */
+/* All segments and products, in order. */
 fg_code fg_wide_issue(fg_wide_run *run, const fg_wide_plan *plan, fg_status *st);
-fg_code fg_wide_capture(fg_wide_run *run, fg_wide_plan *plan, int by, fg_status *st);
+/* The same by the graph. */
 fg_code fg_wide_step(const fg_wide_plan *plan, fg_status *st);
 /* Wait, and say what went wrong with `what`. */
 fg_code fg_wide_wait(const fg_wide_run *run, const char *what, fg_status *st);
 
-/* Slots, on the engine's home alone. Paths, or gradients of an objective, of the request in device memory
- * (cuda/wide_train.cu). */
+/* ---- slots (cuda/wide_work.cu, cuda/wide_train.cu) ------------------------------------------------- */
+
+/* A part of a request, whose units are waves; field and request as kernels of its device see them, coefficients too. */
+size_t fg_wide_evaluate_cut(const fg_cuda_device *on, const fg_field *field, const fg_evaluate_request *r,
+                            int *p);
+fg_code fg_wide_evaluate(fg_cuda_part *part, const fg_field *field, const fg_evaluate_request *request,
+                         fg_status *st);
+size_t fg_wide_simulate_cut(const fg_cuda_device *on, const fg_field *field, const fg_simulate_request *r,
+                            int *p);
+/* asked: the same in host memory. rows: of all steps, or NULL. */
+fg_code fg_wide_simulate(fg_cuda_part *part, const fg_field *field, const fg_simulate_request *request,
+                         const fg_simulate_request *asked, const void *rows, fg_status *st);
+/* On one device. */
+fg_code fg_wide_ode(fg_cuda_device *on, const fg_field *field, const fg_ode_request *request, int jvp,
+                    fg_status *st);
+
+/* Paths, or gradients of an objective, of the request in device memory. */
 typedef struct fg_wide_trip {
   const fg_field *field, *noising; /* noising: host memory, or NULL */
   const fg_objective_request *request;
-  const fg_progress *progress;
   const void *rows;
-  double *number; /* log-variance: weights of the paths; KL: receives what the mean is taken of */
-  void *block[2]; /* where the gradients are added, as those of one block of tiles */
-  int gradient;   /* else paths alone */
+  double *number;        /* log-variance: weights of the paths; KL: receives what the mean is taken of */
+  size_t tiles;          /* of a unit of the part: a wave, or some of them */
+  char *block[2];        /* of the part's first unit: where its gradients go, as those of a block of tiles */
+  size_t block_bytes[2]; /* from unit to unit */
+  int gradient;          /* else paths alone */
   int keep_end;
 } fg_wide_trip;
-fg_code fg_wide_travel_all(fg_cuda_device *on, const fg_wide_trip *trip, fg_status *st);
-fg_code fg_wide_evaluate(fg_engine *e, const fg_field *field, const fg_evaluate_request *request,
-                         fg_status *st);
-fg_code fg_wide_ode(fg_engine *e, const fg_field *field, const fg_ode_request *request, int jvp,
-                    fg_status *st);
-fg_code fg_wide_simulate(fg_engine *e, const fg_field *field, const fg_simulate_request *request,
-                         fg_status *st);
+/* Tiles of a wave; request and noising in host memory. */
+size_t fg_wide_travel_cut(const fg_cuda_device *on, const fg_field *field, const fg_objective_request *r,
+                          int gradient, int *p);
+fg_code fg_wide_travel_all(fg_cuda_part *part, const fg_wide_trip *trip, fg_status *st);
 
 #endif

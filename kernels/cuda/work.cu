@@ -32,8 +32,19 @@ typedef struct fg_cuda_work {
   const fg_field *field;
   const fg_evaluate_request *evaluate;
   const fg_simulate_request *simulate;
-  size_t tile; /* particles of one */
+  int wide;     /* by cuBLAS: units are waves */
+  size_t tile;  /* particles of one */
+  size_t tiles; /* of a unit */
 } fg_cuda_work;
+
+/* Units of whole tiles: each a tile, or of a wide network a wave. */
+static fg_code fg_work_open(fg_cuda_work *work, fg_cuda_crew *crew, const fg_engine *e,
+                            const fg_threads *threads, size_t n, fg_status *st)
+{
+  const size_t unit = work->tiles * work->tile;
+  return work->wide ? fg_cuda_crew_open_waves(crew, e, threads, fg_tiles(n, unit), unit, n, st)
+                    : fg_cuda_crew_open(crew, e, threads, fg_tiles(n, unit), unit, n, st);
+}
 
 static fg_code fg_evaluate_twins(fg_cuda_part *part, fg_evaluate_request *r, size_t d, fg_status *st)
 {
@@ -53,13 +64,17 @@ static fg_code fg_evaluate_part(fg_cuda_part *part, void *argument, fg_status *s
   const fg_cuda_work *work = (const fg_cuda_work *)argument;
   fg_evaluate_request r = *work->evaluate;
   fg_field f = *work->field;
-  const size_t each = fg_cuda_share(work->table->evaluate_scratch(&f, &r));
   void *coeff, *scratch;
   unsigned at_once;
   FG_TRY(fg_cuda_twin_field(part, &f, st));
   FG_TRY(fg_evaluate_twins(part, &r, (size_t)f.d, st));
   FG_TRY(fg_cuda_piece(&part->pieces, (r.shared_time ? 1 : r.n) * sizeof *r.coeff, r.coeff, &coeff, st));
   r.coeff = (const fg_coeff *)coeff;
+  if (work->wide) {
+    FG_TRY(fg_wide_evaluate(part, &f, &r, st));
+    return fg_cuda_twins_back(part, st);
+  }
+  const size_t each = fg_cuda_share(work->table->evaluate_scratch(&f, &r));
   FG_TRY(fg_cuda_part_wave(part, "evaluate", each, &at_once, &scratch, st));
   for (size_t tile = part->first; tile < part->end; tile += at_once) {
     const unsigned blocks = fg_cuda_now(tile, part->end, at_once);
@@ -74,17 +89,23 @@ fg_code fg_cuda_evaluate(fg_engine *e, fg_threads *threads, const fg_field *fiel
 {
   fg_cuda_work work;
   fg_cuda_crew crew;
+  int p;
   memset(&work, 0, sizeof work);
   work.table = fg_cuda_table_of(request->precision);
   work.field = field;
   work.evaluate = request;
+  work.tiles = 1;
   if (request->n == 0) return FG_OK;
-  if (fg_wide_is(field, NULL)) return fg_wide_evaluate(e, field, request, st);
-  work.tile = (size_t)work.table->evaluate_tile(field, request);
-  FG_TRY(fg_cuda_crew_open(&crew, e, threads, fg_tiles(request->n, work.tile), work.tile, request->n, st));
+  work.wide = fg_wide_is(field, NULL);
+  if (work.wide)
+    work.tiles = fg_wide_evaluate_cut(fg_cuda_home(e), field, request, &p);
+  else
+    p = work.table->evaluate_tile(field, request);
+  work.tile = (size_t)p;
+  FG_TRY(fg_work_open(&work, &crew, e, threads, request->n, st));
   const fg_code rc = fg_cuda_crew_run(&crew, fg_evaluate_part, &work, st);
   fg_cuda_crew_close(&crew);
-  return rc;
+  return fg_cuda_named(rc, "evaluate", st);
 }
 
 /* ---- simulate ------------------------------------------------------------------------------------ */
@@ -118,7 +139,6 @@ static fg_code fg_simulate_part(fg_cuda_part *part, void *argument, fg_status *s
   const fg_cuda_work *work = (const fg_cuda_work *)argument;
   fg_simulate_request r = *work->simulate;
   fg_field f = *work->field;
-  const size_t each = fg_cuda_share(work->table->simulate_scratch(&f, &r));
   void *coeff, *steps, *rows, *scratch;
   unsigned at_once;
   r.progress = NULL; /* host memory */
@@ -129,6 +149,11 @@ static fg_code fg_simulate_part(fg_cuda_part *part, void *argument, fg_status *s
   r.coeff = (const fg_coeff *)coeff;
   r.snapshot_step = (const size_t *)steps;
   FG_TRY(fg_simulate_rows(part, work->table, &f, &r, &rows, st));
+  if (work->wide) {
+    FG_TRY(fg_wide_simulate(part, &f, &r, work->simulate, rows, st));
+    return fg_cuda_twins_back(part, st);
+  }
+  const size_t each = fg_cuda_share(work->table->simulate_scratch(&f, &r));
   FG_TRY(fg_cuda_part_wave(part, "simulate", each, &at_once, &scratch, st));
   for (size_t tile = part->first; tile < part->end; tile += at_once) {
     const unsigned blocks = fg_cuda_now(tile, part->end, at_once);
@@ -145,23 +170,29 @@ fg_code fg_cuda_simulate(fg_engine *e, fg_threads *threads, const fg_field *fiel
 {
   fg_cuda_work work;
   fg_cuda_crew crew;
+  int p;
   memset(&work, 0, sizeof work);
   work.table = fg_cuda_table_of(request->precision);
   work.field = field;
   work.simulate = request;
+  work.tiles = 1;
   FG_TRY(fg_simulate_check(request, st));
   if (request->n == 0) return FG_OK;
-  if (fg_wide_is(field, NULL)) return fg_wide_simulate(e, field, request, st);
-  work.tile = (size_t)work.table->simulate_tile(field, request);
-  FG_TRY(fg_cuda_crew_open(&crew, e, threads, fg_tiles(request->n, work.tile), work.tile, request->n, st));
+  work.wide = fg_wide_is(field, NULL);
+  if (work.wide)
+    work.tiles = fg_wide_simulate_cut(fg_cuda_home(e), field, request, &p);
+  else
+    p = work.table->simulate_tile(field, request);
+  work.tile = (size_t)p;
+  FG_TRY(fg_work_open(&work, &crew, e, threads, request->n, st));
   crew.progress = request->progress;
   crew.stage = "simulate";
   const fg_code rc = fg_cuda_crew_run(&crew, fg_simulate_part, &work, st);
   fg_cuda_crew_close(&crew);
-  return rc;
+  return fg_cuda_named(rc, "simulate", st);
 }
 
-/* ---- the ODE: at home, from as many threads as the solver has ---------------------------------------- */
+/* ---- the ODE: at the home of a lane, from as many threads as the solver has ---------------------------------------- */
 
 static fg_code fg_cuda_ode(fg_engine *e, const fg_field *field, const fg_ode_request *r, int jvp,
                            fg_status *st)
@@ -170,7 +201,7 @@ static fg_code fg_cuda_ode(fg_engine *e, const fg_field *field, const fg_ode_req
   const char *kernel = jvp ? "ode_jvp" : "ode_rhs";
   fg_cuda_device *on = fg_cuda_home(e);
   if (r->n == 0) return FG_OK;
-  if (fg_wide_is(field, NULL)) return fg_wide_ode(e, field, r, jvp, st);
+  if (fg_wide_is(field, NULL)) return fg_wide_ode(on, field, r, jvp, st);
   const size_t each = fg_cuda_share(table->ode_scratch(field, r, jvp));
   const size_t tiles = fg_tiles(r->n, (size_t)table->ode_tile(field, r, jvp));
   unsigned blocks = fg_cuda_blocks_at_once(tiles, each);
@@ -178,7 +209,7 @@ static fg_code fg_cuda_ode(fg_engine *e, const fg_field *field, const fg_ode_req
   FG_TRY(fg_cuda_enter(on, st));
   FG_TRY(fg_cuda_take_wave(on, kernel, each, &blocks, &scratch, st));
   table->ode(field, r, jvp, blocks, scratch, each);
-  fg_code rc = fg_cuda_finish(kernel, blocks, r->n, st);
+  fg_code rc = fg_cuda_left(kernel, blocks, r->n, st); /* what reads dy comes later on the same stream */
   fg_cuda_give(on, scratch);
   return rc;
 }

@@ -148,9 +148,11 @@ static N_Vector fg_vector_fill(N_Vector v, fg_vector_space *space)
   v->content = content;
   content->space = space;
   content->length = fg_vector_length(space);
+  fg_status why = {0};
   fg_code rc =
-      space->engine->ops->alloc(space->engine, content->length * sizeof(double), &content->buf, NULL);
+      space->engine->ops->alloc(space->engine, content->length * sizeof(double), &content->buf, &why);
   if (rc == FG_OK) return v;
+  if (space->failed == FG_OK) space->why = why;
   content->buf = (fg_buf){NULL, 0};
   space->failed = rc;
   return v;

@@ -21,6 +21,7 @@ typedef struct fg_vector_space {
   /* First failure of an engine operation, memory included: vector operations cannot return one. They
    * do nothing once it is set, so look here after calls into SUNDIALS. */
   fg_code failed;
+  fg_status why; /* of memory */
 } fg_vector_space;
 
 /* NULL when there is no host memory; space->failed when there is no engine memory. `space` is borrowed for the life of the vector and its clones. */

@@ -39,8 +39,16 @@ size_t fg_ode_tile_size(const fg_model *model, const fg_ode_settings *settings)
 
 /* ---- all tiles of a problem ------------------------------------------------------------------ */
 
+/* The same problem on one device of the engine. */
+typedef struct fg_ode_lane {
+  fg_lane lane;
+  fg_ode_problem problem;
+} fg_ode_lane;
+
 typedef struct fg_ode_call {
   const fg_ode_problem *problem;
+  fg_ode_lane *lanes; /* tile k runs on lane k modulo lane_count */
+  size_t lane_count;
   fg_ode_worker *workers;
   pthread_mutex_t lock; /* guards what follows, and makes progress reports one at a time */
   size_t done;          /* particles */
@@ -49,10 +57,42 @@ typedef struct fg_ode_call {
   atomic_bool stop;
 } fg_ode_call;
 
+/* A device other than the first that has no room is left out. */
+static fg_code fg_ode_lanes_open(fg_ode_call *call, size_t tiles, fg_status *st)
+{
+  const fg_ode_problem *p = call->problem;
+  fg_engine *e = p->engine;
+  size_t most = e->ops->lane_open && e->lanes > 0 ? e->lanes : 1;
+  if (most > tiles) most = tiles;
+  call->lanes = calloc(most, sizeof *call->lanes);
+  if (!call->lanes) return FG_FAIL(st, FG_MEMORY, "no memory for an ODE on %zu devices", most);
+  for (size_t k = 0; k < most; k++) {
+    fg_ode_lane *on = &call->lanes[k];
+    on->problem = *p;
+    if (most > 1) {
+      fg_code rc = e->ops->lane_open(e, k, p->field, &on->lane, st);
+      if (rc == FG_MEMORY && k > 0) break;
+      FG_TRY(rc);
+      on->problem.engine = on->lane.engine;
+      on->problem.field = &on->lane.field;
+    }
+    call->lane_count++;
+  }
+  return FG_OK;
+}
+
+static void fg_ode_lanes_close(fg_ode_call *call)
+{
+  fg_engine *e = call->problem->engine;
+  for (size_t k = 0; k < call->lane_count; k++)
+    if (call->lanes[k].lane.engine) e->ops->lane_close(e, &call->lanes[k].lane);
+  free(call->lanes);
+}
+
 static void fg_ode_task(void *argument, size_t task, int worker)
 {
   fg_ode_call *call = argument;
-  const fg_ode_problem *p = call->problem;
+  const fg_ode_problem *p = &call->lanes[task % call->lane_count].problem;
   fg_engine *e = p->engine;
   size_t begin = task * p->tile;
   size_t count = p->n - begin < p->tile ? p->n - begin : p->tile;
@@ -64,7 +104,8 @@ static void fg_ode_task(void *argument, size_t task, int worker)
                    : fg_ode_tile(&call->workers[worker], p, begin, count, &st);
   /* vector operations need not have ended, and another thread is going to free what they work on */
   if (e->ops->sync) {
-    fg_code ended = e->ops->sync(e, rc == FG_OK ? &st : NULL);
+    fg_status why;
+    fg_code ended = e->ops->sync(e, rc == FG_OK ? &st : &why);
     if (rc == FG_OK) rc = ended;
   }
   pthread_mutex_lock(&call->lock);
@@ -149,15 +190,19 @@ static fg_code fg_ode_run_tiles(const fg_ode_problem *problem, fg_flow_report *r
   call.workers = calloc((size_t)count, sizeof *call.workers);
   if (!call.workers) return FG_FAIL(st, FG_MEMORY, "no memory for %d ODE workers", count);
   pthread_mutex_init(&call.lock, NULL);
-  size_t tile = problem->tile;
-  fg_threads_run(threads, problem->n / tile + (problem->n % tile != 0), fg_ode_task, &call);
+  const size_t tile = problem->tile, tiles = problem->n / tile + (problem->n % tile != 0);
+  fg_code rc = fg_ode_lanes_open(&call, tiles, st);
+  if (rc == FG_OK) fg_threads_run(threads, tiles, fg_ode_task, &call);
   pthread_mutex_destroy(&call.lock);
 
-  fg_code rc = call.failed_tile == SIZE_MAX ? FG_OK : call.failure.code;
-  if (rc != FG_OK && st) *st = call.failure;
+  if (rc == FG_OK && call.failed_tile != SIZE_MAX) {
+    rc = call.failure.code;
+    if (st) *st = call.failure;
+  }
   if (rc == FG_OK) rc = fg_ode_gather_lost(call.workers, count, report, st);
   if (rc == FG_OK) fg_ode_gather(problem, call.workers, count, report);
   for (int i = 0; i < count; i++) fg_ode_worker_clear(&call.workers[i]);
+  fg_ode_lanes_close(&call);
   free(call.workers);
   return rc;
 }

@@ -54,7 +54,11 @@ static int fg_ode_verdict(fg_ode_solver *s, fg_code rc, fg_buf out)
 {
   fg_engine *e = s->space.engine;
   if (rc == FG_NUMERICS) return 1;
-  if (rc == FG_OK) rc = s->space.failed;
+  if (rc == FG_OK && s->space.failed != FG_OK) { /* sync knows what vector operations cannot say */
+    rc =
+        FG_FAIL(&s->status, s->space.failed, "vectors of the ODE solver failed: try a smaller flow.ode.tile");
+    if (e->ops->sync) (void)e->ops->sync(e, &s->status);
+  }
   s->failed = rc;
   if (rc != FG_OK) return -1;
   return isfinite(e->ops->vec_reduce(e, FG_VEC_DOT, fg_vector_length(&s->space), out, out)) ? 0 : 1;
@@ -65,6 +69,7 @@ static int fg_ode_rhs(sunrealtype t, N_Vector y, N_Vector dy, void *data)
   fg_ode_solver *s = data;
   fg_ode_request request = fg_ode_ask(s, t, y);
   request.dy = fg_vector_buf(dy);
+  if (s->failed != FG_OK) return -1; /* the fixed-point solver tries again whatever it is told */
   s->rhs++;
   fg_code rc = s->space.engine->ops->ode_rhs(s->space.engine, s->problem->field, &request, &s->status);
   return fg_ode_verdict(s, rc, request.dy);
@@ -78,6 +83,7 @@ static int fg_ode_jvp(N_Vector v, N_Vector jv, sunrealtype t, N_Vector y, N_Vect
   (void)fy, (void)tmp;
   request.v = fg_vector_buf(v);
   request.jv = fg_vector_buf(jv);
+  if (s->failed != FG_OK) return -1;
   s->jvp++;
   fg_code rc = s->space.engine->ops->ode_jvp(s->space.engine, s->problem->field, &request, &s->status);
   return fg_ode_verdict(s, rc, request.jv);
@@ -129,7 +135,8 @@ static fg_code fg_ode_solver_create(const fg_ode_problem *p, size_t n, fg_ode_so
   if (!s) return FG_FAIL(st, FG_MEMORY, "no memory for an ODE solver");
   s->n = n;
   s->problem = p;
-  s->space = (fg_vector_space){p->engine, n, p->d, p->log_p != NULL, p->norm, FG_OK};
+  s->space = (fg_vector_space){
+      .engine = p->engine, .n = n, .d = p->d, .tail = p->log_p != NULL, .norm = p->norm, .failed = FG_OK};
   bool adams = set->method == FG_ODE_ADAMS;
   bool ok = !SUNContext_Create(SUN_COMM_NULL, &s->context);
   for (int i = 0; ok && i < 2; i++) ok = (s->y[i] = fg_vector_create(&s->space, s->context)) != NULL;
@@ -139,9 +146,11 @@ static fg_code fg_ode_solver_create(const fg_ode_problem *p, size_t n, fg_ode_so
   ok = ok && !CVodeSStolerances(s->cvode, set->rtol, set->atol) && !CVodeSetUserData(s->cvode, s);
   ok = ok && (adams ? fg_ode_use_adams(s) : fg_ode_use_bdf(s));
   if (!ok || s->space.failed != FG_OK) {
+    const fg_code lacking = s->space.failed != FG_OK ? s->space.failed : FG_MEMORY;
+    const char *why = s->space.why.message[0] ? s->space.why.message : s->words.text;
     fg_code rc =
-        FG_FAIL(st, FG_MEMORY, "cannot set up CVODE for %zu particles in %zu dimensions: %s", n, p->d,
-                s->words.text[0] ? s->words.text : "no memory; a smaller flow.ode.tile may help");
+        FG_FAIL(st, lacking, "cannot set up CVODE for %zu particles in %zu dimensions: %s%s", n, p->d,
+                why[0] ? why : "no memory", lacking == FG_MEMORY ? "; a smaller flow.ode.tile may help" : "");
     fg_ode_solver_destroy(&s);
     return rc;
   }
@@ -156,12 +165,12 @@ double fg_ode_least_step(const fg_ode_problem *problem)
   return 8 * DBL_EPSILON * fmax(problem->t0, problem->t1);
 }
 
-/* A solver for n particles, kept from an earlier tile if there was one of that size. */
+/* A solver for n particles, kept from an earlier tile of the problem if there was one of that size. */
 static fg_code fg_ode_solver_get(fg_ode_worker *w, const fg_ode_problem *p, size_t n, fg_ode_solver **out,
                                  fg_status *st)
 {
   for (size_t i = 0; i < FG_ODE_KEPT; i++)
-    if (w->kept[i] && w->kept[i]->n == n) {
+    if (w->kept[i] && w->kept[i]->n == n && w->kept[i]->problem == p) {
       *out = w->kept[i];
       return FG_OK;
     }

@@ -80,6 +80,13 @@ int shim_device(void)
 
 static std::atomic<int> shared_most{232448}; /* an H100's */
 
+static std::atomic<int> processors{1};
+
+void shim_processors(int count)
+{
+  processors = count;
+}
+
 void shim_shared(int bytes)
 {
   shared_most = bytes;
@@ -113,10 +120,10 @@ cudaError_t cudaSetDevice(int device)
 
 cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int device)
 {
-  *value = attribute == cudaDevAttrComputeCapabilityMajor ? 8
-           : attribute == cudaDevAttrMaxSharedMemoryPerBlockOptin
-               ? (int)shared_most
-               : attribute == cudaDevAttrMultiProcessorCount;
+  *value = attribute == cudaDevAttrComputeCapabilityMajor         ? 8
+           : attribute == cudaDevAttrMaxSharedMemoryPerBlockOptin ? (int)shared_most
+           : attribute == cudaDevAttrMultiProcessorCount          ? (int)processors
+                                                                  : 0;
   return device < device_count() ? answer("cudaDeviceGetAttribute") : refuse(cudaErrorInvalidDevice);
 }
 

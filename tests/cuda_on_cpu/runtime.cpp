@@ -9,7 +9,7 @@
 
 static std::mutex lock; /* guards what follows */
 struct failure {
-  int error, after;
+  int error, after, times;
 };
 static std::map<std::string, failure> failures;
 static std::map<std::string, long> calls;
@@ -19,13 +19,19 @@ static thread_local int last;
 void shim_fail(const char *call, int error)
 {
   const std::lock_guard<std::mutex> held(lock);
-  failures[call] = {error, 0};
+  failures[call] = {error, 0, 1};
 }
 
 void shim_fail_after(const char *call, int error, int after)
 {
   const std::lock_guard<std::mutex> held(lock);
-  failures[call] = {error, after};
+  failures[call] = {error, after, 1};
+}
+
+void shim_fail_times(const char *call, int error, int after, int times)
+{
+  const std::lock_guard<std::mutex> held(lock);
+  failures[call] = {error, after, times};
 }
 
 int shim_asked_to_fail(const char *call)
@@ -35,7 +41,7 @@ int shim_asked_to_fail(const char *call)
   if (found == failures.end()) return 0;
   if (found->second.after-- > 0) return 0;
   const int error = found->second.error;
-  failures.erase(found);
+  if (--found->second.times <= 0) failures.erase(found);
   return error;
 }
 

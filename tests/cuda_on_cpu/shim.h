@@ -17,8 +17,12 @@ void shim_shuffle(unsigned seed);
 void shim_fail(const char *call, int error);
 /* The same for the one after so many that succeed. */
 void shim_fail_after(const char *call, int error, int after);
+/* The same for so many of them in a row. */
+void shim_fail_times(const char *call, int error, int after, int times);
 /* Bytes of shared memory that a block may have from now on (at first 232448). */
 void shim_shared(int bytes);
+/* Multiprocessors of a device (at first 1), for engines opened later. */
+void shim_processors(int count);
 /* Pieces that the arenas have handed out and that nobody has given back. */
 long shim_live(void);
 /* Graphs that nobody has destroyed. */

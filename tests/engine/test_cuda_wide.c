@@ -15,7 +15,7 @@ enum { PRECISIONS = 2, SLOW = 0 };
 #endif
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
-enum { PLENTY = 1 << 30 };
+enum { PLENTY = 1 << 30, PROCESSORS = 4 }; /* of the shim's device: a wave has as many tiles, or more */
 static fg_engine *cpu, *shim;
 
 /* As in test_cuda_on_cpu.c: sums in another order, those of cuBLAS too. */
@@ -106,6 +106,8 @@ static void test_fields(void **state)
       for (size_t s = 0; s < SIZES; s++) compare(&fields[f], (fg_precision)precision, sizes[s]);
 }
 
+static int refused = -1; /* the allocation of the next simulation that finds no memory, by number */
+
 /* One simulation of n particles on a device of so many bytes; *waves: how often it went
  * through all steps. */
 static fg_code simulate(const field_case *c, size_t n, size_t bytes, record *out, long *waves, fg_status *st)
@@ -135,7 +137,9 @@ static fg_code simulate(const field_case *c, size_t n, size_t bytes, record *out
                                  .snapshot_step = snapshot_step,
                                  .snapshot_x = snapshots.inner};
   const long before = shim_calls("cudaGraphLaunch");
+  if (refused >= 0) shim_fail_times("cudaMalloc", 2, refused, 2); /* asked again after a clearing up */
   const fg_code rc = e->ops->simulate(e, NULL, &h.field, &r, st);
+  shim_fail_times("cudaMalloc", 0, 0, 0);
   *waves = (shim_calls("cudaGraphLaunch") - before) / STEPS;
   out->of = c->name;
   out->pieces = 0;
@@ -149,8 +153,9 @@ static fg_code simulate(const field_case *c, size_t n, size_t bytes, record *out
   return rc;
 }
 
-/* 5 tiles of 16 at once, or 3 and 2, or fewer at a time as the device is made smaller, until one finds no room: the numbers
- * of a particle do not depend on who is with it. Products of other shapes may add up in another order, in a real cuBLAS. */
+/* 5 tiles of 16 at once, or 3 and 2, or fewer at a time as the device is made smaller, until one alone finds no room, and not
+ * before: the numbers of a particle do not depend on who is with it. Products of other shapes may add up in another order, in
+ * a real cuBLAS. */
 static void test_waves(void **state)
 {
   (void)state;
@@ -162,26 +167,112 @@ static void test_waves(void **state)
   for (size_t f = 0; f < FIELDS; f += 4) {
     fg_status st = {0};
     long waves = 0, most = 0;
-    int failed =
-        0; /* in a row: what is asked for after the scratch may find no room though smaller waves would do */
+    fg_code rc = FG_OK;
     MUST(simulate(&fields[f], 75, PLENTY, &b, &waves, ST));
     assert_int_equal(waves, 1);
-    for (size_t bytes = (size_t)38 << 20; failed < 3; bytes -= 160 << 10) { /* 32 MiB of it are cuBLAS's */
-      const fg_code rc = simulate(&fields[f], 75, bytes, &a, &waves, &st);
+    for (size_t bytes = (size_t)38 << 20; rc == FG_OK; bytes -= 160 << 10) { /* 32 MiB of it are cuBLAS's */
+      rc = simulate(&fields[f], 75, bytes, &a, &waves, &st);
       if (rc == FG_OK) {
         record_compare(&a, &b, 1e-12);
-        assert_true(waves >= most); /* less memory is never quicker */
-        most = waves;
-      } else {
-        assert_int_equal(rc, FG_MEMORY);
+        if (waves > most) most = waves; /* rows of steps that find no room leave theirs to waves */
       }
-      failed = rc == FG_OK ? 0 : failed + 1;
       record_free(&a);
     }
     record_free(&b);
     print_message("%s: %ld waves at most; then %s\n", fields[f].name, most, st.message);
-    assert_true(most >= 3);
+    assert_int_equal(most, 5);
+    assert_int_equal(rc, FG_MEMORY);
+    assert_memory_equal(st.message, "the kernel simulate needs ", 26);
+    assert_non_null(strstr(st.message, "bytes for one tile of 16 particles, and more: cudaMalloc of "));
+    assert_non_null(strstr(st.message, "are free: use fewer particles"));
   }
+  MUST(fg_cuda_engine_open(1, &shim, ST));
+}
+
+/* Each allocation in turn finds no memory: what waves need is asked for again for fewer tiles, and rows of steps can be done
+ * without; weights, coefficients and cuBLAS's workspace cannot. */
+static void test_refused(void **state)
+{
+  (void)state;
+  static record a, b;
+#if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED
+  skip();
+#endif
+  fg_status st = {0};
+  long waves = 0, smaller = 0, failed = 0;
+  const long before = shim_calls("cudaMalloc");
+  MUST(simulate(&fields[4], 75, PLENTY, &b, &waves, ST));
+  const long most = shim_calls("cudaMalloc") - before;
+  for (refused = 0; refused < most; refused++) {
+    const fg_code rc = simulate(&fields[4], 75, PLENTY, &a, &waves, &st);
+    if (rc == FG_OK) {
+      record_compare(&a, &b, 1e-12);
+      smaller += waves == 2;
+    } else {
+      assert_int_equal(rc, FG_MEMORY);
+      assert_memory_equal(st.message, "the kernel simulate ", 20);
+      assert_non_null(strstr(st.message, "are free: use fewer particles"));
+      assert_int_equal(smaller, 0); /* what has to be there comes first */
+      failed++;
+    }
+    record_free(&a);
+  }
+  refused = -1;
+  record_free(&b);
+  assert_true(failed >= 5 &&
+              failed <= 8);     /* coefficients, snapshots, workspace, weights of two networks, state */
+  assert_int_equal(smaller, 4); /* partial sums, scratch, list of products, its length */
+}
+
+/* cuBLAS and graphs may want memory of their own. */
+static void test_refused_within(void **state)
+{
+  (void)state;
+  static const char *const calls[] = {"cublasDgemmStridedBatched", "cudaGraphInstantiate"};
+  static record a, b;
+  fg_status st = {0};
+  long waves = 0;
+  MUST(simulate(&fields[0], 20, PLENTY, &b, &waves, ST));
+  assert_int_equal(waves, 1);
+  for (int k = 0; k < 2; k++) {
+    shim_fail(calls[k], k ? 2 : 3);
+    MUST(simulate(&fields[0], 20, PLENTY, &a, &waves, &st));
+    assert_int_equal(waves, 2);
+    record_compare(&a, &b, 1e-12);
+    record_free(&a);
+  }
+  record_free(&b);
+}
+
+/* Waves shared by devices: the bits of one, in waves of unlike sizes, 3 tiles, 3 and 1; or 1 of each. */
+static void test_devices(void **state)
+{
+  (void)state;
+  static record first, other;
+  enum { N = SLOW ? 40 : 110 };
+  fg_engine_close(&shim);
+  shim_processors(SLOW ? 1 : 2);
+  for (size_t f = 0; f < FIELDS; f += SLOW ? FIELDS : 2)
+    for (int devices = 1; devices <= 3; devices += 1 + SLOW) {
+      record *to = devices == 1 ? &first : &other;
+      const long copies = shim_calls("cudaMemcpyPeerAsync"), graphs = shim_calls("cudaGraphLaunch");
+      fg_engine *e = NULL;
+      shim_devices(devices, PLENTY);
+      MUST(fg_cuda_engine_open(2, &e, ST));
+      to->of = fields[f].name;
+      to->pieces = 0;
+      run_evaluate(e, &fields[f], (fg_precision)(f % 2), N, 0, to);
+      run_simulate(e, &fields[f], (fg_precision)(f % 2), N, &walks[1], to);
+      fg_engine_close(&e);
+      assert_true((shim_calls("cudaMemcpyPeerAsync") > copies) == (devices > 1));
+      assert_true(shim_calls("cudaGraphLaunch") > graphs);
+      if (devices == 1) continue;
+      record_compare(&other, &first, 0);
+      record_free(&other);
+      if (devices == 3) record_free(&first);
+    }
+  shim_devices(1, PLENTY);
+  shim_processors(PROCESSORS);
   MUST(fg_cuda_engine_open(1, &shim, ST));
 }
 
@@ -211,6 +302,41 @@ static void fails(fg_code code, const fg_status *st, fg_code expected, const cha
   assert_int_equal(code, expected);
   if (!strstr(st->message, part) || !strstr(st->message, "--engine cpu"))
     fail_msg("the message is \"%s\": \"%s\" and a remedy were expected", st->message, part);
+}
+
+/* Right-hand sides and Jacobian-vector products that are asked for again list no products and wait for nothing. */
+static void test_no_waits(void **state)
+{
+  (void)state;
+  enum { N = 75, TURNS = 6 };
+  static double first[2][N * 4], other[N * 4];
+  held_field h = field_open(shim, &fields[4]);
+  guarded y[2], dy[2], v = guarded_draws(shim, N * 4, 1);
+  for (int k = 0; k < 2; k++) {
+    y[k] = guarded_draws(shim, N * 4, 1);
+    dy[k] = guarded_open(shim, N * 4 * sizeof(double), NULL);
+  }
+  long waits = 0;
+  for (int turn = 0; turn < TURNS; turn++) {
+    const int k = turn % 2; /* other buffers each time, as CVODE has */
+    fg_ode_request r = {.n = N, .coeff = coeff_at(1), .with_log_p = 1, .y = y[k].inner, .dy = dy[k].inner};
+    const long before = shim_calls("cudaStreamSynchronize");
+    MUST(shim->ops->ode_rhs(shim, &h.field, &r, ST));
+    r.v = v.inner;
+    r.jv = v.inner;
+    MUST(shim->ops->ode_jvp(shim, &h.field, &r, ST));
+    waits = shim_calls("cudaStreamSynchronize") - before;
+    double *to = turn < 2 ? first[k] : other;
+    MUST(shim->ops->download(shim, to, dy[k].inner, 0, sizeof other, ST));
+    if (turn >= 2) assert_memory_equal(other, first[k], sizeof other);
+  }
+  assert_int_equal(waits, 0);
+  for (int k = 0; k < 2; k++) {
+    guarded_close(shim, &y[k], NULL);
+    guarded_close(shim, &dy[k], NULL);
+  }
+  guarded_close(shim, &v, NULL);
+  field_close(shim, &h);
 }
 
 /* Without cuBLAS narrow networks work, and wide ones say what is missing. */
@@ -254,11 +380,11 @@ static void test_failures(void **state)
       {"cublasDgemm",
        "cublasDgemm (144 x 32 x 129, 1 times) failed: the operation failed with invalid value (7)", 7,
        FG_FAILED},
-      {"cublasDgemmStridedBatched", "the resource allocation failed (3)", 3, FG_MEMORY},
+      {"cublasDgemmStridedBatched", "(7)", 7, FG_FAILED},
       {"fg_wide_simulate_kernel", "did not launch", 700, FG_FAILED},
       {"cudaStreamBeginCapture", "cudaStreamBeginCapture", 900, FG_FAILED},
       {"cudaStreamEndCapture", "cudaStreamEndCapture", 901, FG_FAILED},
-      {"cudaGraphInstantiate", "cudaGraphInstantiate", 2, FG_MEMORY},
+      {"cudaGraphInstantiate", "cudaGraphInstantiate", 700, FG_FAILED},
       {"cudaGraphLaunch", "cudaGraphLaunch", 700, FG_FAILED},
       {"cudaMemcpyAsync", "cudaMemcpyAsync", 700, FG_FAILED},
   };
@@ -292,6 +418,7 @@ static void test_failures(void **state)
 static int setup(void **state)
 {
   (void)state;
+  shim_processors(PROCESSORS);
   MUST(fg_engine_open("cpu", 1, &cpu, ST));
   MUST(fg_cuda_engine_open(1, &shim, ST));
   return 0;
@@ -307,8 +434,10 @@ static int teardown(void **state)
 
 int main(void)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_fields), cmocka_unit_test(test_waves),
-                                     cmocka_unit_test(test_order), cmocka_unit_test(test_no_library),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_fields),   cmocka_unit_test(test_waves),
+                                     cmocka_unit_test(test_refused),  cmocka_unit_test(test_refused_within),
+                                     cmocka_unit_test(test_devices),  cmocka_unit_test(test_order),
+                                     cmocka_unit_test(test_no_waits), cmocka_unit_test(test_no_library),
                                      cmocka_unit_test(test_failures)};
   return cmocka_run_group_tests(tests, setup, teardown);
 }

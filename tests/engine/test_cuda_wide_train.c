@@ -43,13 +43,14 @@ static const objective_shape shapes[] = {
      .method = FG_TRAIN_DDS},
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes, OBJECTIVES = 4 };
+enum { PROCESSORS = 4 }; /* of the shim's device: a wave has as many tiles, or more */
 
 #if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED /* slow */
 static const size_t sizes[] = {20};
-enum { PRECISIONS = 1 };
+enum { PRECISIONS = 1, SLOW = 1 };
 #else
 static const size_t sizes[] = {2, 40};
-enum { PRECISIONS = 2 };
+enum { PRECISIONS = 2, SLOW = 0 };
 #endif
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
@@ -121,20 +122,29 @@ static void test_order(void **state)
   }
 }
 
-/* On a machine with several devices all of it is done on the first: the same bits. */
+/* Waves shared by devices, with sums that come together on the first: the bits of one. Waves are of 3 tiles, 3 and 1, or of 1
+ * each. */
 static void test_devices(void **state)
 {
   (void)state;
+  shim_processors(SLOW ? 1 : 2);
   for (int objective = 0; objective < OBJECTIVES; objective += 2) {
-    const objective_plan p = plan_of((fg_objective)objective, FG_FORM_DISCRETE, FG_DOUBLE, 40);
-    objective_answer a = objective_run("cuda-on-cpu", 2, &shapes[1], &p);
-    shim_devices(3, (size_t)1 << 30);
-    objective_answer b = objective_run("cuda-on-cpu", 2, &shapes[1], &p);
-    shim_devices(1, (size_t)1 << 30);
-    objective_same_bits(&a, &b, "three devices");
+    objective_plan p = plan_of((fg_objective)objective, FG_FORM_DISCRETE, FG_DOUBLE, SLOW ? 40 : 110);
+    p.limit = objective ? 1.1 : (double)INFINITY;
+    objective_answer a = objective_run("cuda-on-cpu", 2, &shapes[objective / 2], &p);
+    for (int devices = 2 + SLOW; devices <= 3; devices++) {
+      const long copies = shim_calls("cudaMemcpyPeerAsync");
+      shim_devices(devices, (size_t)1 << 30);
+      objective_answer b = objective_run("cuda-on-cpu", 2, &shapes[objective / 2], &p);
+      shim_devices(1, (size_t)1 << 30);
+      assert_true(shim_calls("cudaMemcpyPeerAsync") > copies);
+      objective_same_bits(&a, &b, "more devices");
+      assert_int_equal(a.lost, b.lost);
+      objective_free(&b);
+    }
     objective_free(&a);
-    objective_free(&b);
   }
+  shim_processors(PROCESSORS);
 }
 
 /* ---- a bridge of two wide controls ------------------------------------------------------------------ */
@@ -206,6 +216,8 @@ static void near_all(const double *a, const double *b, size_t n, double most)
   if (!(off <= most * scale)) fail_msg("gradients differ by %g of %g", off, scale);
 }
 
+static int refused = -1; /* the allocation of the next call that finds no memory, by number */
+
 /* One call on an engine; the gradients, or NULL when it failed, which is for lack of memory. */
 static double *gradients(fg_engine *e, const objective_plan *p, size_t *count, fg_status *st)
 {
@@ -214,7 +226,9 @@ static double *gradients(fg_engine *e, const objective_plan *p, size_t *count, f
   setting_open(&s, e, &wide, p, p);
   call_open(&c, e, &s, p);
   const long live = shim_live();
+  if (refused >= 0) shim_fail_times("cudaMalloc", 2, refused, 2); /* asked again after a clearing up */
   const fg_code rc = e->ops->objective(e, e->threads, &s.f[0], &c.request, st);
+  shim_fail_times("cudaMalloc", 0, 0, 0);
   if (rc != FG_OK && rc != FG_MEMORY) fail_msg("%s", st->message);
   assert_true(shim_live() <= live + 1); /* the workspace of cuBLAS stays */
   *count = (s.packed[0].inner.bytes + s.packed[1].inner.bytes) / sizeof(double);
@@ -270,11 +284,50 @@ static void test_short_of_memory(void **state)
   }
 }
 
+/* Each allocation in turn finds no memory: the numbers are the same, or it is said what was lacking. Sums of gradients are
+ * then fewer, of more waves; what waves and chunks of nodes need is asked for again for fewer of them. */
+static void test_refused(void **state)
+{
+  (void)state;
+#if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED
+  skip();
+#endif
+  for (int objective = 0; objective < OBJECTIVES; objective += 2) {
+    const objective_plan p = plan_of((fg_objective)objective, FG_FORM_DISCRETE, FG_DOUBLE, 40);
+    shim_processors(objective ? 1 : PROCESSORS); /* waves: three, or one */
+    const long before = shim_calls("cudaMalloc");
+    long waves, failed = 0;
+    size_t count;
+    fg_status st = {0};
+    double *expected = gradients_within((size_t)1 << 30, &p, &count, &waves, &st);
+    const long most = shim_calls("cudaMalloc") - before;
+    assert_non_null(expected);
+    for (refused = 0; refused < most; refused++) {
+      double *gradient = gradients_within((size_t)1 << 30, &p, &count, &waves, &st);
+      if (gradient)
+        near_all(gradient, expected, count, tolerance[FG_DOUBLE]);
+      else if (strncmp(st.message, "the kernel ", 11) || !strstr(st.message, "are free: use fewer particles"))
+        fail_msg("%s", st.message);
+      failed += !gradient;
+      free(gradient);
+    }
+    refused = -1;
+    print_message("objective %d: %ld of %ld allocations cannot be refused\n", objective, failed, most);
+    if (objective == 0)
+      assert_true(failed >= 10 && failed < most);
+    else
+      assert_int_equal(failed, 0);
+    free(expected);
+  }
+  shim_processors(PROCESSORS);
+}
+
 int main(void)
 {
+  shim_processors(PROCESSORS);
   wide.u.density = FG_DENSITY_WELLS; /* not the user's C, which no device runs */
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_objectives), cmocka_unit_test(test_lost),
-                                     cmocka_unit_test(test_order), cmocka_unit_test(test_devices),
-                                     cmocka_unit_test(test_short_of_memory)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_objectives),      cmocka_unit_test(test_lost),
+                                     cmocka_unit_test(test_order),           cmocka_unit_test(test_devices),
+                                     cmocka_unit_test(test_short_of_memory), cmocka_unit_test(test_refused)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

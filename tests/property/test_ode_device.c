@@ -21,12 +21,18 @@ typedef struct device_case {
   shim_copies copied; /* by the last run */
 } device_case;
 
-static void device_open(device_case *c)
+static void device_open_on(device_case *c, int devices, int threads)
 {
   fg_status st;
   exact_open(&c->exact, "cpu", 1, FG_TARGET_GMM9, 0, FG_PROCESS_OU, N);
-  exact_ok(fg_cuda_engine_open(1, &c->engine, &st), &st);
+  shim_devices(devices, (size_t)1 << 30);
+  exact_ok(fg_cuda_engine_open(threads, &c->engine, &st), &st);
   exact_ok(fg_model_exact(c->engine, c->exact.target, c->exact.process, &c->model, &st), &st);
+}
+
+static void device_open(device_case *c)
+{
+  device_open_on(c, 1, 1);
 }
 
 static void device_close(device_case *c)
@@ -37,14 +43,18 @@ static void device_close(device_case *c)
   assert_int_equal(shim_live(), 0);
 }
 
+static fg_code device_try(device_case *c, const fg_ode_settings *set, const fg_snapshots *kept, fg_status *st)
+{
+  memcpy(c->log_p, c->exact.log_p0, sizeof c->log_p);
+  return fg_flow_ode(c->model, set, N, c->exact.x0, c->exact.horizon, t_end, c->x, c->log_p, kept, NULL,
+                     &c->report, st);
+}
+
 static void device_run(device_case *c, const fg_ode_settings *set, const fg_snapshots *kept)
 {
   fg_status st;
-  memcpy(c->log_p, c->exact.log_p0, sizeof c->log_p);
   const shim_copies before = shim_copied();
-  exact_ok(fg_flow_ode(c->model, set, N, c->exact.x0, c->exact.horizon, t_end, c->x, c->log_p, kept, NULL,
-                       &c->report, &st),
-           &st);
+  exact_ok(device_try(c, set, kept, &st), &st);
   const shim_copies after = shim_copied();
   c->copied = (shim_copies){after.from - before.from, after.from_bytes - before.from_bytes,
                             after.to - before.to, after.to_bytes - before.to_bytes};
@@ -168,10 +178,80 @@ static void test_snapshots(void **state)
   device_close(&c);
 }
 
+/* Tiles are spread over devices, each with the field and the vectors of its own tiles: the bits of one device. */
+static void test_devices(void **state)
+{
+  (void)state;
+  static device_case first, c;
+  for (int method = 0; method < 2; method++) {
+    fg_ode_settings set = with(method ? FG_ODE_BDF : FG_ODE_ADAMS, pow(10, -LOOSE));
+    set.tile = OWN;
+    for (int devices = 1; devices <= 3; devices++) {
+      device_case *to = devices == 1 ? &first : &c;
+      device_open_on(to, devices, 2);
+      const long copies = shim_calls("cudaMemcpyPeerAsync");
+      device_run(to, &set, NULL);
+      assert_true((shim_calls("cudaMemcpyPeerAsync") > copies) == (devices > 1));
+      device_close(to);
+      if (devices == 1) continue;
+      assert_memory_equal(c.x, first.x, sizeof c.x);
+      assert_memory_equal(c.log_p, first.log_p, sizeof c.log_p);
+      assert_int_equal(c.report.steps, first.report.steps);
+      assert_int_equal(c.report.rhs_evaluations, first.report.rhs_evaluations);
+    }
+  }
+  shim_devices(1, (size_t)1 << 30);
+}
+
+/* A device without room for the field is left out; what fails otherwise is said, late as it may be met. */
+static void test_failures(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *call, *says;
+    int after;
+  } faults[] = {{"cudaMemcpyPeerAsync", "cudaMemcpyPeerAsync of ", 0},
+                {"fg_ode_kernel", "the kernel ode_rhs (", 3},
+                {"fg_map_kernel", "the kernel vector map (", 9},
+                {"fg_reduce_kernel", "the kernel vector reduce (", 9},
+                {"cudaStreamSynchronize", "particles in 2 dimensions: cudaStream", 20},
+                {"cudaStreamSynchronize", "was launched: cuda", 100}};
+  static device_case c;
+  fg_ode_settings set = with(FG_ODE_ADAMS, pow(10, -LOOSE));
+  set.tile = OWN;
+  device_open_on(&c, 2, 1);
+  device_run(&c, &set, NULL);
+  const long live = shim_live(), copies = shim_calls("cudaMemcpyPeerAsync");
+  static double x[D * N];
+  memcpy(x, c.x, sizeof x);
+  fg_status st = {0};
+  for (size_t k = 0; k < sizeof faults / sizeof *faults; k++) {
+    shim_fail_after(faults[k].call, 700, faults[k].after);
+    const fg_code rc = device_try(&c, &set, NULL, &st);
+    if (rc != FG_FAILED || !strstr(st.message, faults[k].says) ||
+        !strstr(st.message, "(700): try --engine cpu"))
+      fail_msg("%s after %d: %d, %s", faults[k].call, faults[k].after, (int)rc, rc ? st.message : "");
+    assert_int_equal(shim_live(), live);
+    device_run(&c, &set, NULL);
+    assert_memory_equal(c.x, x, sizeof x);
+  }
+  device_close(&c);
+  device_open_on(&c, 2, 1);
+  const long later = shim_calls("cudaMemcpyPeerAsync");
+  assert_true(later > copies);
+  shim_fail_times("cudaMalloc", 2, 0, 2);
+  device_run(&c, &set, NULL);
+  assert_memory_equal(c.x, x, sizeof x);
+  assert_int_equal(shim_calls("cudaMemcpyPeerAsync"), later);
+  device_close(&c);
+  shim_devices(1, (size_t)1 << 30);
+}
+
 int main(void)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_cvode_copies),
-                                     cmocka_unit_test(test_ensemble_copies), cmocka_unit_test(test_same_ends),
-                                     cmocka_unit_test(test_snapshots)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_cvode_copies), cmocka_unit_test(test_ensemble_copies),
+      cmocka_unit_test(test_same_ends),    cmocka_unit_test(test_snapshots),
+      cmocka_unit_test(test_devices),      cmocka_unit_test(test_failures)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,7 +45,7 @@ static void make(setup *s, fg_engine *e, size_t n, size_t d, int tail, fg_norm n
 {
   memset(s, 0, sizeof *s);
   s->e = e;
-  s->space = (fg_vector_space){e, n, d, tail, norm, FG_OK};
+  s->space = (fg_vector_space){.engine = e, .n = n, .d = d, .tail = tail, .norm = norm, .failed = FG_OK};
   s->length = fg_vector_length(&s->space);
   assert_int_equal(s->length, n * (d + (size_t)tail));
   assert_true(s->length <= MOST);
