@@ -83,7 +83,7 @@ static fg_code exists_in(const char *folder, const char *name, bool *there, fg_s
 /* What did not finish is too much work to be written over: a checkpoint without results, or what a comparison has done. */
 static fg_code guard_unfinished(const fg_train_job *job, fg_status *st)
 {
-  bool finished, comparison;
+  bool finished = false, comparison = false;
   FG_TRY(exists_in(job->folder, "results.json", &finished, st));
   FG_TRY(exists_in(job->folder, "unfinished.bin", &comparison, st));
   if (comparison)
