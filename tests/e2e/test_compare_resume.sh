@@ -112,7 +112,7 @@ equal 'over an earlier run' whole run
 # ---- the certificate, of a run that could not write its results
 certified=(compare "$source/examples/certificate.yaml" --set compare.particles=100 --set 'compare.estimators=[gaussian]'
            --set compare.replicates=2 --set compare.permutations=0 --set compare.residual_points=0 --set 'compare.lambdas=[]'
-           --set compare.budget_particles=0 --set compare.certificate_cells=100 --set compare.certificate_times=8
+           --set compare.budget_particles=96 --set compare.certificate_cells=100 --set compare.certificate_times=8
            --set compare.certificate_paths=50 --quiet)
 good "${certified[@]}" --out certified
 rm -rf run
