@@ -347,7 +347,8 @@ extern "C" FG_API fg_code fg_cuda_engine_open(int threads, fg_engine **engine, f
   e->devices = cuda->list;
   e->close = fg_cuda_close;
   e->ode_tile = 65536; /* a launch of 64 particles would leave all but one processor idle */
-  e->price_pairs = (size_t)1 << 22;
+  e->price_pairs =
+      (size_t)1 << 24; /* fewer: trees are done before the launches and copies of a call would be */
   FG_GO(fg_cuda_start(cuda, st), fail);
   FG_GO(fg_threads_create(threads, &e->threads, st), fail);
   *engine = e;
