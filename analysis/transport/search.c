@@ -304,6 +304,14 @@ static fg_code fg_ask_arcs(const fg_ask *ask, const int64_t *u, const int64_t *v
   return FG_OK;
 }
 
+/* Duals of one side, one of them given by row, for all questions until they change. */
+static fg_code fg_search_duals(fg_search *search, fg_side *side, const int64_t *whole, const double *real,
+                               double scale, fg_status *st)
+{
+  fg_side_set_duals(side, whole, real, scale);
+  return search->engine ? fg_side_send_duals(search->engine, side, st) : FG_OK;
+}
+
 static fg_code fg_search_pairs(fg_search *search, const int64_t *u, const int64_t *v, bool bounded,
                                size_t keep, int64_t limit, fg_arc *arcs, size_t *count, int64_t *least,
                                const fg_progress *progress, fg_status *st)
@@ -311,8 +319,8 @@ static fg_code fg_search_pairs(fg_search *search, const int64_t *u, const int64_
   *count = 0;
   if (keep > FG_SEARCH_MOST)
     return FG_FAIL(st, FG_USAGE, "%zu pairs of each row: the limit is %d", keep, FG_SEARCH_MOST);
-  fg_side_set_duals(&search->x, u, NULL, search->rule.scale);
-  fg_side_set_duals(&search->y, v, NULL, search->rule.scale);
+  FG_TRY(fg_search_duals(search, &search->x, u, NULL, search->rule.scale, st));
+  FG_TRY(fg_search_duals(search, &search->y, v, NULL, search->rule.scale, st));
   /* The worst of all pairs is found from the rows already. */
   for (int side = 0; side < (keep > 0 ? 2 : 1); side++) {
     fg_ask ask = {.rule = search->rule, .bounded = bounded};
@@ -361,7 +369,7 @@ static fg_code fg_search_least(fg_search *search, const fg_cost_rule *rule, int6
 fg_code fg_search_transform(fg_search *search, const int64_t *u, int64_t *v, const fg_progress *progress,
                             fg_status *st)
 {
-  fg_side_set_duals(&search->x, u, NULL, search->rule.scale);
+  FG_TRY(fg_search_duals(search, &search->x, u, NULL, search->rule.scale, st));
   return fg_search_least(search, &search->rule, v, NULL, progress, st);
 }
 
@@ -369,7 +377,7 @@ fg_code fg_search_certify(fg_search *search, const double *u, double *v, const f
                           fg_status *st)
 {
   const fg_cost_rule plain = {INFINITY, 1, 0};
-  fg_side_set_duals(&search->x, NULL, u, 1);
+  FG_TRY(fg_search_duals(search, &search->x, NULL, u, 1, st));
   return fg_search_least(search, &plain, NULL, v, progress, st);
 }
 

@@ -25,6 +25,11 @@ void fg_side_release(fg_engine *engine, fg_side *side)
   engine->ops->free(engine, &side->duals);
 }
 
+fg_code fg_side_send_duals(fg_engine *engine, const fg_side *side, fg_status *st)
+{
+  return engine->ops->upload(engine, side->duals, 0, side->dual, side->n * sizeof *side->dual, st);
+}
+
 fg_code fg_side_price(fg_engine *engine, fg_threads *threads, const fg_cost_rule *rule, const fg_side *from,
                       const fg_side *against, size_t k, bool bounded, double *key, uint32_t *who,
                       uint32_t *filled, const fg_progress *progress, fg_status *st)
@@ -44,18 +49,16 @@ fg_code fg_side_price(fg_engine *engine, fg_threads *threads, const fg_cost_rule
                         .v = against->duals,
                         .progress = progress};
   fg_code rc = FG_OK;
+  if (bounded) r.u = from->duals;
   if (key) FG_GO(ops->alloc(engine, keys, &r.key, st), done);
   if (who) FG_GO(ops->alloc(engine, places, &r.who, st), done);
-  FG_GO(ops->upload(engine, against->duals, 0, against->dual, against->n * sizeof(double), st), done);
-  if (bounded) {
-    FG_GO(ops->upload(engine, from->duals, 0, from->dual, from->n * sizeof(double), st), done);
-    r.u = from->duals;
-  }
   FG_GO(ops->price(engine, threads, &r, st), done);
   if (key) FG_GO(ops->download(engine, key, r.key, 0, keys, st), done);
   if (who) FG_GO(ops->download(engine, who, r.who, 0, places, st), done);
-  for (size_t p = 0; who && p < from->n; p++)
-    for (filled[p] = 0; filled[p] < k && who[p * k + filled[p]] != UINT32_MAX;) filled[p]++;
+  for (size_t p = 0; who && p < from->n; p++) {
+    filled[p] = 0;
+    while (filled[p] < k && who[p * k + filled[p]] != UINT32_MAX) filled[p]++;
+  }
 done:
   ops->free(engine, &r.key);
   ops->free(engine, &r.who);

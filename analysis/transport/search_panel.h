@@ -64,6 +64,7 @@ const fg_search_kernels *fg_search_kernels_pick(size_t which);
 
 FG_CHECKED fg_code fg_side_upload(fg_engine *engine, fg_side *side, fg_status *st);
 void fg_side_release(fg_engine *engine, fg_side *side);
+FG_CHECKED fg_code fg_side_send_duals(fg_engine *engine, const fg_side *side, fg_status *st);
 
 /* For every point of `from` up to k <= FG_PRICE_MOST of `against` with the least cost - dual, and where `bounded` only those
  * below its own dual; of equal ones the first in the order of `against`. By place: key [n, k] ascending or NULL, who [n, k] or NULL, filled [n] of it. */

@@ -120,6 +120,28 @@ static void who_prices(void **state)
   engines[2]->price_pairs = 1;
 }
 
+/* Replicates ask from many threads at once. */
+static void replicates(void **state)
+{
+  (void)state;
+  fg_estimate trees, own;
+  fg_estimate_settings s;
+  fg_engine *many = NULL;
+  fg_estimate_defaults(FG_W2_EXACT, &s);
+  s.replicates = 8;
+  s.permutations = 9;
+  fill(&cases[1]);
+  assert_int_equal(fg_cuda_engine_open(3, &many, NULL), FG_OK);
+  many->price_pairs = 1;
+  assert_int_equal(fg_estimate_w2(NULL, &s, 120, 90, 2, x, NULL, y, NULL, NULL, &trees, NULL), FG_OK);
+  assert_int_equal(fg_estimate_w2(many, &s, 120, 90, 2, x, NULL, y, NULL, NULL, &own, NULL), FG_OK);
+  fg_engine_close(&many);
+  assert_true(own.p_value == trees.p_value);
+  assert_true(fabs(own.floor - trees.floor) <= 1e-12);
+  assert_true(fabs(own.ci_low - trees.ci_low) <= 1e-12);
+  assert_true(fabs(own.ci_high - trees.ci_high) <= 1e-12);
+}
+
 typedef struct stopper {
   volatile sig_atomic_t stop;
 } stopper;
@@ -168,6 +190,7 @@ static int close_engines(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {cmocka_unit_test(samples), cmocka_unit_test(bins),
-                                     cmocka_unit_test(who_prices), cmocka_unit_test(fails)};
+                                     cmocka_unit_test(replicates), cmocka_unit_test(who_prices),
+                                     cmocka_unit_test(fails)};
   return cmocka_run_group_tests(tests, open_engines, close_engines);
 }
