@@ -5,6 +5,10 @@
  * cost from below, its largest dual the rest. The first block is a near one, and the others follow outwards: both sides
  * lie in an order in which neighbours are near each other, so bounds are good early.
  *
+ * In more than FG_PRICE_FLAT dimensions boxes spare little. Then columns are sifted in single precision first: with points
+ * about the first column, |x|^2 + |y|^2 - 2 x.y less the dual, of which none that matters is above a limit that holds a
+ * proven bound of the error; what passes is looked at exactly.
+ *
  * Included after the tile words of doubles, in files that are compiled without contraction. */
 #ifndef FG_BODY_PRICE_H
 #define FG_BODY_PRICE_H
@@ -12,7 +16,18 @@
 #include "engine.h"
 #include "formula/price.h"
 
-enum { FG_PRICE_GROUP = 4 }; /* columns at a time */
+enum {
+  FG_PRICE_GROUP = 4, /* columns at a time */
+  FG_PRICE_SIFTED = 8,
+  FG_PRICE_FLAT = 3
+};
+
+/* Copied in shared memory as what the tile words copy. */
+#ifdef __GNUC__
+typedef float __attribute__((may_alias)) fg_price_single;
+#else
+typedef float fg_price_single;
+#endif
 
 /* Lists stay in registers only if all their places are known to the compiler. */
 #ifdef __CUDACC__
@@ -35,21 +50,33 @@ FG_HD int fg_price_count(size_t m, size_t block)
   return (int)(left < FG_PRICE_BLOCK ? left : (size_t)FG_PRICE_BLOCK);
 }
 
-/* Doubles of a prepared block: coordinates [d, FG_PRICE_BLOCK], then duals; of a box: low [d], high [d], the largest dual. */
-FG_HD size_t fg_price_block(const fg_price_request *r)
+FG_HD int fg_price_sifts(const fg_price_request *r)
+{
+  return r->d > FG_PRICE_FLAT;
+}
+
+/* Doubles of a prepared block: coordinates [d, FG_PRICE_BLOCK], then duals; where columns are sifted, as many singles:
+ * coordinates about the first column, then |y|^2 - (v - the largest v of the block) / scale. */
+FG_HD size_t fg_price_exact(const fg_price_request *r)
 {
   return (r->d + 1) * FG_PRICE_BLOCK;
 }
 
-FG_HD size_t fg_price_box(const fg_price_request *r)
+FG_HD size_t fg_price_block(const fg_price_request *r)
 {
-  return 2 * r->d + 1;
+  return fg_price_exact(r) / 2 * (fg_price_sifts(r) ? 3 : 2);
 }
 
-/* Doubles of working space of a tile of so many rows. */
+/* Doubles of a box: low [d], high [d], the largest dual, the least, and no less than the largest |y| about the centre. */
+FG_HD size_t fg_price_box(const fg_price_request *r)
+{
+  return 2 * r->d + 3;
+}
+
+/* Doubles of working space of a tile of so many rows, an even number. */
 FG_HD size_t fg_price_scratch(const fg_price_request *r, size_t rows)
 {
-  return (r->d + 2) * rows;
+  return (r->d + 2) * rows + (fg_price_sifts(r) ? r->d * rows / 2 : 0);
 }
 
 FG_HD fg_cost_rule fg_price_rule(const fg_price_request *r)
@@ -59,6 +86,34 @@ FG_HD fg_cost_rule fg_price_rule(const fg_price_request *r)
   rule.scale = r->scale;
   rule.rounding = r->whole ? FG_COST_ROUNDING : 0;
   return rule;
+}
+
+/* Singles of one block, and how far it reaches, from its columns, box and the centre. */
+TILE_FN void fg_price_prepare_singles(const fg_price_request *r, double *columns, double *box)
+{
+  const int d = (int)r->d;
+  const double *centre = (const double *)r->y.device;
+  fg_price_single *to = (fg_price_single *)(columns + fg_price_exact(r));
+  TILE_EACH(j, FG_PRICE_BLOCK)
+  {
+    double norm = 0;
+    for (int k = 0; k < d; k++) {
+      const double y = columns[k * FG_PRICE_BLOCK + j] - centre[k];
+      to[k * FG_PRICE_BLOCK + j] = (float)y;
+      norm += y * y;
+    }
+    to[d * FG_PRICE_BLOCK + j] = (float)(norm - (columns[d * FG_PRICE_BLOCK + j] - box[2 * d]) / r->scale);
+  }
+  TILE_EACH(once, 1)
+  {
+    double norm = 0;
+    for (int k = 0; k < d; k++) {
+      const double low = centre[k] - box[k], high = box[d + k] - centre[k], most = low > high ? low : high;
+      norm += most * most;
+    }
+    box[2 * d + 2 + once] = sqrt(norm);
+  }
+  TILE_SYNC();
 }
 
 /* One block of columns and its box. Places beyond the last column have no dual that anything could be below. */
@@ -83,10 +138,11 @@ TILE_FN void fg_price_prepare(const fg_price_request *r, size_t block, double *c
       low = x < low ? x : low;
       high = x > high ? x : high;
     }
-    if (k < d) box[k] = low;
+    box[k < d ? k : 2 * d + 1] = low;
     box[d + k] = high;
   }
   TILE_SYNC();
+  if (fg_price_sifts(r)) fg_price_prepare_singles(r, to, box);
 }
 
 /* What a tile's rows need to know. */
@@ -95,6 +151,7 @@ typedef struct fg_price_tile {
   const double *columns, *boxes;
   const double *x; /* [d][p], from this thread's first lane */
   int p;
+  const float *twice; /* [d][p], -2 x about the centre */
 } fg_price_tile;
 
 /* The block with the least key between a row and the block's middle column. near [2, TILE_ROWS]: working space. */
@@ -152,7 +209,7 @@ FG_PRICE_FN void fg_price_insert(int K, int lane, double z, uint32_t j, double (
   }
 }
 
-/* d: literal in few dimensions. `first`: number of the block's first column. */
+/* d: a literal, up to FG_PRICE_FLAT. `first`: number of the block's first column. */
 FG_PRICE_FN void fg_price_scan(int K, int d, const fg_price_tile *t, uint32_t first,
                                const double *__restrict__ columns, double (*key)[TILE_LANES],
                                uint32_t (*who)[TILE_LANES])
@@ -185,6 +242,67 @@ FG_PRICE_FN void fg_price_scan(int K, int d, const fg_price_tile *t, uint32_t fi
   }
 }
 
+/* What a sifted sum stays below if the pair's key is at most `top`: each of the d + 6 roundings is at most 2^-24 of (|x| +
+ * |y|)^2 + |v - the largest v| / scale, and the exact arithmetic's own are far below the rest. Infinite where the cap may
+ * have a say. */
+FG_PRICE_FN float fg_price_limit(const fg_price_request *r, const double *box, double length, double top)
+{
+  const size_t d = r->d;
+  const double unit = 1 / r->scale, most = box[2 * d], spread = (most - box[2 * d + 1]) * unit;
+  const double reach = length + box[2 * d + 2];
+  double limit = (top + most + (r->whole ? 1 : 0)) * unit;
+  const double error = (double)(d + 6) * (0x1p-22 * (reach * reach + spread) + (double)FLT_MIN) +
+                       0x1p-50 * (fabs(top) + fabs(most)) * unit;
+  if (r->cap - spread < limit + error) return (float)HUGE_VAL;
+  limit += error - length * length;
+  return (float)(limit + 0x1p-22 * fabs(limit));
+}
+
+FG_PRICE_FN double fg_price_key(const fg_price_tile *t, int lane, const double *y)
+{
+  const fg_cost_rule rule = fg_price_rule(t->request);
+  const int d = (int)t->request->d;
+  double sum = 0;
+  for (int k = 0; k < d; k++) sum = fg_cost_add(sum, t->x[k * t->p + lane] - y[k * FG_PRICE_BLOCK]);
+  return fg_rule_cost(&rule, sum) - y[d * FG_PRICE_BLOCK];
+}
+
+/* As fg_price_scan. single: the singles of the block, `columns` all of it. */
+FG_PRICE_FN void fg_price_sift(int K, const fg_price_tile *t, const double *length, const double *box,
+                               uint32_t first, const fg_price_single *single, const double *columns,
+                               double (*key)[TILE_LANES], uint32_t (*who)[TILE_LANES])
+{
+  const int d = (int)t->request->d;
+  const fg_price_single *start = single + d * FG_PRICE_BLOCK;
+  float limit[TILE_LANES];
+  for (int i = 0; i < TILE_LANES; i++) limit[i] = fg_price_limit(t->request, box, length[i], key[K - 1][i]);
+  for (int j = 0; j < FG_PRICE_BLOCK; j += FG_PRICE_SIFTED) {
+    float z[FG_PRICE_SIFTED][TILE_LANES];
+    unsigned hit[TILE_LANES], some = 0;
+    FG_PRICE_UNROLL
+    for (int g = 0; g < FG_PRICE_SIFTED; g++)
+      for (int i = 0; i < TILE_LANES; i++) z[g][i] = start[j + g];
+    for (int k = 0; k < d; k++) {
+      const fg_price_single *y = single + k * FG_PRICE_BLOCK + j;
+      FG_PRICE_UNROLL
+      for (int g = 0; g < FG_PRICE_SIFTED; g++)
+        for (int i = 0; i < TILE_LANES; i++) z[g][i] += t->twice[k * t->p + i] * y[g];
+    }
+    for (int i = 0; i < TILE_LANES; i++) hit[i] = 0;
+    FG_PRICE_UNROLL
+    for (int g = 0; g < FG_PRICE_SIFTED; g++)
+      for (int i = 0; i < TILE_LANES; i++) hit[i] |= z[g][i] < limit[i] ? 1U << g : 0;
+    for (int i = 0; i < TILE_LANES; i++) some |= hit[i];
+    if (!some) continue;
+    for (int i = 0; i < TILE_LANES; i++)
+      for (int g = 0; hit[i] >> g; g++) {
+        if (!(hit[i] >> g & 1)) continue;
+        const double exact = fg_price_key(t, i, columns + j + g);
+        if (exact <= key[K - 1][i]) fg_price_insert(K, i, exact, first + (uint32_t)(j + g), key, who);
+      }
+  }
+}
+
 /* May a row of this thread find something better in the block? */
 FG_PRICE_FN int fg_price_open(int K, const fg_price_tile *t, size_t block, double (*key)[TILE_LANES],
                               uint32_t (*who)[TILE_LANES])
@@ -206,24 +324,29 @@ FG_PRICE_FN int fg_price_open(int K, const fg_price_tile *t, size_t block, doubl
   return open;
 }
 
-FG_PRICE_FN void fg_price_walk(int K, const fg_price_tile *t, size_t start, double (*key)[TILE_LANES],
-                               uint32_t (*who)[TILE_LANES])
+FG_PRICE_FN void fg_price_walk(int K, const fg_price_tile *t, const double *length, size_t start,
+                               double (*key)[TILE_LANES], uint32_t (*who)[TILE_LANES])
 {
   const fg_price_request *r = t->request;
-  const size_t blocks = fg_price_blocks(r->m), size = fg_price_block(r);
+  const size_t blocks = fg_price_blocks(r->m), size = fg_price_block(r), whole = fg_price_exact(r);
+  const int sifts = fg_price_sifts(r);
   for (size_t turn = 0; turn < blocks; turn++) {
     const size_t block = fg_price_turn(start, blocks, turn);
     const uint32_t first = (uint32_t)(block * FG_PRICE_BLOCK);
     const int open = fg_price_open(K, t, block, key, who);
     if (!TILE_ANY(open)) continue;
-    const double *columns = TILE_SHARE((int)size, t->columns + block * size);
+    const double *all = t->columns + block * size;
+    const double *near = TILE_SHARE((int)(sifts ? whole / 2 : whole), sifts ? all + whole : all);
     if (!open) continue;
-    if (r->d == 2)
-      fg_price_scan(K, 2, t, first, columns, key, who);
+    if (sifts)
+      fg_price_sift(K, t, length, t->boxes + block * fg_price_box(r), first, (const fg_price_single *)near,
+                    all, key, who);
+    else if (r->d == 2)
+      fg_price_scan(K, 2, t, first, near, key, who);
     else if (r->d == 3)
-      fg_price_scan(K, 3, t, first, columns, key, who);
+      fg_price_scan(K, 3, t, first, near, key, who);
     else
-      fg_price_scan(K, (int)r->d, t, first, columns, key, who);
+      fg_price_scan(K, 1, t, first, near, key, who);
   }
 }
 
@@ -233,7 +356,8 @@ FG_PRICE_FN void fg_price_list(int K, const fg_price_tile *t, size_t start, size
 {
   const fg_price_request *r = t->request;
   const int k = (int)r->k, idle = K - k;
-  double key[FG_PRICE_MOST][TILE_LANES];
+  const double *centre = (const double *)r->y.device;
+  double key[FG_PRICE_MOST][TILE_LANES], length[TILE_LANES];
   uint32_t who[FG_PRICE_MOST][TILE_LANES];
   for (int i = 0; i < TILE_LANES; i++) {
     const int row = TILE_FIRST + i < count ? TILE_FIRST + i : count - 1;
@@ -243,8 +367,14 @@ FG_PRICE_FN void fg_price_list(int K, const fg_price_tile *t, size_t start, size
       key[a][i] = a < idle ? -HUGE_VAL : limit;
       who[a][i] = 0; /* nothing as large as the limit comes in */
     }
+    length[i] = 0;
+    for (int j = 0; j < (int)r->d; j++) {
+      const double x = t->x[j * t->p + i] - centre[j];
+      length[i] += x * x;
+    }
+    length[i] = sqrt(length[i]);
   }
-  fg_price_walk(K, t, start, key, who);
+  fg_price_walk(K, t, length, start, key, who);
   for (int i = 0; i < TILE_LANES && TILE_FIRST + i < count; i++) {
     const size_t row = first + (size_t)(TILE_FIRST + i);
     const double limit = r->bounded ? ((const double *)r->u.device)[row] : HUGE_VAL;
@@ -264,13 +394,19 @@ TILE_FN void fg_price_rows(const fg_price_request *r, size_t first, int count, c
                            const double *boxes, double *scratch)
 {
   const int d = (int)r->d;
-  const fg_price_tile t = {r, columns, boxes, scratch + TILE_FIRST, TILE_ROWS};
+  const double *centre = (const double *)r->y.device;
+  double *near = scratch + d * TILE_ROWS;
+  float *twice = (float *)(near + 2 * TILE_ROWS) + TILE_FIRST; /* behind it, where columns are sifted */
+  const fg_price_tile t = {r, columns, boxes, scratch + TILE_FIRST, TILE_ROWS, twice};
   for (int i = 0; i < TILE_LANES; i++) {
     const size_t row = first + (size_t)(TILE_FIRST + i < count ? TILE_FIRST + i : count - 1);
-    for (int k = 0; k < d; k++)
-      scratch[k * TILE_ROWS + TILE_FIRST + i] = ((const double *)r->x.device)[row * r->d + (size_t)k];
+    for (int k = 0; k < d; k++) {
+      const double x = ((const double *)r->x.device)[row * r->d + (size_t)k];
+      scratch[k * TILE_ROWS + TILE_FIRST + i] = x;
+      if (fg_price_sifts(r)) twice[k * TILE_ROWS + i] = (float)(-2 * (x - centre[k]));
+    }
   }
-  const size_t start = fg_price_start(&t, first + (size_t)(count / 2), scratch + d * TILE_ROWS);
+  const size_t start = fg_price_start(&t, first + (size_t)(count / 2), near);
   if (r->k == 1)
     fg_price_list(1, &t, start, first, count);
   else if (r->k <= 8)

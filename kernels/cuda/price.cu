@@ -17,7 +17,7 @@ static __global__ void __launch_bounds__(FG_CUDA_TILE)
 }
 
 /* room: bytes of dynamic shared memory; 0: the block's scratch, `each` bytes, is in device memory. */
-static __global__ void __launch_bounds__(FG_CUDA_TILE)
+static __global__ void __launch_bounds__(FG_CUDA_TILE, 1)
     fg_price_kernel(const __grid_constant__ fg_price_request r, const double *columns, const double *boxes,
                     size_t first, size_t room, char *scratch, size_t each)
 {
