@@ -244,7 +244,7 @@ FG_PRICE_FN void fg_price_scan(int K, int d, const fg_price_tile *t, uint32_t fi
 
 /* What a sifted sum stays below if the pair's key is at most `top`: each of the d + 6 roundings is at most 2^-24 of (|x| +
  * |y|)^2 + |v - the largest v| / scale, and the exact arithmetic's own are far below the rest. Infinite where the cap may
- * have a say. */
+ * have a say: no dual is above the largest. */
 FG_PRICE_FN float fg_price_limit(const fg_price_request *r, const double *box, double length, double top)
 {
   const size_t d = r->d;
@@ -253,7 +253,7 @@ FG_PRICE_FN float fg_price_limit(const fg_price_request *r, const double *box, d
   double limit = (top + most + (r->whole ? 1 : 0)) * unit;
   const double error = (double)(d + 6) * (0x1p-22 * (reach * reach + spread) + (double)FLT_MIN) +
                        0x1p-50 * (fabs(top) + fabs(most)) * unit;
-  if (r->cap - spread < limit + error) return (float)HUGE_VAL;
+  if (r->cap < limit + error) return (float)HUGE_VAL;
   limit += error - length * length;
   return (float)(limit + 0x1p-22 * fabs(limit));
 }

@@ -6,7 +6,7 @@
 
 #include "body/price.h"
 
-/* Dynamic shared memory of a block, rows of up to 30 dimensions: beside the block of columns in tile_share it stays below
+/* Dynamic shared memory of a block, rows of up to 20 dimensions: beside the block of columns in tile_share it stays below
  * the 48 KiB that every device has. */
 enum { FG_PRICE_ROOM = 16 << 10 };
 
