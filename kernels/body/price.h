@@ -17,17 +17,16 @@
 #include "formula/price.h"
 
 enum {
-  FG_PRICE_GROUP = 4, /* columns at a time */
-  FG_PRICE_SIFTED = 8,
+  FG_PRICE_GROUP = 4,  /* columns at a time */
+  FG_PRICE_SIFTED = 8, /* two times four */
   FG_PRICE_FLAT = 3
 };
 
-/* Copied in shared memory as what the tile words copy. */
-#ifdef __GNUC__
+/* Copied to shared memory as what the tile words copy; four of them are read at once. */
 typedef float __attribute__((may_alias)) fg_price_single;
-#else
-typedef float fg_price_single;
-#endif
+typedef struct __attribute__((may_alias, aligned(16))) fg_price_four {
+  float of[4];
+} fg_price_four;
 
 /* Lists stay in registers only if all their places are known to the compiler. */
 #ifdef __CUDACC__
@@ -283,10 +282,11 @@ FG_PRICE_FN void fg_price_sift(int K, const fg_price_tile *t, const double *leng
     for (int g = 0; g < FG_PRICE_SIFTED; g++)
       for (int i = 0; i < TILE_LANES; i++) z[g][i] = start[j + g];
     for (int k = 0; k < d; k++) {
-      const fg_price_single *y = single + k * FG_PRICE_BLOCK + j;
+      const fg_price_four *four = (const fg_price_four *)(single + k * FG_PRICE_BLOCK + j);
+      const fg_price_four y[2] = {four[0], four[1]};
       FG_PRICE_UNROLL
       for (int g = 0; g < FG_PRICE_SIFTED; g++)
-        for (int i = 0; i < TILE_LANES; i++) z[g][i] += t->twice[k * t->p + i] * y[g];
+        for (int i = 0; i < TILE_LANES; i++) z[g][i] += t->twice[k * t->p + i] * y[g / 4].of[g % 4];
     }
     for (int i = 0; i < TILE_LANES; i++) hit[i] = 0;
     FG_PRICE_UNROLL
