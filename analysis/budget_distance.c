@@ -64,7 +64,7 @@ static fg_code fg_budget_measure(const fg_comparison *c, size_t n, size_t m, con
     *squared = steepest.squared;
     return FG_OK;
   } else {
-    FG_TRY(fg_w2_exact(NULL, n, m, c->d, x, NULL, y, NULL, &stop, &result, st));
+    FG_TRY(fg_w2_exact(c->engine, NULL, n, m, c->d, x, NULL, y, NULL, &stop, &result, st));
   }
   *squared = result.squared;
   return FG_OK;

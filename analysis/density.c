@@ -77,7 +77,7 @@ static fg_code fg_density_laws_on(const fg_density *y, fg_density_laws *l, fg_st
   FG_TRY(fg_density_ode(y, l, st));
   for (size_t c = 0; c < fg_law_size(&l->grid); c++) l->ode_mass += l->ode[c] * fg_law_volume(&l->grid);
   FG_TRY(fg_law_compare(&l->grid, l->sde, l->ode, &l->distance, st));
-  FG_TRY(fg_density_w2(l, y->w2_cells, fg_engine_threads(y->engine), y->progress, st));
+  FG_TRY(fg_density_w2(l, y->w2_cells, y->engine, y->progress, st));
   fg_density_log(y, "W2 from %.6g to %.6g; by %zu blocks per axis %.6g, %.2f s", l->w2_low, l->w2_high,
                  l->w2_cells, l->w2.value, l->w2.seconds);
   return FG_OK;

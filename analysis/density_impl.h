@@ -41,7 +41,7 @@ typedef struct fg_density {
 /* analysis/density_settings.c: all but the laws, from the settings. */
 FG_CHECKED fg_code fg_density_read(fg_density *density, fg_status *st);
 /* analysis/density_w2.c: W2 of sde and ode with its bounds; at most so many blocks per axis. */
-FG_CHECKED fg_code fg_density_w2(fg_density_laws *laws, size_t blocks, fg_threads *threads,
+FG_CHECKED fg_code fg_density_w2(fg_density_laws *laws, size_t blocks, fg_engine *engine,
                                  const fg_progress *progress, fg_status *st);
 /* analysis/density_results.c: densities.h5 and results.json. */
 FG_CHECKED fg_code fg_density_save(const fg_density *density, const char *run_directory, fg_status *st);

@@ -78,7 +78,7 @@ static void fg_blocks(size_t n, size_t k, size_t blocks, const double *p, double
   for (size_t c = 0; c < n * n; c++) mass[c / n / k * blocks + c % n / k] += p[c];
 }
 
-static fg_code fg_block_transport(fg_density_laws *l, size_t most, fg_threads *threads, const double *p,
+static fg_code fg_block_transport(fg_density_laws *l, size_t most, fg_engine *engine, const double *p,
                                   const double *q, const fg_progress *progress, fg_status *st)
 {
   size_t n = l->grid.cells, k = (n + most - 1) / most, blocks = (n + k - 1) / k;
@@ -88,13 +88,14 @@ static fg_code fg_block_transport(fg_density_laws *l, size_t most, fg_threads *t
   fg_blocks(n, k, blocks, p, mass);
   fg_blocks(n, k, blocks, q, mass + blocks * blocks);
   const fg_w2_grid_settings settings = {blocks, 0.5 * h * (double)(blocks - 1)};
-  fg_code rc = fg_w2_grid(threads, &settings, mass, mass + blocks * blocks, progress, &l->w2, st);
+  fg_code rc = fg_w2_grid(engine, fg_engine_threads(engine), &settings, mass, mass + blocks * blocks,
+                          progress, &l->w2, st);
   free(mass);
   l->w2_cells = blocks;
   return rc;
 }
 
-fg_code fg_density_w2(fg_density_laws *l, size_t most, fg_threads *threads, const fg_progress *progress,
+fg_code fg_density_w2(fg_density_laws *l, size_t most, fg_engine *engine, const fg_progress *progress,
                       fg_status *st)
 {
   size_t size = fg_law_size(&l->grid);
@@ -106,7 +107,7 @@ fg_code fg_density_w2(fg_density_laws *l, size_t most, fg_threads *threads, cons
   FG_GO(fg_grid_laws_w2(&l->grid, p, q, &l->w2_low, st), done);
   l->w2_value = l->w2_high = l->w2_low;
   if (l->grid.d == 1) goto done;
-  FG_GO(fg_block_transport(l, most, threads, p, q, progress, st), done);
+  FG_GO(fg_block_transport(l, most, engine, p, q, progress, st), done);
   FG_GO(fg_knothe_least(&l->grid, p, q, &l->w2_high, st), done);
   l->w2_value = fmin(fmax(l->w2.value, l->w2_low), l->w2_high);
 done:

@@ -216,7 +216,8 @@ static fg_w2 fg_w2_plain(double squared, double value, size_t n, size_t m, doubl
 static fg_code fg_distance_exact(const fg_pool *pool, fg_threads *threads, fg_scratch *s, size_t a, size_t b,
                                  const fg_progress *progress, fg_w2 *result, fg_status *st)
 {
-  return fg_w2_exact(threads, a, b, pool->d, s->a, s->weight_a, s->b, s->weight_b, progress, result, st);
+  return fg_w2_exact(pool->engine, threads, a, b, pool->d, s->a, s->weight_a, s->b, s->weight_b, progress,
+                     result, st);
 }
 
 /* The same directions each time, so that replicates differ by their rows alone. */
@@ -301,7 +302,7 @@ static fg_code fg_distance_grid(const fg_pool *pool, fg_threads *threads, fg_scr
     else if (scratch->label[i] == 'b')
       scratch->b[bin[i]] += w;
   }
-  return fg_w2_grid(threads, grid, scratch->a, scratch->b, progress, result, st);
+  return fg_w2_grid(pool->engine, threads, grid, scratch->a, scratch->b, progress, result, st);
 }
 
 /* Mean [d] and covariance [d, d] of the rows with this label, in two passes: the covariance is then positive

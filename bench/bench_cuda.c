@@ -345,6 +345,29 @@ static void softmin(bench *b, bench_case_id id)
   put(b, id, (double)(r.n * r.m) / ((double)BENCH_PAIRS * BENCH_PAIRS), &times);
 }
 
+/* The rows are in no order, so the boxes of all blocks overlap and no block is left out. */
+static void price(bench *b, bench_case_id id)
+{
+  const size_t n = part(b, BENCH_PAIRS), k = n < BENCH_BEST ? n : BENCH_BEST;
+  fg_price_request r = {.n = n, .m = n, .d = BENCH_D, .k = k, .cap = HUGE_VAL, .scale = ldexp(1, 40)};
+  bench_times times = {0};
+  fg_status st;
+  uint32_t *who = malloc(n * k * sizeof *who);
+  if (!who) exit(1);
+  r.whole = 1;
+  r.x = b->x;
+  r.y = b->y;
+  r.v = b->one;
+  need(b->engine->ops->alloc(b->engine, n * k * sizeof *who, &r.who, &st), &st);
+  BENCH_REPEAT(b, times, need(b->engine->ops->price(b->engine, b->engine->threads, &r, &st), &st))
+  need(b->engine->ops->download(b->engine, who, r.who, 0, n * k * sizeof *who, &st), &st);
+  for (size_t i = 0; i < n * k; i++)
+    if (who[i] >= n) need(FG_FAIL(&st, FG_FAILED, "price: pair %zu is of column %u", i, who[i]), &st);
+  b->engine->ops->free(b->engine, &r.who);
+  free(who);
+  put(b, id, (double)n * (double)n / ((double)BENCH_PAIRS * BENCH_PAIRS), &times);
+}
+
 /* ---- training ---------------------------------------------------------------------------------------------- */
 
 /* The table of the engine with three slots that note their time; a slot is called once a step. */
@@ -456,6 +479,7 @@ static void all(bench *b)
   reduce(b, BENCH_REDUCE);
   pairs(b, BENCH_PAIR_SUMS);
   softmin(b, BENCH_SOFTMIN);
+  price(b, BENCH_PRICE);
   points(b, BENCH_RESIDUAL);
   plain_ops = b->engine->ops;
   timed_ops = *plain_ops;

@@ -14,6 +14,7 @@ enum {
   BENCH_POINTS = 100000,
   BENCH_STEPS = 100,
   BENCH_PAIRS = 10000,
+  BENCH_BEST = 8, /* pairs of a row that pricing keeps */
   BENCH_WIDE_POINTS = 10000,
   BENCH_SIDES = 100, /* right-hand sides of a particle, of the ensemble */
   BENCH_BATCH = 2048,
@@ -87,6 +88,7 @@ typedef enum bench_case_id {
   BENCH_REDUCE,
   BENCH_PAIR_SUMS,
   BENCH_SOFTMIN,
+  BENCH_PRICE,
   BENCH_PATHS,
   BENCH_OBJECTIVE,
   BENCH_OBJECTIVE_KL,
@@ -155,6 +157,13 @@ static inline bench_case bench_case_of(bench_case_id id)
     return (bench_case){
         "softmin",     "10^4 x 10^4 points, nothing left out", 0, pairs * pair, rows * (2 * d + 3) * 8,
         "exponentials"};
+  case BENCH_PRICE: /* a cost has 3 d + 4 operations, its key and the comparison two more */
+    return (bench_case){"price",
+                        "10^4 x 10^4 points, 8 pairs of a row, nothing left out",
+                        0,
+                        pairs * (3 * d + 6),
+                        rows * (2 * d + 2) * 8 + rows * BENCH_BEST * 4,
+                        "products and sums that may not be joined: half the peak; lists of pairs"};
   case BENCH_PATHS:
     return (bench_case){"paths",
                         "network, 2048 paths, 100 steps",

@@ -125,7 +125,7 @@ static int solve(problem *p, fg_threads *threads)
     fg_code rc;
     if (is_grid(p)) {
       fg_w2_grid_settings grid = {p->size, 3.5};
-      rc = fg_w2_grid(threads, &grid, p->data, p->data + p->count / 2, NULL, &w2, &st);
+      rc = fg_w2_grid(NULL, threads, &grid, p->data, p->data + p->count / 2, NULL, &w2, &st);
     } else if (is(p, "sliced")) {
       fg_w2_sliced_settings settings = {DIRECTIONS, 0, rest};
       fg_w2_slices slices;
@@ -134,7 +134,7 @@ static int solve(problem *p, fg_threads *threads)
       w2 = (fg_w2){.squared = slices.squared, .seconds = slices.seconds};
     } else {
       const double *wx = is(p, "weighted") ? rest : NULL, *wy = wx ? rest + p->size : NULL;
-      rc = fg_w2_exact(threads, p->size, p->size, p->dimension, p->data, wx, y, wy, NULL, &w2, &st);
+      rc = fg_w2_exact(NULL, threads, p->size, p->size, p->dimension, p->data, wx, y, wy, NULL, &w2, &st);
     }
     if (rc != FG_OK) {
       fprintf(stderr, "%s %zu: %s\n", p->kind, p->size, st.message);

@@ -95,9 +95,9 @@ static fg_code stream(const setup *s, uint64_t particles, double *mass[3], fg_st
     fg_w2 a, b, c;
     FG_TRY(add_block(s, done, n, mass, outside, lost, st));
     done += n;
-    FG_TRY(fg_w2_grid(NULL, &s->bins, mass[0], mass[1], NULL, &a, st));
-    FG_TRY(fg_w2_grid(NULL, &s->bins, mass[0], mass[2], NULL, &b, st));
-    FG_TRY(fg_w2_grid(NULL, &s->bins, mass[1], mass[2], NULL, &c, st));
+    FG_TRY(fg_w2_grid(NULL, NULL, &s->bins, mass[0], mass[1], NULL, &a, st));
+    FG_TRY(fg_w2_grid(NULL, NULL, &s->bins, mass[0], mass[2], NULL, &b, st));
+    FG_TRY(fg_w2_grid(NULL, NULL, &s->bins, mass[1], mass[2], NULL, &c, st));
     printf("%9llu  %.7f  %.7f  %.7f  %zu %zu %zu  %llu %llu\n", (unsigned long long)done, a.squared,
            b.squared, c.squared, outside[0], outside[1], outside[2], (unsigned long long)lost[0],
            (unsigned long long)lost[1]);

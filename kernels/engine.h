@@ -361,6 +361,26 @@ typedef struct fg_softmin_request {
   const fg_progress *progress;
 } fg_softmin_request;
 
+/* ---- pricing: the least reduced costs among all pairs ------------------------------------------ */
+
+enum { FG_PRICE_MOST = 16, FG_PRICE_BLOCK = 64 };
+
+/* For every row x_i the k columns y_j of least key c(x_i, y_j) - v_j, of equal keys those of smaller j, without a matrix.
+ * c = scale min(|x_i - y_j|^2, cap) (formula/price.h), rounded to a whole number where `whole`. Costs below 2^48 and whole
+ * duals below 2^52 leave no rounding; keys are the same bits on every engine in any case. Blocks of FG_PRICE_BLOCK columns
+ * that cannot hold one of them are left out: order both sides so that neighbours are near each other. */
+typedef struct fg_price_request {
+  size_t n, m, d, k; /* k: 1 to FG_PRICE_MOST; m < 2^32 - FG_PRICE_BLOCK */
+  double cap, scale; /* cap may be infinite */
+  int whole;
+  int bounded; /* only keys below u_i: pairs that violate u_i + v_j <= c */
+  fg_buf x, y; /* [n, d], [m, d] */
+  fg_buf u, v; /* [n] (unless bounded, device NULL), [m] */
+  fg_buf key;  /* [n, k] or device NULL: ascending, infinite where there are no more */
+  fg_buf who;  /* uint32 [n, k] or device NULL: j, UINT32_MAX where there are no more */
+  const fg_progress *progress;
+} fg_price_request;
+
 typedef enum fg_vec_map {                /* z_i = ... */
                           FG_VEC_LINEAR, /* a x + b y */
                           FG_VEC_CONST,  /* a */
@@ -420,6 +440,7 @@ typedef struct fg_engine_ops {
   fg_code (*softmin)(fg_engine *e, fg_threads *threads, const fg_softmin_request *request, fg_status *st);
   fg_code (*ensemble)(fg_engine *e, fg_threads *threads, const fg_field *field,
                       const fg_ensemble_request *request, fg_status *st);
+  fg_code (*price)(fg_engine *e, fg_threads *threads, const fg_price_request *request, fg_status *st);
   /* Lane `number` of fg_engine.lanes, until it is closed; 0 is the engine itself. */
   fg_code (*lane_open)(fg_engine *e, size_t number, const fg_field *field, fg_lane *lane, fg_status *st);
   void (*lane_close)(fg_engine *e, fg_lane *lane);
@@ -432,6 +453,8 @@ struct fg_engine {
   const char *devices; /* a line for each device, "0 NAME, ..."; NULL where there is none */
   fg_threads *threads;
   size_t ode_tile; /* particles that suit one CVODE here, unless the user says; 0: no matter */
+  size_t
+      price_pairs; /* from so many pairs on exact transport is priced here, not by trees on the host; 0: never */
   size_t lanes;    /* devices that tiles of CVODE may be spread over; 0: this engine does all */
   void *state;     /* the engine's own */
   void (*close)(fg_engine *e);
@@ -458,6 +481,21 @@ static inline fg_code fg_softmin_check(const fg_softmin_request *r, fg_status *s
   if (!(r->epsilon > 0 && r->epsilon <= DBL_MAX))
     return FG_FAIL(st, FG_USAGE, "sums over pairs with epsilon %g: it must be positive and finite",
                    r->epsilon);
+  return FG_OK;
+}
+
+static inline fg_code fg_price_check(const fg_price_request *r, fg_status *st)
+{
+  if (r->n < 1 || r->m < 1 || r->m > UINT32_MAX - FG_PRICE_BLOCK || r->d < 1 || r->d > 65536 || r->k < 1 ||
+      r->k > FG_PRICE_MOST)
+    return FG_FAIL(
+        st, FG_USAGE,
+        "%zu pairs of each of %zu rows among %zu columns of dimension %zu: give 1 to %d of them, at "
+        "least one of the others",
+        r->k, r->n, r->m, r->d, FG_PRICE_MOST);
+  if (!(r->cap > 0) || !(r->scale > 0 && r->scale <= DBL_MAX))
+    return FG_FAIL(st, FG_USAGE, "costs cut at %g and multiplied by %g: give positive numbers", r->cap,
+                   r->scale);
   return FG_OK;
 }
 

@@ -33,6 +33,7 @@ typedef struct fg_ground {
 } fg_ground;
 
 typedef struct fg_level {
+  fg_engine *engine;
   fg_threads *threads;
   const fg_progress *progress;
   const fg_cells *x, *y;
@@ -79,7 +80,8 @@ static fg_code fg_level_create(const fg_level *like, const fg_cells *x, const fg
     rc = FG_FAIL(st, FG_MEMORY, "no memory for exact transport of %zu to %zu points", x->n, y->n);
     goto done;
   }
-  FG_GO(fg_search_create(level->threads, x, y, level->d, level->cost, &level->search, st), done);
+  FG_GO(fg_search_create(level->engine, level->threads, x, y, level->d, level->cost, &level->search, st),
+        done);
   FG_GO(fg_basis_create(x->n, y->n, x->mass, y->mass, &level->basis, st), done);
 done:
   if (rc != FG_OK) fg_level_clear(level);
@@ -118,7 +120,8 @@ static fg_code fg_level_inherit(fg_level *level, fg_status *st)
 {
   fg_search *across = NULL;
   fg_code rc = FG_OK;
-  FG_GO(fg_search_create(level->threads, &level->ground->y, level->x, level->d, level->cost, &across, st),
+  FG_GO(fg_search_create(level->engine, level->threads, &level->ground->y, level->x, level->d, level->cost,
+                         &across, st),
         done);
   FG_GO(fg_search_transform(across, level->ground->v, level->u, level->progress, st), done);
 done:
@@ -315,8 +318,8 @@ static fg_code fg_level_salvage(const fg_level *like, const fg_cells *x, const f
   return FG_OK;
 }
 
-fg_code fg_pricing_solve(fg_threads *threads, const fg_pair *pair, double cap, const fg_progress *progress,
-                         fg_bracket *found, fg_status *st)
+fg_code fg_pricing_solve(fg_engine *engine, fg_threads *threads, const fg_pair *pair, double cap,
+                         const fg_progress *progress, fg_bracket *found, fg_status *st)
 {
   fg_cells x = {0}, y = {0};
   fg_level level = {0};
@@ -324,7 +327,11 @@ fg_code fg_pricing_solve(fg_threads *threads, const fg_pair *pair, double cap, c
   fg_code rc = FG_OK;
   double total = (double)pair->total;
   cap = fmin(cap, 4.0 * (double)pair->d);
-  fg_level like = {.threads = threads, .progress = progress, .d = pair->d, .cost = {cap, ldexp(1 / cap, 48)}};
+  fg_level like = {.engine = engine,
+                   .threads = threads,
+                   .progress = progress,
+                   .d = pair->d,
+                   .cost = {cap, ldexp(1 / cap, 48)}};
   like.ground = &ground;
   FG_GO(fg_cells_sorted(pair->n, pair->d, pair->x, pair->mass_x, &x, st), done);
   FG_GO(fg_cells_sorted(pair->m, pair->d, pair->y, pair->mass_y, &y, st), done);
@@ -343,12 +350,13 @@ done:
   return rc;
 }
 
-fg_code fg_pricing_whole(fg_threads *threads, const fg_cells *x, const fg_cells *y, size_t d, int shift,
-                         const fg_progress *progress, fg_shipment *plan, size_t *shipments, int64_t *u,
-                         int64_t *v, fg_status *st)
+fg_code fg_pricing_whole(fg_engine *engine, fg_threads *threads, const fg_cells *x, const fg_cells *y,
+                         size_t d, int shift, const fg_progress *progress, fg_shipment *plan,
+                         size_t *shipments, int64_t *u, int64_t *v, fg_status *st)
 {
   fg_ground ground = {0};
-  const fg_level like = {.threads = threads,
+  const fg_level like = {.engine = engine,
+                         .threads = threads,
                          .progress = progress,
                          .d = d,
                          .cost = {INFINITY, ldexp(1, shift)},

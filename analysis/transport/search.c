@@ -1,5 +1,5 @@
 /* Questions to all pairs: every leaf of one tree walks down the other, near parts first, as far as a box may hold
- * something better than what its 32 points have.
+ * something better than what its 32 points have; or an engine answers them (search_engine.c).
  *
  * In few dimensions the boxes leave little to do. In many they leave nearly everything, and then a filter in single
  * precision with a proven error bound spares most pairs the exact arithmetic. */
@@ -12,10 +12,9 @@
 
 /* From this many dimensions on boxes spare little, and pairs are filtered. */
 enum { FG_FILTER_DIMENSIONS = 5, FG_DEPTH = 64 };
-/* 1.5 2^52: added and taken off again it rounds to the nearest whole number, and vectorises. */
-#define FG_ROUND 6755399441055744.0
 
 struct fg_search {
+  fg_engine *engine; /* NULL: by trees */
   fg_threads *threads;
   const fg_cells *cells_x, *cells_y;
   size_t d;
@@ -34,6 +33,7 @@ typedef struct fg_ask {
   fg_cost_rule rule;
   size_t k;
   bool bounded; /* only pairs with key < own dual: violators */
+  bool keys;    /* who they are is not wanted: an engine need not say it, else not the keys */
   const fg_progress *progress;
   struct fg_block *blocks; /* one for each worker */
   /* answers, by place in `from` */
@@ -170,8 +170,7 @@ static double fg_box_bound(const fg_ask *ask, const double *low, const double *h
   double sum = 0;
   for (size_t k = 0; k < against->d; k++) {
     double below = from[k] - high[k], above = low[k] - to[k], gap = below > above ? below : above;
-    gap = gap > 0 ? gap : 0;
-    sum += gap * gap;
+    sum = fg_cost_add(sum, gap > 0 ? gap : 0);
   }
   return fg_rule_cost(&ask->rule, sum) - against->above[node];
 }
@@ -186,10 +185,7 @@ static double fg_middle_key(const fg_block *block, size_t node)
   size_t place = first + ((end < against->n ? end : against->n) - first) / 2;
   const double *x = block->questions + block->count / 2, *y = against->panel + fg_side_offset(against, place);
   double sum = 0;
-  for (size_t k = 0; k < against->d; k++) {
-    double gap = x[k * FG_PANEL] - y[k * FG_PANEL];
-    sum += gap * gap;
-  }
+  for (size_t k = 0; k < against->d; k++) sum = fg_cost_add(sum, x[k * FG_PANEL] - y[k * FG_PANEL]);
   return fg_rule_cost(&block->ask->rule, sum) - against->dual[place];
 }
 
@@ -252,11 +248,16 @@ static fg_code fg_ask_run(fg_ask *ask, fg_search *search, bool from_x, size_t k,
   ask->against = from_x ? &search->y : &search->x;
   ask->k = k < ask->against->n ? k : ask->against->n;
   ask->progress = progress;
-  ask->blocks = calloc((size_t)workers, sizeof *ask->blocks);
+  bool by_engine = search->engine && ask->k <= FG_PRICE_MOST;
+  ask->blocks = by_engine ? NULL : calloc((size_t)workers, sizeof *ask->blocks);
   ask->key = malloc(ask->from->n * ask->k * sizeof *ask->key);
   ask->who = malloc(ask->from->n * ask->k * sizeof *ask->who);
   ask->filled = malloc(ask->from->n * sizeof *ask->filled);
-  bool ok = ask->blocks && ask->key && ask->who && ask->filled;
+  bool ok = (by_engine || ask->blocks) && ask->key && ask->who && ask->filled;
+  if (by_engine && ok)
+    return fg_side_price(search->engine, search->threads, &ask->rule, ask->from, ask->against, ask->k,
+                         ask->bounded, ask->keys ? ask->key : NULL, ask->keys ? NULL : ask->who, ask->filled,
+                         progress, st);
   for (int w = 0; ok && w < workers; w++) {
     ask->blocks[w].quartets = malloc(FG_PANEL * search->d * sizeof(float));
     ok = ask->blocks[w].quartets != NULL;
@@ -275,10 +276,7 @@ static int64_t fg_ask_cost(const fg_ask *ask, size_t from, size_t against)
   const double *x = ask->from->panel + fg_side_offset(ask->from, from);
   const double *y = ask->against->panel + fg_side_offset(ask->against, against);
   double sum = 0;
-  for (size_t k = 0; k < ask->from->d; k++) {
-    double gap = x[k * FG_PANEL] - y[k * FG_PANEL];
-    sum += gap * gap;
-  }
+  for (size_t k = 0; k < ask->from->d; k++) sum = fg_cost_add(sum, x[k * FG_PANEL] - y[k * FG_PANEL]);
   return (int64_t)fg_rule_cost(&ask->rule, sum);
 }
 
@@ -306,6 +304,14 @@ static fg_code fg_ask_arcs(const fg_ask *ask, const int64_t *u, const int64_t *v
   return FG_OK;
 }
 
+/* Duals of one side, one of them given by row, for all questions until they change. */
+static fg_code fg_search_duals(fg_search *search, fg_side *side, const int64_t *whole, const double *real,
+                               double scale, fg_status *st)
+{
+  fg_side_set_duals(side, whole, real, scale);
+  return search->engine ? fg_side_send_duals(search->engine, side, st) : FG_OK;
+}
+
 static fg_code fg_search_pairs(fg_search *search, const int64_t *u, const int64_t *v, bool bounded,
                                size_t keep, int64_t limit, fg_arc *arcs, size_t *count, int64_t *least,
                                const fg_progress *progress, fg_status *st)
@@ -313,8 +319,8 @@ static fg_code fg_search_pairs(fg_search *search, const int64_t *u, const int64_
   *count = 0;
   if (keep > FG_SEARCH_MOST)
     return FG_FAIL(st, FG_USAGE, "%zu pairs of each row: the limit is %d", keep, FG_SEARCH_MOST);
-  fg_side_set_duals(&search->x, u, NULL, search->rule.scale);
-  fg_side_set_duals(&search->y, v, NULL, search->rule.scale);
+  FG_TRY(fg_search_duals(search, &search->x, u, NULL, search->rule.scale, st));
+  FG_TRY(fg_search_duals(search, &search->y, v, NULL, search->rule.scale, st));
   /* The worst of all pairs is found from the rows already. */
   for (int side = 0; side < (keep > 0 ? 2 : 1); side++) {
     fg_ask ask = {.rule = search->rule, .bounded = bounded};
@@ -348,7 +354,7 @@ fg_code fg_search_violators(fg_search *search, const int64_t *u, const int64_t *
 static fg_code fg_search_least(fg_search *search, const fg_cost_rule *rule, int64_t *whole, double *real,
                                const fg_progress *progress, fg_status *st)
 {
-  fg_ask ask = {.rule = *rule};
+  fg_ask ask = {.rule = *rule, .keys = true};
   fg_code rc = fg_ask_run(&ask, search, false, 1, progress, st);
   for (size_t p = 0; rc == FG_OK && p < search->y.n; p++) {
     if (whole)
@@ -363,7 +369,7 @@ static fg_code fg_search_least(fg_search *search, const fg_cost_rule *rule, int6
 fg_code fg_search_transform(fg_search *search, const int64_t *u, int64_t *v, const fg_progress *progress,
                             fg_status *st)
 {
-  fg_side_set_duals(&search->x, u, NULL, search->rule.scale);
+  FG_TRY(fg_search_duals(search, &search->x, u, NULL, search->rule.scale, st));
   return fg_search_least(search, &search->rule, v, NULL, progress, st);
 }
 
@@ -371,28 +377,34 @@ fg_code fg_search_certify(fg_search *search, const double *u, double *v, const f
                           fg_status *st)
 {
   const fg_cost_rule plain = {INFINITY, 1, 0};
-  fg_side_set_duals(&search->x, NULL, u, 1);
+  FG_TRY(fg_search_duals(search, &search->x, NULL, u, 1, st));
   return fg_search_least(search, &plain, NULL, v, progress, st);
 }
 
 /* ---- the whole --------------------------------------------------------------------------- */
 
-fg_code fg_search_create(fg_threads *threads, const fg_cells *x, const fg_cells *y, size_t d,
-                         fg_search_cost cost, fg_search **out, fg_status *st)
+fg_code fg_search_create(fg_engine *engine, fg_threads *threads, const fg_cells *x, const fg_cells *y,
+                         size_t d, fg_search_cost cost, fg_search **out, fg_status *st)
 {
   *out = NULL;
   fg_search *search = calloc(1, sizeof *search);
   if (!search) return FG_FAIL(st, FG_MEMORY, "no memory for a search over %zu x %zu pairs", x->n, y->n);
   search->threads = threads;
+  if (engine && engine->price_pairs > 0 && x->n >= (engine->price_pairs - 1) / y->n + 1)
+    search->engine = engine;
   search->cells_x = x;
   search->cells_y = y;
   search->d = d;
-  search->rule = (fg_cost_rule){cost.cap, cost.scale, FG_ROUND};
+  search->rule = (fg_cost_rule){cost.cap, cost.scale, FG_COST_ROUNDING};
   search->kernels = fg_search_kernels_pick(0);
   const double *centre = d > FG_FILTER_DIMENSIONS ? x->rows : NULL;
   fg_code rc = FG_OK;
   FG_GO(fg_side_create(x, d, centre, &search->x, st), failed);
   FG_GO(fg_side_create(y, d, centre, &search->y, st), failed);
+  if (search->engine) {
+    FG_GO(fg_side_upload(engine, &search->x, st), failed);
+    FG_GO(fg_side_upload(engine, &search->y, st), failed);
+  }
   *out = search;
   return FG_OK;
 failed:
@@ -403,6 +415,10 @@ failed:
 void fg_search_destroy(fg_search **search)
 {
   if (!*search) return;
+  if ((*search)->engine) {
+    fg_side_release((*search)->engine, &(*search)->x);
+    fg_side_release((*search)->engine, &(*search)->y);
+  }
   fg_side_clear(&(*search)->x);
   fg_side_clear(&(*search)->y);
   free(*search);
@@ -413,7 +429,7 @@ int64_t fg_search_cost_of(const fg_search *search, size_t i, size_t j)
 {
   const double *x = search->cells_x->rows + i * search->d, *y = search->cells_y->rows + j * search->d;
   double sum = 0;
-  for (size_t k = 0; k < search->d; k++) sum += (x[k] - y[k]) * (x[k] - y[k]);
+  for (size_t k = 0; k < search->d; k++) sum = fg_cost_add(sum, x[k] - y[k]);
   return (int64_t)fg_rule_cost(&search->rule, sum);
 }
 

@@ -1,10 +1,13 @@
 /* All pairs of two samples against duals, without a matrix: which have the least reduced cost c_ij - u_i - v_j, and
  * which violate u_i + v_j <= c_ij. Both samples lie in kd-trees whose nodes know the largest dual below them; leaves meet
- * leaves, 32 x 32 pairs at a time. Answers do not depend on the number of threads. */
+ * leaves, 32 x 32 pairs at a time; where an engine prices (engine.h, price_pairs) it is asked instead, up to FG_PRICE_MOST
+ * pairs a row. Answers do not depend on the number of threads; of pairs with one reduced cost the two ways may name
+ * different ones. */
 #ifndef FG_ANALYSIS_SEARCH_H
 #define FG_ANALYSIS_SEARCH_H
 
 #include "analysis/transport/network.h"
+#include "engine.h"
 
 /* Costs are round(scale min(|x_i - y_j|^2, cap)), whole numbers up to 2^48. Coordinates as fg_pair_create scales them. */
 typedef struct fg_search_cost {
@@ -15,9 +18,10 @@ typedef struct fg_search fg_search;
 
 enum { FG_SEARCH_MOST = 256 }; /* pairs per row that may be asked for */
 
-/* Borrows the cells of both sides until destroyed; threads NULL: the caller's own. */
-FG_CHECKED fg_code fg_search_create(fg_threads *threads, const fg_cells *x, const fg_cells *y, size_t d,
-                                    fg_search_cost cost, fg_search **search, fg_status *st);
+/* Borrows the cells of both sides until destroyed; engine NULL: by trees; threads NULL: the caller's own. */
+FG_CHECKED fg_code fg_search_create(fg_engine *engine, fg_threads *threads, const fg_cells *x,
+                                    const fg_cells *y, size_t d, fg_search_cost cost, fg_search **search,
+                                    fg_status *st);
 void fg_search_destroy(fg_search **search);
 
 int64_t fg_search_cost_of(const fg_search *search, size_t i, size_t j);

@@ -11,9 +11,7 @@ FG_INLINE void fg_bounds(size_t d, const double *questions, const double *low, c
   for (size_t k = 0; k < d; k++) {
     const double *x = questions + k * FG_PANEL;
     for (size_t q = 0; q < FG_PANEL; q++) {
-      double below = low[k] - x[q], above = x[q] - high[k], gap = below > above ? below : above;
-      gap = gap > 0 ? gap : 0;
-      sum[q] += gap * gap;
+      sum[q] = fg_cost_add(sum[q], fg_cost_outside(x[q], low[k], high[k]));
     }
   }
   for (size_t q = 0; q < FG_PANEL; q++) bound[q] = fg_rule_cost(rule, sum[q]) - dual;

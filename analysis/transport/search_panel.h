@@ -3,15 +3,10 @@
 #define FG_ANALYSIS_SEARCH_PANEL_H
 
 #include "analysis/transport/search.h"
+#include "formula/price.h"
 
 /* Points per leaf of a tree; questions are asked by leaves as well. */
 enum { FG_PANEL = 32, FG_QUARTET = 4 };
-
-/* cost = (scale min(|x - y|^2, cap) + rounding) - rounding; with rounding 1.5 2^52 a whole number, with 0 as it is. All of it is
- * monotone in each |x_k - y_k|, rounding included, so the cost of a box is never above that of a point in it. */
-typedef struct fg_cost_rule {
-  double cap, scale, rounding;
-} fg_cost_rule;
 
 /* Leaves [first, first + leaves) of one side: the left part is the next node, the right part is node `right`. */
 typedef struct fg_side_node {
@@ -33,6 +28,8 @@ typedef struct fg_side {
   float *start;  /* [leaves, FG_PANEL]: |y|^2 - (dual - shift) / scale */
   double *size;  /* [leaves, 2]: the largest |y| and |dual - shift| / scale */
   double shift;
+  /* where an engine prices: the same rows in the same order, and their duals */
+  fg_buf rows, duals; /* [n, d], [n] */
 } fg_side;
 
 FG_CHECKED fg_code fg_side_create(const fg_cells *cells, size_t d,
@@ -47,12 +44,7 @@ static inline size_t fg_side_offset(const fg_side *side, size_t place)
   return place / FG_PANEL * side->d * FG_PANEL + place % FG_PANEL;
 }
 
-static inline double fg_rule_cost(const fg_cost_rule *rule, double squared)
-{
-  return ((squared < rule->cap ? squared : rule->cap) * rule->scale + rule->rounding) - rule->rounding;
-}
-
-/* For one instruction set. */
+/* For one instruction set; the operations of formula/price.h. */
 typedef struct fg_search_kernels {
   /* bound[q] = cost of the gap between question q and the box, less dual */
   void (*bounds)(size_t d, const double *questions /* [d, FG_PANEL] */, const double *low, const double *high,
@@ -67,5 +59,18 @@ typedef struct fg_search_kernels {
 
 /* Those that this processor has, the widest first; NULL beyond. */
 const fg_search_kernels *fg_search_kernels_pick(size_t which);
+
+/* ---- by an engine (search_engine.c) -------------------------------------------------------------- */
+
+FG_CHECKED fg_code fg_side_upload(fg_engine *engine, fg_side *side, fg_status *st);
+void fg_side_release(fg_engine *engine, fg_side *side);
+FG_CHECKED fg_code fg_side_send_duals(fg_engine *engine, const fg_side *side, fg_status *st);
+
+/* For every point of `from` up to k <= FG_PRICE_MOST of `against` with the least cost - dual, and where `bounded` only those
+ * below its own dual; of equal ones the first in the order of `against`. By place: key [n, k] ascending or NULL, who [n, k] or NULL, filled [n] of it. */
+FG_CHECKED fg_code fg_side_price(fg_engine *engine, fg_threads *threads, const fg_cost_rule *rule,
+                                 const fg_side *from, const fg_side *against, size_t k, bool bounded,
+                                 double *key, uint32_t *who, uint32_t *filled, const fg_progress *progress,
+                                 fg_status *st);
 
 #endif

@@ -64,20 +64,23 @@ void fg_cells_clear(fg_cells *cells);
 FG_CHECKED fg_code fg_plan_complete(const fg_cells *x, const fg_cells *y, size_t d, fg_shipment *plan,
                                     size_t *count, fg_status *st);
 
+/* In both of these `engine` prices pairs where it says that it does (engine.h, price_pairs); NULL: trees do. */
+
 /* Bounds of W2^2 in scaled units, and the longest move (squared) of the last plan. */
 typedef struct fg_bracket {
   double primal, dual, longest;
 } fg_bracket;
 /* Optimal plan for the cost min(|x - y|^2, cap), rounded to whole multiples of 2^-48 cap: lowers found->primal to the
  * plan's true cost and raises found->dual to the certified bound of W2^2, also where it ends with FG_INTERRUPTED. */
-FG_CHECKED fg_code fg_pricing_solve(fg_threads *threads, const fg_pair *pair, double cap,
+FG_CHECKED fg_code fg_pricing_solve(fg_engine *engine, fg_threads *threads, const fg_pair *pair, double cap,
                                     const fg_progress *progress, fg_bracket *found, fg_status *st);
 
 /* For the cost |x - y|^2 rounded to whole multiples of 2^-shift, optimal in whole numbers: plan [n + m], of which *shipments
  * are set, and duals u [n], v [m] in units of 2^-shift. x and y are sorted. */
-FG_CHECKED fg_code fg_pricing_whole(fg_threads *threads, const fg_cells *x, const fg_cells *y, size_t d,
-                                    int shift, const fg_progress *progress, fg_shipment *plan,
-                                    size_t *shipments, int64_t *u, int64_t *v, fg_status *st);
+FG_CHECKED fg_code fg_pricing_whole(fg_engine *engine, fg_threads *threads, const fg_cells *x,
+                                    const fg_cells *y, size_t d, int shift, const fg_progress *progress,
+                                    fg_shipment *plan, size_t *shipments, int64_t *u, int64_t *v,
+                                    fg_status *st);
 
 /* Fill squared, value, primal and dual from scaled ones; FG_NUMERICS when they do not fit a double or when
  * primal - dual > 1e-9 primal. */

@@ -74,21 +74,21 @@ static fg_code fg_w2_line(const fg_pair *pair, double *primal, double *dual, fg_
  * (two nearly equal samples, a far point common to both) that is too coarse; then the plan's own largest
  * move bounds what is worth resolving, and a second solve with costs cut at four times that is exact enough.
  * The certificate is always taken against the true costs. */
-static fg_code fg_w2_plane(fg_threads *threads, const fg_pair *pair, const fg_progress *progress,
-                           fg_bracket *found, fg_status *st)
+static fg_code fg_w2_plane(fg_engine *engine, fg_threads *threads, const fg_pair *pair,
+                           const fg_progress *progress, fg_bracket *found, fg_status *st)
 {
   double cap = INFINITY;
   for (int attempt = 0; attempt < 3; attempt++) {
-    FG_TRY(fg_pricing_solve(threads, pair, cap, progress, found, st));
+    FG_TRY(fg_pricing_solve(engine, threads, pair, cap, progress, found, st));
     if (found->primal - found->dual <= 1e-10 * found->primal) break;
     cap = 4 * found->longest;
   }
   return FG_OK;
 }
 
-fg_code fg_w2_exact(fg_threads *threads, size_t n, size_t m, size_t d, const double *x, const double *wx,
-                    const double *y, const double *wy, const fg_progress *progress, fg_w2 *result,
-                    fg_status *st)
+fg_code fg_w2_exact(fg_engine *engine, fg_threads *threads, size_t n, size_t m, size_t d, const double *x,
+                    const double *wx, const double *y, const double *wy, const fg_progress *progress,
+                    fg_w2 *result, fg_status *st)
 {
   double start = fg_seconds();
   fg_bracket found = {INFINITY, 0, 0}; /* costs are not negative */
@@ -100,7 +100,7 @@ fg_code fg_w2_exact(fg_threads *threads, size_t n, size_t m, size_t d, const dou
   else if (d == 1)
     FG_GO(fg_w2_line(&pair, &found.primal, &found.dual, st), done);
   else
-    rc = fg_w2_plane(threads, &pair, progress, &found, st);
+    rc = fg_w2_plane(engine, threads, &pair, progress, &found, st);
   if (rc == FG_INTERRUPTED) {
     result->squared = result->value = NAN;
     result->primal = ldexp(found.primal, 2 * pair.exponent);

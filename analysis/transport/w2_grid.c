@@ -217,8 +217,8 @@ static fg_code fg_bins_certify(const fg_bins *b, fg_int128 *primal, fg_int128 *d
   return FG_OK;
 }
 
-fg_code fg_w2_grid(fg_threads *threads, const fg_w2_grid_settings *grid, const double *p, const double *q,
-                   const fg_progress *progress, fg_w2 *result, fg_status *st)
+fg_code fg_w2_grid(fg_engine *engine, fg_threads *threads, const fg_w2_grid_settings *grid, const double *p,
+                   const double *q, const fg_progress *progress, fg_w2 *result, fg_status *st)
 {
   FG_TRY(fg_grid_check(grid, st));
   double start = fg_seconds();
@@ -227,7 +227,8 @@ fg_code fg_w2_grid(fg_threads *threads, const fg_w2_grid_settings *grid, const d
   fg_int128 primal = 0, dual = 0;
   fg_code rc = FG_OK;
   FG_GO(fg_bins_load(p, q, &b, st), done);
-  rc = fg_pricing_whole(threads, &b.p, &b.q, 2, b.shift, progress, b.plan, &b.shipments, b.u, b.v, st);
+  rc =
+      fg_pricing_whole(engine, threads, &b.p, &b.q, 2, b.shift, progress, b.plan, &b.shipments, b.u, b.v, st);
   if (rc == FG_INTERRUPTED) *result = (fg_w2){NAN, NAN, NAN, NAN, b.p.n, b.q.n, fg_seconds() - start};
   if (rc != FG_OK) goto done;
   FG_GO(fg_bins_certify(&b, &primal, &dual, st), done);

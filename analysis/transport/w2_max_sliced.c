@@ -238,7 +238,7 @@ static fg_code fg_max_sliced_line(size_t n, size_t m, const double *x, const dou
                                   const double *wy, double *direction, fg_w2_steepest *result, fg_status *st)
 {
   fg_w2 w2;
-  FG_TRY(fg_w2_exact(NULL, n, m, 1, x, wx, y, wy, NULL, &w2, st));
+  FG_TRY(fg_w2_exact(NULL, NULL, n, m, 1, x, wx, y, wy, NULL, &w2, st));
   *result =
       (fg_w2_steepest){.squared = w2.squared, .value = w2.value, .n = w2.n, .m = w2.m, .seconds = w2.seconds};
   if (direction) *direction = 1;

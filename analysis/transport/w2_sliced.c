@@ -106,7 +106,7 @@ static fg_code fg_sliced_line(size_t n, size_t m, const double *x, const double 
                               const double *wy, double *direction, fg_w2_slices *result, fg_status *st)
 {
   fg_w2 w2;
-  FG_TRY(fg_w2_exact(NULL, n, m, 1, x, wx, y, wy, NULL, &w2, st));
+  FG_TRY(fg_w2_exact(NULL, NULL, n, m, 1, x, wx, y, wy, NULL, &w2, st));
   memset(result, 0, sizeof *result);
   result->squared = result->max_squared = w2.squared;
   result->value = result->max_value = w2.value;

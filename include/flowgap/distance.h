@@ -26,11 +26,12 @@ typedef struct fg_w2 {
 
 /* Exact optimal transport of x [n, d] to y [m, d], cost |x - y|^2, network simplex. Weights wx [n],
  * wy [m] or NULL (equal); normalised inside. Rows of weight 0 do not enter (result n, m). Memory O(n + m);
- * d = 1 is sorted. threads NULL: the caller's own; the bits do not depend on their number.
+ * d = 1 is sorted. A CUDA engine searches the pairs of large samples, the processor those of all others (engine NULL: of
+ * all); the optimum is the same. threads NULL: the caller's own; the bits do not depend on their number.
  * Fails with FG_NUMERICS when the certificate does not close to 1e-9; with FG_INTERRUPTED when progress says
  * so, and then primal and dual hold the bounds of W2^2 known by then (or NaN), squared and value NaN. */
-FG_CHECKED FG_API fg_code fg_w2_exact(fg_threads *threads, size_t n, size_t m, size_t d, const double *x,
-                                      const double *wx, const double *y, const double *wy,
+FG_CHECKED FG_API fg_code fg_w2_exact(fg_engine *engine, fg_threads *threads, size_t n, size_t m, size_t d,
+                                      const double *x, const double *wx, const double *y, const double *wy,
                                       const fg_progress *progress, fg_w2 *result, fg_status *st);
 
 /* d = 2. Histograms on `bins` nodes per axis from -half_width to half_width (nearest node), and the
@@ -44,10 +45,10 @@ typedef struct fg_w2_grid_settings {
 FG_CHECKED FG_API fg_code fg_histogram2(const fg_w2_grid_settings *grid, size_t n, const double *x,
                                         const double *w, double *mass /* [bins, bins]: [ix, iy] */,
                                         size_t *outside, fg_status *st);
-/* Threads and progress as for fg_w2_exact; stopped, it leaves NaN for all values. */
-FG_CHECKED FG_API fg_code fg_w2_grid(fg_threads *threads, const fg_w2_grid_settings *grid, const double *p,
-                                     const double *q, const fg_progress *progress, fg_w2 *result,
-                                     fg_status *st);
+/* Engine, threads and progress as for fg_w2_exact; stopped, it leaves NaN for all values. */
+FG_CHECKED FG_API fg_code fg_w2_grid(fg_engine *engine, fg_threads *threads, const fg_w2_grid_settings *grid,
+                                     const double *p, const double *q, const fg_progress *progress,
+                                     fg_w2 *result, fg_status *st);
 
 /* Bures distance of the fitted Gaussians: a lower bound of W2 of the laws. */
 FG_CHECKED FG_API fg_code fg_w2_gaussian(size_t n, size_t m, size_t d, const double *x, const double *wx,

@@ -62,6 +62,9 @@ fg_code fg_cpu_pair_sums(fg_engine *e, fg_threads *threads, const fg_pair_sums_r
 /* kernels/cpu/softmin.c */
 fg_code fg_cpu_softmin(fg_engine *e, fg_threads *threads, const fg_softmin_request *request, fg_status *st);
 
+/* kernels/cpu/price.c */
+fg_code fg_cpu_price(fg_engine *e, fg_threads *threads, const fg_price_request *request, fg_status *st);
+
 /* kernels/cpu/ensemble.c */
 fg_code fg_cpu_ensemble(fg_engine *e, fg_threads *threads, const fg_field *field,
                         const fg_ensemble_request *request, fg_status *st);

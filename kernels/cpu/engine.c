@@ -221,6 +221,7 @@ static const fg_engine_ops fg_cpu_ops = {
     .pair_sums = fg_cpu_pair_sums,
     .softmin = fg_cpu_softmin,
     .ensemble = fg_cpu_ensemble,
+    .price = fg_cpu_price,
 };
 
 static void fg_cpu_close(fg_engine *e)

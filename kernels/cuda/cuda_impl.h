@@ -253,6 +253,8 @@ fg_code fg_cuda_softmin(fg_engine *e, fg_threads *threads, const fg_softmin_requ
 /* cuda/ensemble.cu */
 fg_code fg_cuda_ensemble(fg_engine *e, fg_threads *threads, const fg_field *field,
                          const fg_ensemble_request *request, fg_status *st);
+/* cuda/price.cu */
+fg_code fg_cuda_price(fg_engine *e, fg_threads *threads, const fg_price_request *request, fg_status *st);
 /* cuda/train.cu, cuda/points.cu */
 fg_code fg_cuda_paths(fg_engine *e, fg_threads *threads, const fg_field *field,
                       const fg_paths_request *request, fg_status *st);

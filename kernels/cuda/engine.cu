@@ -242,6 +242,7 @@ static const fg_engine_ops fg_cuda_ops = {fg_cuda_alloc,
                                           fg_cuda_pair_sums,
                                           fg_cuda_softmin,
                                           fg_cuda_ensemble,
+                                          fg_cuda_price,
                                           fg_cuda_lane_open,
                                           fg_cuda_lane_close};
 
@@ -442,6 +443,8 @@ extern "C" FG_API fg_code fg_cuda_engine_open(int threads, fg_engine **engine, f
   e->devices = cuda->list;
   e->close = fg_cuda_close;
   e->ode_tile = 65536; /* a launch of 64 particles would leave all but one processor idle */
+  e->price_pairs =
+      (size_t)1 << 24; /* fewer: trees are done before the launches and copies of a call would be */
   FG_GO(fg_cuda_start(cuda, st), fail);
   e->lanes = (size_t)cuda->devices;
   FG_GO(fg_threads_create(threads, &e->threads, st), fail);

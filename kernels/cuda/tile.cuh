@@ -39,7 +39,7 @@
 TILE_FN const fg_real *tile_share(int count, const fg_real *from)
 {
   enum { MOST = 4096 };
-  __shared__ fg_real room[MOST];
+  __shared__ __align__(16) fg_real room[MOST];
   if (count > MOST) return from;
   __syncthreads(); /* what was there is done with */
   TILE_EACH(i, count) room[i] = from[i];

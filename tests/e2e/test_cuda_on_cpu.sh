@@ -80,6 +80,18 @@ grep -q '"tile": 1,' cuda/results.json || { echo "FAILED: dopri5 has tiles"; bad
 both residual perturbed:gmm9 "${cvode[@]}" --set residual.points=40 --set residual.times=3
 same results.json 1e-9 50
 
+# exact transport of samples so large that the engine prices the pairs
+awk 'BEGIN { srand(1); for (i = 0; i < 8400; i++) print rand() + (i >= 4200) * 0.1 "," rand() > (i < 4200 ? "a.csv" : "b.csv") }'
+rm -rf cpu cuda
+mkdir cpu cuda
+for engine in cpu cuda; do
+  SHIM_LAUNCHES=$engine.launches good distance a.csv b.csv --estimator exact --set compare.permutations=0 --set compare.replicates=2 \
+    --engine "$engine" --quiet --out "$engine/w2.json"
+done
+same w2.json 1e-12 20
+cases=$((cases + 1))
+grep -q fg_price_kernel cuda.launches || { echo "FAILED: the engine did not price"; bad=$((bad + 1)); }
+
 # rounding grows from step to step of a training
 cat >tiny.yaml <<'YAML'
 target: {kind: gmm9}

@@ -57,7 +57,7 @@ static void exact_is_pot(void **unused)
     }
     fg_w2 w2;
     fg_status st;
-    if (fg_w2_exact(NULL, n, m, d, x, wx, y, wy, NULL, &w2, &st) != FG_OK) fail_msg("%s", st.message);
+    if (fg_w2_exact(NULL, NULL, n, m, d, x, wx, y, wy, NULL, &w2, &st) != FG_OK) fail_msg("%s", st.message);
     near(w2.squared, fixture_exact[k].squared, 1e-9, "exact", k);
     assert_true(w2.primal - w2.dual <= 1e-9 * w2.primal);
     free(x);
@@ -85,7 +85,7 @@ static void grid_is_pot(void **unused)
     fg_w2_grid_settings grid = {fixture_grid[k].bins, 3.5};
     fg_w2 w2;
     fg_status st;
-    if (fg_w2_grid(NULL, &grid, p, q, NULL, &w2, &st) != FG_OK) fail_msg("%s", st.message);
+    if (fg_w2_grid(NULL, NULL, &grid, p, q, NULL, &w2, &st) != FG_OK) fail_msg("%s", st.message);
     near(w2.squared, fixture_grid[k].squared, 1e-9, "grid", k);
     free(p);
     free(q);
@@ -186,7 +186,7 @@ static void published_histograms(void **unused)
       fg_w2_grid_settings grid = {64, wide ? 4 : 3.5};
       fg_w2 w2;
       fg_status st;
-      if (fg_w2_grid(NULL, &grid, p, q, NULL, &w2, &st) != FG_OK) fail_msg("%s", st.message);
+      if (fg_w2_grid(NULL, NULL, &grid, p, q, NULL, &w2, &st) != FG_OK) fail_msg("%s", st.message);
       near(w2.squared, cases[k].squared * (wide ? 64.0 / 49 : 1), 1e-9, "published", k);
       assert_true(w2.primal == w2.dual);
     }

@@ -33,7 +33,7 @@ static double w2(size_t n, size_t m, size_t d, const double *x, const double *wx
 {
   fg_w2 result;
   fg_status st;
-  if (fg_w2_exact(NULL, n, m, d, x, wx, y, wy, NULL, &result, &st) != FG_OK) fail_msg("%s", st.message);
+  if (fg_w2_exact(NULL, NULL, n, m, d, x, wx, y, wy, NULL, &result, &st) != FG_OK) fail_msg("%s", st.message);
   return result.value;
 }
 
@@ -160,12 +160,12 @@ static void grid_axioms(void **unused)
   for (size_t k = 0; k < CELLS; k++)
     if (p[k] > 0) shifted[k + 3 * BINS + 4] = 2.5 * p[k];
   fg_w2 pq, qp, qr, pr, pp, ps;
-  assert_int_equal(fg_w2_grid(NULL, &grid, p, q, NULL, &pq, NULL), FG_OK);
-  assert_int_equal(fg_w2_grid(NULL, &grid, q, p, NULL, &qp, NULL), FG_OK);
-  assert_int_equal(fg_w2_grid(NULL, &grid, q, r, NULL, &qr, NULL), FG_OK);
-  assert_int_equal(fg_w2_grid(NULL, &grid, p, r, NULL, &pr, NULL), FG_OK);
-  assert_int_equal(fg_w2_grid(NULL, &grid, p, p, NULL, &pp, NULL), FG_OK);
-  assert_int_equal(fg_w2_grid(NULL, &grid, p, shifted, NULL, &ps, NULL), FG_OK);
+  assert_int_equal(fg_w2_grid(NULL, NULL, &grid, p, q, NULL, &pq, NULL), FG_OK);
+  assert_int_equal(fg_w2_grid(NULL, NULL, &grid, q, p, NULL, &qp, NULL), FG_OK);
+  assert_int_equal(fg_w2_grid(NULL, NULL, &grid, q, r, NULL, &qr, NULL), FG_OK);
+  assert_int_equal(fg_w2_grid(NULL, NULL, &grid, p, r, NULL, &pr, NULL), FG_OK);
+  assert_int_equal(fg_w2_grid(NULL, NULL, &grid, p, p, NULL, &pp, NULL), FG_OK);
+  assert_int_equal(fg_w2_grid(NULL, NULL, &grid, p, shifted, NULL, &ps, NULL), FG_OK);
   assert_true(fabs(pq.value - qp.value) <= 1e-14);
   assert_true(pp.value == 0);
   assert_true(pr.value <= pq.value + qr.value && pq.value <= pr.value + qr.value);

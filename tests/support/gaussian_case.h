@@ -133,7 +133,7 @@ static double gaussian_on_grid(const gaussian_case *c, const fg_w2_grid_settings
       p[i * bins + j] = axis[i] * axis[bins + j];
       q[i * bins + j] = axis[2 * bins + i] * axis[3 * bins + j];
     }
-  if (axis && p && fg_w2_grid(NULL, grid, p, q, NULL, &w2, NULL) == FG_OK) squared = w2.squared;
+  if (axis && p && fg_w2_grid(NULL, NULL, grid, p, q, NULL, &w2, NULL) == FG_OK) squared = w2.squared;
   free(axis);
   free(p);
   return squared;

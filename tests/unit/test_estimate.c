@@ -141,7 +141,7 @@ static void value_is_the_distance(void **unused)
     fg_estimate_settings s = settings_for(FG_W2_EXACT);
     size_t n = 250, m = 200;
     fg_estimate e = run(NULL, &s, n, m, p->x, wx, p->y, wy);
-    assert_int_equal(fg_w2_exact(NULL, n, m, 2, p->x, wx, p->y, wy, NULL, &w2, &st), FG_OK);
+    assert_int_equal(fg_w2_exact(NULL, NULL, n, m, 2, p->x, wx, p->y, wy, NULL, &w2, &st), FG_OK);
     assert_true(fabs(e.squared - w2.squared) <= 1e-9 * w2.squared);
     assert_true(e.primal - e.dual <= 1e-9 * e.primal);
     assert_int_equal(e.used_x, n);
@@ -172,7 +172,7 @@ static void value_is_the_distance(void **unused)
     e = run(NULL, &s, N, N, p->x, wx, p->y, wy);
     assert_int_equal(fg_histogram2(&s.grid, N, p->x, wx, a, &out_x, &st), FG_OK);
     assert_int_equal(fg_histogram2(&s.grid, N, p->y, wy, b, &out_y, &st), FG_OK);
-    assert_int_equal(fg_w2_grid(NULL, &s.grid, a, b, NULL, &w2, &st), FG_OK);
+    assert_int_equal(fg_w2_grid(NULL, NULL, &s.grid, a, b, NULL, &w2, &st), FG_OK);
     assert_true(fabs(e.squared - w2.squared) <= 1e-10);
     assert_true(out_x > 10 && e.outside_x == out_x && e.outside_y == out_y);
     assert_int_equal(e.used_x, N - out_x);

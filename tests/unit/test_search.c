@@ -1,5 +1,6 @@
 /* needs: analysis */
-/* The search over all pairs against a search through all pairs: every answer to the bit, ties and duplicates included. */
+/* The search over all pairs, by trees and by an engine, against a search through all pairs: every answer to the bit, ties and
+ * duplicates included. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,8 +12,11 @@
 
 #include "analysis/transport/search_panel.h"
 #include "formula/random.h"
+#include "flowgap/engine.h"
 
 enum { K = 7 };
+
+static fg_engine *engine; /* that searches; NULL: trees do */
 
 typedef struct problem {
   size_t n, m, d;
@@ -64,7 +68,7 @@ static void make(uint64_t seed, fg_threads *threads, size_t n, size_t m, size_t 
   fill(seed + 1, m, d, of, &p->y);
   p->u = malloc(n * sizeof *p->u);
   p->v = malloc(m * sizeof *p->v);
-  if (fg_search_create(threads, &p->x, &p->y, d, p->cost, &p->search, &st) != FG_OK)
+  if (fg_search_create(engine, threads, &p->x, &p->y, d, p->cost, &p->search, &st) != FG_OK)
     fail_msg("%s", st.message);
   for (size_t i = 0; i < n; i++) p->u[i] = (int64_t)(0.05 * p->cost.scale * sin(5 * p->x.rows[i * d]));
   for (size_t j = 0; j < m; j++) {
@@ -294,10 +298,25 @@ static void stopped(void **unused)
   clear(&p);
 }
 
+/* All of it again by an engine that hides its buffers from the host. */
+static void by_engine(void **unused)
+{
+  assert_int_equal(fg_engine_open("cpu-check", 1, &engine, NULL), FG_OK);
+  assert_int_equal(engine->price_pairs, 0); /* a processor has its trees */
+  engine->price_pairs = 1;
+  every_pair(unused);
+  capped(unused);
+  wide_duals(unused);
+  any_threads(unused);
+  stopped(unused);
+  fg_engine_close(&engine);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {cmocka_unit_test(every_pair),       cmocka_unit_test(capped),
                                      cmocka_unit_test(wide_duals),       cmocka_unit_test(any_threads),
-                                     cmocka_unit_test(any_instructions), cmocka_unit_test(stopped)};
+                                     cmocka_unit_test(any_instructions), cmocka_unit_test(stopped),
+                                     cmocka_unit_test(by_engine)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

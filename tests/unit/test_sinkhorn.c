@@ -170,7 +170,7 @@ static void limits(void **unused)
     for (size_t k = 0; k < 2; k++) gap[k] += (x[2 * i + k] - (y[2 * i + k] += 0.5)) / (double)n;
   fg_sinkhorn_settings s = with(FG_COST_SQUARED, 1e9);
   assert_true(fabs(run(&s, n, n, 2, x, NULL, y, NULL).squared - gap[0] * gap[0] - gap[1] * gap[1]) < 1e-6);
-  assert_int_equal(fg_w2_exact(NULL, n, n, 2, x, NULL, y, NULL, NULL, &exact, NULL), FG_OK);
+  assert_int_equal(fg_w2_exact(NULL, NULL, n, n, 2, x, NULL, y, NULL, NULL, &exact, NULL), FG_OK);
   const double epsilons[] = {0.01, 0.001};
   for (size_t k = 0; k < 2; k++) {
     s = with(FG_COST_SQUARED, epsilons[k]);

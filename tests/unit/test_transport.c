@@ -24,7 +24,7 @@ static double exact(size_t n, size_t m, size_t d, const double *x, const double 
 {
   fg_w2 w2;
   fg_status st;
-  if (fg_w2_exact(NULL, n, m, d, x, wx, y, wy, NULL, &w2, &st) != FG_OK) fail_msg("%s", st.message);
+  if (fg_w2_exact(NULL, NULL, n, m, d, x, wx, y, wy, NULL, &w2, &st) != FG_OK) fail_msg("%s", st.message);
   assert_true(w2.primal - w2.dual <= 1e-9 * w2.primal);
   assert_true(fabs(w2.value * w2.value - w2.squared) <= 1e-15 * w2.squared);
   return w2.squared;
@@ -81,7 +81,8 @@ static void translated(void **unused)
     }
     fg_w2 w2;
     fg_status st;
-    if (fg_w2_exact(NULL, N, N, 3, x, NULL, y, NULL, NULL, &w2, &st) != FG_OK) fail_msg("%s", st.message);
+    if (fg_w2_exact(NULL, NULL, N, N, 3, x, NULL, y, NULL, NULL, &w2, &st) != FG_OK)
+      fail_msg("%s", st.message);
     NEAR(w2.value / scale, sqrt(c2), 1e-14); /* additions round each y to an ulp */
     if (fg_w2_gaussian(N, N, 3, x, NULL, y, NULL, &w2, &st) != FG_OK) fail_msg("%s", st.message);
     NEAR(w2.value / scale, sqrt(c2), 1e-14);
@@ -250,7 +251,7 @@ static void grid_is_exact_between_bins(void **unused)
       at[2 * k + 1] = (double)(k % BINS) - 2.5;
     }
     fg_w2 w2;
-    if (fg_w2_grid(NULL, &grid, p, q, NULL, &w2, &st) != FG_OK) fail_msg("%s", st.message);
+    if (fg_w2_grid(NULL, NULL, &grid, p, q, NULL, &w2, &st) != FG_OK) fail_msg("%s", st.message);
     NEAR(w2.squared, exact(CELLS, CELLS, 2, at, p, at, q), 1e-12);
     assert_true(w2.primal == w2.dual); /* whole numbers: no rounding at all */
   }
@@ -259,10 +260,10 @@ static void grid_is_exact_between_bins(void **unused)
   p[0] = 3;
   q[CELLS - 1] = 0.1;
   fg_w2 w2;
-  assert_int_equal(fg_w2_grid(NULL, &grid, p, q, NULL, &w2, &st), FG_OK);
+  assert_int_equal(fg_w2_grid(NULL, NULL, &grid, p, q, NULL, &w2, &st), FG_OK);
   NEAR(w2.squared, 50, 1e-13);
   grid.half_width = 2.5e100;
-  assert_int_equal(fg_w2_grid(NULL, &grid, p, q, NULL, &w2, &st), FG_OK);
+  assert_int_equal(fg_w2_grid(NULL, NULL, &grid, p, q, NULL, &w2, &st), FG_OK);
   NEAR(w2.value / 1e100, sqrt(50), 1e-14);
 }
 
@@ -272,26 +273,26 @@ static void refused(void **unused)
   double x[] = {0, 0, 1, 1}, bad[] = {0, 0, 1, NAN}, w[] = {1, -1}, zero[] = {0, 0}, nan_w[] = {1, NAN};
   fg_w2 w2;
   fg_status st;
-  assert_int_equal(fg_w2_exact(NULL, 2, 2, 2, x, NULL, bad, NULL, NULL, &w2, &st), FG_NUMERICS);
+  assert_int_equal(fg_w2_exact(NULL, NULL, 2, 2, 2, x, NULL, bad, NULL, NULL, &w2, &st), FG_NUMERICS);
   assert_non_null(strstr(st.message, "row 1 of y"));
   assert_int_equal(fg_w2_gaussian(2, 2, 2, bad, NULL, x, NULL, &w2, &st), FG_NUMERICS);
   assert_non_null(strstr(st.message, "row 1 of x"));
-  assert_int_equal(fg_w2_exact(NULL, 2, 2, 2, x, w, x, NULL, NULL, &w2, &st), FG_USAGE);
-  assert_int_equal(fg_w2_exact(NULL, 2, 2, 2, x, zero, x, NULL, NULL, &w2, &st), FG_USAGE);
-  assert_int_equal(fg_w2_exact(NULL, 2, 2, 2, x, NULL, x, nan_w, NULL, &w2, &st), FG_NUMERICS);
-  assert_int_equal(fg_w2_exact(NULL, 0, 2, 2, x, NULL, x, NULL, NULL, &w2, &st), FG_USAGE);
-  assert_int_equal(fg_w2_exact(NULL, 2, 2, 0, x, NULL, x, NULL, NULL, &w2, NULL), FG_USAGE);
+  assert_int_equal(fg_w2_exact(NULL, NULL, 2, 2, 2, x, w, x, NULL, NULL, &w2, &st), FG_USAGE);
+  assert_int_equal(fg_w2_exact(NULL, NULL, 2, 2, 2, x, zero, x, NULL, NULL, &w2, &st), FG_USAGE);
+  assert_int_equal(fg_w2_exact(NULL, NULL, 2, 2, 2, x, NULL, x, nan_w, NULL, &w2, &st), FG_NUMERICS);
+  assert_int_equal(fg_w2_exact(NULL, NULL, 0, 2, 2, x, NULL, x, NULL, NULL, &w2, &st), FG_USAGE);
+  assert_int_equal(fg_w2_exact(NULL, NULL, 2, 2, 0, x, NULL, x, NULL, NULL, &w2, NULL), FG_USAGE);
   double huge[] = {-1e200, 0, 1e200, 0}; /* the square does not fit a double */
-  assert_int_equal(fg_w2_exact(NULL, 1, 1, 2, huge, NULL, huge + 2, NULL, NULL, &w2, &st), FG_NUMERICS);
+  assert_int_equal(fg_w2_exact(NULL, NULL, 1, 1, 2, huge, NULL, huge + 2, NULL, NULL, &w2, &st), FG_NUMERICS);
   double mass[4] = {0, 0, 0, 0}, one[4] = {1, 0, 0, 0}, minus[4] = {1, -1, 0, 0};
   fg_w2_grid_settings grid = {2, 1}, flat = {2, 0}, single = {1, 1};
-  assert_int_equal(fg_w2_grid(NULL, &grid, mass, one, NULL, &w2, &st), FG_USAGE);
+  assert_int_equal(fg_w2_grid(NULL, NULL, &grid, mass, one, NULL, &w2, &st), FG_USAGE);
   assert_non_null(strstr(st.message, "outside"));
-  assert_int_equal(fg_w2_grid(NULL, &grid, one, minus, NULL, &w2, &st), FG_USAGE);
-  assert_int_equal(fg_w2_grid(NULL, &flat, one, one, NULL, &w2, &st), FG_USAGE);
-  assert_int_equal(fg_w2_grid(NULL, &single, one, one, NULL, &w2, &st), FG_USAGE);
+  assert_int_equal(fg_w2_grid(NULL, NULL, &grid, one, minus, NULL, &w2, &st), FG_USAGE);
+  assert_int_equal(fg_w2_grid(NULL, NULL, &flat, one, one, NULL, &w2, &st), FG_USAGE);
+  assert_int_equal(fg_w2_grid(NULL, NULL, &single, one, one, NULL, &w2, &st), FG_USAGE);
   minus[1] = NAN;
-  assert_int_equal(fg_w2_grid(NULL, &grid, one, minus, NULL, &w2, &st), FG_NUMERICS);
+  assert_int_equal(fg_w2_grid(NULL, NULL, &grid, one, minus, NULL, &w2, &st), FG_NUMERICS);
 }
 
 /* 20,000 rows at four corners of a square, in every order: 2 of 10 must go to the corner next door. */
@@ -349,12 +350,13 @@ static void interrupted(void **unused)
   fg_progress progress = {count_reports, &whole, &whole.cancel};
   fg_w2 full, part;
   fg_status st;
-  if (fg_w2_exact(NULL, N, N, 2, x, w, y, NULL, &progress, &full, &st) != FG_OK) fail_msg("%s", st.message);
+  if (fg_w2_exact(NULL, NULL, N, N, 2, x, w, y, NULL, &progress, &full, &st) != FG_OK)
+    fail_msg("%s", st.message);
   assert_true(whole.reports > 10);
   for (int share = 0; share < 8; share++) {
     stop early = {share == 0, 0, 1 + share * whole.reports / 8};
     progress = (fg_progress){count_reports, &early, &early.cancel};
-    assert_int_equal(fg_w2_exact(NULL, N, N, 2, x, w, y, NULL, &progress, &part, &st), FG_INTERRUPTED);
+    assert_int_equal(fg_w2_exact(NULL, NULL, N, N, 2, x, w, y, NULL, &progress, &part, &st), FG_INTERRUPTED);
     assert_non_null(strstr(st.message, "exact W2 was stopped between "));
     assert_true(isnan(part.squared) && isnan(part.value));
     assert_true(part.primal >= full.dual && isfinite(part.primal));
@@ -378,7 +380,8 @@ static void same_bits_on_any_threads(void **unused)
       fg_threads *threads;
       fg_status st;
       assert_int_equal(fg_threads_create(count, &threads, &st), FG_OK);
-      if (fg_w2_exact(threads, N, N, d, x, w, y, NULL, NULL, &more, &st) != FG_OK) fail_msg("%s", st.message);
+      if (fg_w2_exact(NULL, threads, N, N, d, x, w, y, NULL, NULL, &more, &st) != FG_OK)
+        fail_msg("%s", st.message);
       fg_threads_destroy(&threads);
       if (count == 1) first = more;
       assert_true(more.primal == first.primal && more.dual == first.dual);

@@ -18,7 +18,7 @@ static fg_w2 grid_w2(size_t bins, double half_width, const double *p, const doub
   const fg_w2_grid_settings grid = {bins, half_width};
   fg_w2 w2;
   fg_status st;
-  if (fg_w2_grid(NULL, &grid, p, q, NULL, &w2, &st) != FG_OK) fail_msg("%s", st.message);
+  if (fg_w2_grid(NULL, NULL, &grid, p, q, NULL, &w2, &st) != FG_OK) fail_msg("%s", st.message);
   assert_true(w2.primal == w2.dual); /* whole numbers: no rounding at all */
   return w2;
 }
@@ -68,8 +68,8 @@ static void products(void **unused)
     q[k] = axis[2][k / BINS] * axis[3][k % BINS];
   }
   fg_w2 x, y;
-  assert_int_equal(fg_w2_exact(NULL, BINS, BINS, 1, at, axis[0], at, axis[2], NULL, &x, &st), FG_OK);
-  assert_int_equal(fg_w2_exact(NULL, BINS, BINS, 1, at, axis[1], at, axis[3], NULL, &y, &st), FG_OK);
+  assert_int_equal(fg_w2_exact(NULL, NULL, BINS, BINS, 1, at, axis[0], at, axis[2], NULL, &x, &st), FG_OK);
+  assert_int_equal(fg_w2_exact(NULL, NULL, BINS, BINS, 1, at, axis[1], at, axis[3], NULL, &y, &st), FG_OK);
   near(grid_w2(BINS, 2, p, q).squared, x.squared + y.squared, 1e-12); /* nodes and products are rounded */
 }
 
@@ -134,10 +134,10 @@ static void threads_and_progress(void **unused)
   }
   double want = grid_w2(BINS, 1, p, q).squared;
   assert_int_equal(fg_threads_create(3, &threads, &st), FG_OK);
-  assert_int_equal(fg_w2_grid(threads, &grid, p, q, &progress, &w2, &st), FG_OK);
+  assert_int_equal(fg_w2_grid(NULL, threads, &grid, p, q, &progress, &w2, &st), FG_OK);
   assert_true(w2.squared == want && reports > 1);
   cancel = 1;
-  assert_int_equal(fg_w2_grid(threads, &grid, p, q, &progress, &w2, &st), FG_INTERRUPTED);
+  assert_int_equal(fg_w2_grid(NULL, threads, &grid, p, q, &progress, &w2, &st), FG_INTERRUPTED);
   assert_true(isnan(w2.squared) && isnan(w2.value) && isnan(w2.primal) && isnan(w2.dual));
   assert_int_equal(w2.n, BINS * BINS);
   fg_threads_destroy(&threads);

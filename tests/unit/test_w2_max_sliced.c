@@ -151,7 +151,7 @@ static void bounds(void **unused)
     fg_w2 w2;
     assert_int_equal(fg_w2_sliced(NULL, &drawn, n, m, d, x, left, y, right, NULL, axis, &slices, NULL),
                      FG_OK);
-    assert_int_equal(fg_w2_exact(NULL, n, m, d, x, left, y, right, NULL, &w2, NULL), FG_OK);
+    assert_int_equal(fg_w2_exact(NULL, NULL, n, m, d, x, left, y, right, NULL, &w2, NULL), FG_OK);
     assert_true(most.squared >= slices.max_squared && most.squared > slices.squared);
     assert_true(most.squared <= w2.squared * (1 + 1e-12));
     double square = 0;
@@ -199,7 +199,7 @@ static void small(void **unused)
   cloud(102, 200, 1, 2, y);
   weights(103, 300, wx);
   fg_w2 exact;
-  assert_int_equal(fg_w2_exact(NULL, 300, 200, 1, x, wx, y, NULL, NULL, &exact, NULL), FG_OK);
+  assert_int_equal(fg_w2_exact(NULL, NULL, 300, 200, 1, x, wx, y, NULL, NULL, &exact, NULL), FG_OK);
   w2 = climb(NULL, 300, 200, 1, x, wx, y, NULL, direction);
   assert_true(w2.squared == exact.squared && w2.unsettled == 0 && w2.slope == 0 && *direction == 1);
   for (size_t i = 0; i < 40; i++) x[i] = 3e200; /* all in one place */

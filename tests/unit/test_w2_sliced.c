@@ -139,7 +139,7 @@ static void columns(void **unused)
     fg_w2_sliced_settings one = {1, 0, axes + 2 * k}, drawn = {9, 4, NULL};
     for (size_t i = 0; i < n; i++) column_x[i] = x[2 * i + k];
     for (size_t j = 0; j < m; j++) column_y[j] = y[2 * j + k];
-    assert_int_equal(fg_w2_exact(NULL, n, m, 1, column_x, wx, column_y, NULL, NULL, &w2, &st), FG_OK);
+    assert_int_equal(fg_w2_exact(NULL, NULL, n, m, 1, column_x, wx, column_y, NULL, NULL, &w2, &st), FG_OK);
     assert_int_equal(fg_w2_sliced(NULL, &one, n, m, 2, x, wx, y, NULL, NULL, NULL, &s, &st), FG_OK);
     assert_true(fabs(s.squared - w2.squared) < 1e-12 * w2.squared);
     assert_true(isnan(s.standard_error));
