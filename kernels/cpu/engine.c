@@ -221,6 +221,8 @@ static const fg_engine_ops fg_cpu_ops = {
     .pair_sums = fg_cpu_pair_sums,
     .softmin = fg_cpu_softmin,
     .ensemble = fg_cpu_ensemble,
+    .slices = fg_cpu_slices,
+    .slice_ways = fg_cpu_slice_ways,
 };
 
 static void fg_cpu_close(fg_engine *e)
