@@ -139,7 +139,7 @@ static double fg_slice_cost(const fg_slices_request *r, fg_slicer *own, const do
     const double *from = s ? r->y.device : r->x.device;
     uint64_t *key = (uint64_t *)place[s]; /* room for two arrays of keys */
     for (size_t i = 0; i < n; i++) key[i] = fg_key_of(fg_project(from + i * d, d, direction));
-    sorted[s] = fg_entries_sort(1, n, key, key + n, own->count);
+    sorted[s] = fg_entries_sort(1, false, n, key, key + n, own->count);
   }
   return fg_keys_cost(r->n, sorted[0], r->m, sorted[1]);
 }

@@ -1,7 +1,9 @@
-/* Rows in the order of their places: a radix sort of whole numbers that sort like doubles. */
+/* Rows in the order of their places: a radix sort of whole numbers that sort like doubles. Engines agree on the order of
+ * rows (cuda/slice_kernels.cu has the same sort for its own), equal places included. */
 #ifndef FG_CPU_SORT_H
 #define FG_CPU_SORT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -23,15 +25,21 @@ typedef struct fg_mark {
   uint64_t key, load;
 } fg_mark;
 
-/* An entry is `words` numbers, of which the first is the key: 1 for bare keys, 2 for marks. */
+/* An entry is `words` numbers, of which the first is the key: 1 for bare keys, 2 for marks. Where marks carry `rows`, those
+ * of equal keys come in the order of these. */
 FG_ALWAYS void fg_entry_copy(int words, uint64_t *to, const uint64_t *from)
 {
   to[0] = from[0];
   if (words == 2) to[1] = from[1];
 }
 
+FG_ALWAYS bool fg_entry_after(bool rows, const uint64_t *a, const uint64_t *b)
+{
+  return a[0] > b[0] || (rows && a[0] == b[0] && a[1] > b[1]);
+}
+
 /* Shell's sort: entries that share their upper bits, mostly one or two of them. */
-FG_ALWAYS void fg_run_sort(int words, size_t n, uint64_t *entry)
+FG_ALWAYS void fg_run_sort(int words, bool rows, size_t n, uint64_t *entry)
 {
   static const size_t gaps[] = {1577, 701, 301, 132, 57, 23, 10, 4, 1};
   size_t first = 0, w = (size_t)words;
@@ -41,7 +49,7 @@ FG_ALWAYS void fg_run_sort(int words, size_t n, uint64_t *entry)
       uint64_t held[2];
       size_t at = i;
       fg_entry_copy(words, held, entry + i * w);
-      for (; at >= gaps[g] && entry[(at - gaps[g]) * w] > held[0]; at -= gaps[g])
+      for (; at >= gaps[g] && fg_entry_after(rows, entry + (at - gaps[g]) * w, held); at -= gaps[g])
         fg_entry_copy(words, entry + at * w, entry + (at - gaps[g]) * w);
       fg_entry_copy(words, entry + at * w, held);
     }
@@ -77,12 +85,13 @@ FG_ALWAYS uint64_t *fg_digits_sort(int words, size_t n, int shift, uint64_t *ent
 
 /* Returns where the result lies: entry or spare. Long runs with the same upper bits (a sample far from 0 for its width)
  * are sorted by the lower ones in the same way. */
-FG_ALWAYS uint64_t *fg_entries_sort(int words, size_t n, uint64_t *entry, uint64_t *spare, uint32_t *count)
+FG_ALWAYS uint64_t *fg_entries_sort(int words, bool rows, size_t n, uint64_t *entry, uint64_t *spare,
+                                    uint32_t *count)
 {
   enum { LOWER = 64 - FG_UPPER, LONG = 4096, FEW = 80 };
   const size_t w = (size_t)words;
   if (n <= FEW) { /* counting all digits would take longer */
-    fg_run_sort(words, n, entry);
+    fg_run_sort(words, rows, n, entry);
     return entry;
   }
   uint64_t *sorted = fg_digits_sort(words, n, LOWER, entry, spare, count);
@@ -94,7 +103,7 @@ FG_ALWAYS uint64_t *fg_entries_sort(int words, size_t n, uint64_t *entry, uint64
       uint64_t *run = fg_digits_sort(words, to - from, 0, sorted + from * w, other + from * w, count);
       if (run != sorted + from * w) memcpy(sorted + from * w, run, (to - from) * w * sizeof *run);
     } else if (to - from > 1) {
-      fg_run_sort(words, to - from, sorted + from * w);
+      fg_run_sort(words, rows, to - from, sorted + from * w);
     }
   }
   return sorted;
@@ -107,7 +116,8 @@ static inline void fg_marks_sort(size_t n, size_t d, const double *from, const i
   fg_mark *own = *mark;
   for (size_t i = 0; i < n; i++)
     own[i] = (fg_mark){fg_key_of(fg_project(from + i * d, d, direction)), mass ? (uint64_t)mass[i] : i};
-  uint64_t *sorted = fg_entries_sort(2, n, (uint64_t *)own, (uint64_t *)*spare, count);
+  uint64_t *sorted = mass ? fg_entries_sort(2, false, n, (uint64_t *)own, (uint64_t *)*spare, count)
+                          : fg_entries_sort(2, true, n, (uint64_t *)own, (uint64_t *)*spare, count);
   if (sorted == (uint64_t *)own) return;
   *mark = *spare;
   *spare = own;

@@ -126,6 +126,9 @@ typedef fg_code fg_cuda_crew_task(fg_cuda_part *part, void *argument, fg_status 
 /* Share `units` of `unit` particles each, n in all, among devices. Few of them, or threads NULL: home alone. */
 fg_code fg_cuda_crew_open(fg_cuda_crew *crew, const fg_engine *e, const fg_threads *threads, size_t units,
                           size_t unit, size_t n, fg_status *st);
+/* The same where each unit has work for a whole device. */
+fg_code fg_cuda_crew_open_waves(fg_cuda_crew *crew, const fg_engine *e, const fg_threads *threads,
+                                size_t units, size_t unit, size_t n, fg_status *st);
 /* The task for every part, all at once; returns when all are done and nothing runs. */
 fg_code fg_cuda_crew_run(fg_cuda_crew *crew, fg_cuda_crew_task *task, void *argument, fg_status *st);
 void fg_cuda_crew_close(fg_cuda_crew *crew);
@@ -244,5 +247,10 @@ fg_code fg_cuda_optimise(fg_engine *e, fg_threads *threads, const fg_field *fiel
                          fg_optimise_request *request, fg_status *st);
 fg_code fg_cuda_points(fg_engine *e, fg_threads *threads, const fg_field *field, fg_points_request *request,
                        fg_status *st);
+
+/* cuda/slices.cu */
+fg_code fg_cuda_slices(fg_engine *e, fg_threads *threads, const fg_slices_request *request, fg_status *st);
+fg_code fg_cuda_slice_ways(fg_engine *e, fg_threads *threads, const fg_slice_ways_request *request,
+                           fg_status *st);
 
 #endif

@@ -121,24 +121,23 @@ fg_code fg_cuda_twins_back(fg_cuda_part *part, fg_status *st)
 
 /* ---- a crew -------------------------------------------------------------------------------------- */
 
-/* A device is worth its copies if it has a unit for each of its processors. */
-static int fg_crew_size(const fg_cuda *cuda, const fg_threads *threads, size_t units)
+/* `least`: units that make a device worth its copies. */
+static int fg_crew_size(const fg_cuda *cuda, const fg_threads *threads, size_t units, size_t least)
 {
-  const size_t least = cuda->device[0].processors > 0 ? (size_t)cuda->device[0].processors : 1;
   const size_t worth = units / least;
   if (!threads || worth < 2) return 1;
   return worth < (size_t)cuda->devices ? (int)worth : cuda->devices;
 }
 
-fg_code fg_cuda_crew_open(fg_cuda_crew *crew, const fg_engine *e, const fg_threads *threads, size_t units,
-                          size_t unit, size_t n, fg_status *st)
+static fg_code fg_crew_share(fg_cuda_crew *crew, const fg_engine *e, const fg_threads *threads, size_t least,
+                             size_t units, size_t unit, size_t n, fg_status *st)
 {
   fg_cuda *cuda = fg_cuda_of(e);
   memset(crew, 0, sizeof *crew);
   crew->engine = cuda;
   crew->unit = unit;
   crew->n = n;
-  crew->count = fg_crew_size(cuda, threads, units);
+  crew->count = fg_crew_size(cuda, threads, units, least);
   pthread_mutex_init(&crew->lock, NULL);
   for (int k = 0; k < crew->count; k++) {
     fg_cuda_part *part = &crew->part[k];
@@ -151,6 +150,20 @@ fg_code fg_cuda_crew_open(fg_cuda_crew *crew, const fg_engine *e, const fg_threa
     part->finish = part->end * unit < n ? part->end * unit : n;
   }
   return fg_cuda_enter(&cuda->device[0], st);
+}
+
+/* A unit is a block of threads: one for each processor. */
+fg_code fg_cuda_crew_open(fg_cuda_crew *crew, const fg_engine *e, const fg_threads *threads, size_t units,
+                          size_t unit, size_t n, fg_status *st)
+{
+  const int processors = fg_cuda_home(e)->processors;
+  return fg_crew_share(crew, e, threads, processors > 0 ? (size_t)processors : 1, units, unit, n, st);
+}
+
+fg_code fg_cuda_crew_open_waves(fg_cuda_crew *crew, const fg_engine *e, const fg_threads *threads,
+                                size_t units, size_t unit, size_t n, fg_status *st)
+{
+  return fg_crew_share(crew, e, threads, 1, units, unit, n, st);
 }
 
 typedef struct fg_crew_call {

@@ -175,7 +175,9 @@ static const fg_engine_ops fg_cuda_ops = {fg_cuda_alloc,
                                           fg_cuda_points,
                                           fg_cuda_pair_sums,
                                           fg_cuda_softmin,
-                                          fg_cuda_ensemble};
+                                          fg_cuda_ensemble,
+                                          fg_cuda_slices,
+                                          fg_cuda_slice_ways};
 
 static void fg_cuda_close(fg_engine *e)
 {

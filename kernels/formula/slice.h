@@ -8,17 +8,21 @@
 
 enum { FG_SLICE_TERMS = 256 }; /* of a plain sum, before it enters a compensated one */
 
-/* Each product and each sum rounded on its own, in the order of the coordinates: the same bits on every engine. */
+/* One more coordinate of a place. Each product and each sum is rounded on its own, in the order of the coordinates: the same
+ * bits on every engine. */
+FG_HD double fg_project_on(double place, double x, double direction)
+{
+#ifdef __CUDA_ARCH__
+  return __dadd_rn(place, __dmul_rn(x, direction));
+#else
+  return place + x * direction;
+#endif
+}
+
 FG_HD double fg_project(const double *x, size_t d, const double *direction)
 {
   double place = 0;
-  for (size_t k = 0; k < d; k++) {
-#ifdef __CUDA_ARCH__
-    place = __dadd_rn(place, __dmul_rn(x[k], direction[k]));
-#else
-    place += x[k] * direction[k];
-#endif
-  }
+  for (size_t k = 0; k < d; k++) place = fg_project_on(place, x[k], direction[k]);
   return place;
 }
 
