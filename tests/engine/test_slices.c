@@ -8,6 +8,12 @@
 
 enum { MOST = 4100, D_MOST = 20, LINES = 5, WAYS = 64 };
 
+#if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED /* slow */
+enum { FIRST = 1, STEP = 2 };
+#else
+enum { FIRST = 0, STEP = 1 };
+#endif
+
 static fg_engine *cpu, *check, *shim;
 
 typedef enum masses { EVEN, ONE_SIDE, BOTH } masses;
@@ -168,10 +174,10 @@ static answer a, b;
 static void engines_agree(void **state)
 {
   (void)state;
-  for (size_t k = 0; k < CASES; k++)
+  for (size_t k = FIRST; k < CASES; k += STEP)
     for (int wanted = 0; wanted < 4; wanted++) {
       const slice_case *c = &cases[k];
-      if ((wanted == 1 || wanted == 2) && k != 4) continue; /* 3 has both */
+      if ((wanted == 1 || wanted == 2) && k / 2 != 2) continue; /* 3 has both */
       fill(c);
       reference(c);
       run(cpu, c, wanted, &a);
@@ -191,7 +197,7 @@ static void any_order(void **state)
 #ifdef __SANITIZE_THREAD__
   skip();
 #endif
-  for (size_t k = 5; k < CASES; k += 5) {
+  for (size_t k = 5; k < CASES; k += 5 * STEP) {
     const slice_case *c = &cases[k];
     fill(c);
     memset(&a, 0, sizeof a);
@@ -321,7 +327,7 @@ static void ways_agree(void **state)
   static double got[LINES * WAYS];
   fg_engine *const engines[] = {cpu, check, shim};
   (void)state;
-  for (size_t p = 0; p < sizeof plans / sizeof *plans; p++)
+  for (size_t p = 0; p < sizeof plans / sizeof *plans; p += STEP)
     for (int weighted = 0; weighted < 2; weighted++)
       for (int k = 0; k < 3; k++) {
         const slice_case *c = &cases[plans[p].which];
