@@ -263,6 +263,31 @@ void fg_slice_sort_pass(const fg_slice_work *w, int pass, int step)
     FG_LAUNCH(fg_scatter_kernel, tiles, FG_CUDA_MOST, *w, shift);
 }
 
+/* Few rows: each finds its place by counting those before it, a side of a direction a block, in one launch. */
+static __global__ void __launch_bounds__(FG_CUDA_MOST) fg_rank_kernel(const __grid_constant__ fg_slice_work w)
+{
+  __shared__ uint64_t key[FG_RANK_MOST];
+  const unsigned sides = w.side[1].n ? 2 : 1;
+  const fg_slice_side &s = w.side[blockIdx.x % sides];
+  char *share = fg_share_of(w, blockIdx.x / sides);
+  const unsigned n = (unsigned)s.n;
+  for (unsigned i = threadIdx.x; i < n; i += FG_CUDA_MOST) key[i] = fg_keys_of(share, s, 0)[i];
+  __syncthreads();
+  for (unsigned i = threadIdx.x; i < n; i += FG_CUDA_MOST) {
+    const uint64_t mine = key[i];
+    unsigned before = 0;
+    for (unsigned j = 0; j < n; j++) before += key[j] < mine || (key[j] == mine && j < i);
+    fg_keys_of(share, s, 1)[before] = mine;
+    if (w.loads) fg_loads_of(share, s, 1)[before] = i;
+  }
+  if (threadIdx.x == 0) *(uint32_t *)(share + s.turn) = 1;
+}
+
+void fg_slice_rank(const fg_slice_work *w)
+{
+  FG_LAUNCH(fg_rank_kernel, w->directions * (w->side[1].n ? 2 : 1), FG_CUDA_MOST, *w);
+}
+
 /* Masses up to each row, in the order of the places. */
 static __global__ void __launch_bounds__(FG_CUDA_MOST) fg_mass_kernel(const __grid_constant__ fg_slice_work w)
 {

@@ -54,6 +54,10 @@ static fg_code fg_slice_sort(const fg_slice_work *w, fg_status *st)
   const unsigned tiles = w->directions * (w->side[0].tiles + w->side[1].tiles);
   fg_slice_project(w);
   FG_TRY(fg_cuda_started("project", tiles, n, st));
+  if (w->side[0].n <= FG_RANK_MOST && w->side[1].n <= FG_RANK_MOST) {
+    fg_slice_rank(w);
+    return fg_cuda_started("rank", tiles, n, st);
+  }
   for (int pass = 0; pass < FG_SORT_PASSES; pass++)
     for (int step = 0; step < 3; step++) {
       fg_slice_sort_pass(w, pass, step);

@@ -48,7 +48,8 @@ typedef struct fg_slice_work {
 
 /* Each of them does not wait. */
 void fg_slice_project(const fg_slice_work *w);
-enum { FG_SORT_PASSES = 8 };
+enum { FG_SORT_PASSES = 8, FG_RANK_MOST = 512 };
+void fg_slice_rank(const fg_slice_work *w); /* of at most FG_RANK_MOST rows on either side */
 void fg_slice_sort_pass(const fg_slice_work *w, int pass, int step); /* steps 0 .. 2 */
 void fg_slice_masses(const fg_slice_work *w);
 void fg_slice_costs(const fg_slice_work *w);

@@ -6,7 +6,8 @@
 #include "cuda_on_cpu/shim.h"
 #include "formula/slice.h"
 
-enum { MOST = 4100, D_MOST = 20, LINES = 5, WAYS = 64 };
+/* RANKED: rows of either side that the CUDA engine sorts in one launch */
+enum { RANKED = 512, MOST = 4100, D_MOST = 20, LINES = 5, WAYS = 64 };
 
 #if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED /* slow */
 enum { FIRST = 1, STEP = 2 };
@@ -389,9 +390,10 @@ static void failures(void **state)
   static const char *const calls[] = {"cudaSetDevice",       "fg_project_kernel",  "fg_tile_sort_kernel",
                                       "fg_sort_scan_kernel", "fg_scatter_kernel",  "fg_mass_kernel",
                                       "fg_plan_kernel",      "fg_plan_sum_kernel", "fg_order_kernel"};
+  enum { ROWS = RANKED + 1 };
   const long before = shim_live();
-  guarded one = guarded_draws(shim, 8, 1), two = guarded_draws(shim, 8, 1);
-  fg_slices_request r = {.n = 1, .m = 1, .d = 1, .directions = 1, .total = 1};
+  guarded one = guarded_draws(shim, ROWS, 1), two = guarded_draws(shim, ROWS, 1);
+  fg_slices_request r = {.n = ROWS, .m = 1, .d = 1, .directions = 1, .total = 1};
   fg_slice_ways_request w = {.n = 2, .d = 1, .directions = 1, .ways = 1};
   fg_status st;
   r.x = r.y = r.mass_x = r.mass_y = r.direction = w.x = w.direction = w.side = one.inner;
@@ -401,6 +403,9 @@ static void failures(void **state)
     assert_int_equal(shim->ops->slices(shim, NULL, &r, &st), FG_FAILED);
     assert_non_null(strstr(st.message, "--engine cpu"));
   }
+  r.n = 1;
+  shim_fail("fg_rank_kernel", 700);
+  assert_int_equal(shim->ops->slices(shim, NULL, &r, &st), FG_FAILED);
   shim_fail("fg_way_count_kernel", 700);
   assert_int_equal(shim->ops->slice_ways(shim, NULL, &w, &st), FG_FAILED);
   shim_fail("fg_way_kernel", 700);
