@@ -209,26 +209,25 @@ static __device__ void fg_way_split(const fg_slice_work &w, char *share, unsigne
   const unsigned turn = fg_turn_of(share, s);
   const uint64_t *key = fg_keys_of(share, s, turn);
   const uint32_t *load = fg_loads_of(share, s, turn);
-  uint32_t done[2] = {0, 0}, all;
-  double carry[2] = {0, 0}, total;
+  uint32_t first_done = 0, second_done = 0, all;
+  double first_carry = 0, second_carry = 0, total;
   for (size_t at = 0; at < s.n; at += FG_CUDA_MOST) {
     const size_t i = at + threadIdx.x;
     const uint32_t row = i < s.n ? load[i] : 0;
     const unsigned second = i < s.n && (w.bits[row] >> way & 1), first = i < s.n && !second;
     const uint32_t before = fg_block_before((uint32_t)first, counts, &all);
-    const uint32_t to = second ? firsts + done[1] + (threadIdx.x - before) : done[0] + before;
+    const uint32_t to = second ? firsts + second_done + (threadIdx.x - before) : first_done + before;
     const double mine = w.weight && i < s.n ? w.weight[row] : 0;
-    double sums[2] = {0, 0};
     if (w.weight) {
-      sums[0] = carry[0] + fg_block_before(first ? mine : 0, room, &total) + mine;
-      carry[0] += total;
-      sums[1] = carry[1] + fg_block_before(second ? mine : 0, room, &total) + mine;
-      carry[1] += total;
+      const double first_sum = first_carry + fg_block_before(first ? mine : 0, room, &total) + mine;
+      first_carry += total;
+      const double second_sum = second_carry + fg_block_before(second ? mine : 0, room, &total) + mine;
+      second_carry += total;
+      if (i < s.n) sum[to] = second ? second_sum : first_sum;
     }
     if (i < s.n) place[to] = fg_place_of(key[i]);
-    if (i < s.n && w.weight) sum[to] = sums[second];
-    done[0] += all;
-    done[1] += (uint32_t)(s.n - at < FG_CUDA_MOST ? s.n - at : (size_t)FG_CUDA_MOST) - all;
+    first_done += all;
+    second_done += (uint32_t)(s.n - at < FG_CUDA_MOST ? s.n - at : (size_t)FG_CUDA_MOST) - all;
   }
   __syncthreads();
 }
