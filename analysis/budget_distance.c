@@ -51,7 +51,7 @@ static fg_code fg_budget_measure(const fg_comparison *c, size_t n, size_t m, con
     fg_w2_sliced_defaults(&settings);
     settings.directions = s->directions;
     settings.seed = s->seed;
-    FG_TRY(fg_w2_sliced(NULL, &settings, n, m, c->d, x, NULL, y, NULL, &stop, NULL, &slices, st));
+    FG_TRY(fg_w2_sliced(c->engine, NULL, &settings, n, m, c->d, x, NULL, y, NULL, &stop, NULL, &slices, st));
     *squared = slices.squared;
     return FG_OK;
   } else if (by == FG_W2_MAX_SLICED) {
@@ -60,7 +60,8 @@ static fg_code fg_budget_measure(const fg_comparison *c, size_t n, size_t m, con
     fg_w2_max_sliced_defaults(&settings);
     settings.directions = s->directions;
     settings.seed = s->seed;
-    FG_TRY(fg_w2_max_sliced(NULL, &settings, n, m, c->d, x, NULL, y, NULL, &stop, NULL, &steepest, st));
+    FG_TRY(fg_w2_max_sliced(c->engine, NULL, &settings, n, m, c->d, x, NULL, y, NULL, &stop, NULL, &steepest,
+                            st));
     *squared = steepest.squared;
     return FG_OK;
   } else {

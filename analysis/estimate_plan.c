@@ -329,7 +329,7 @@ static fg_code fg_pool_permute_sliced(const fg_pool *pool, fg_threads *threads, 
   fg_w2_sliced_settings how = {fg_least(s->directions, fg_most(FG_SLICED_LEAST, FG_SLICED_WORK / rows)),
                                s->seed, NULL};
   if (pool->d == 1) how = (fg_w2_sliced_settings){1, 0, &along};
-  return fg_sliced_permutations(threads, &how, rows, pool->d, dealing->scratch.a,
+  return fg_sliced_permutations(pool->engine, threads, &how, rows, pool->d, dealing->scratch.a,
                                 pool->weight ? dealing->scratch.weight_a : NULL, 1 + s->permutations,
                                 fg_deal_one, dealing, progress, squared, st);
 }

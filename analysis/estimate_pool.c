@@ -226,8 +226,8 @@ static fg_code fg_distance_sliced(const fg_pool *pool, fg_threads *threads, fg_s
 {
   fg_w2_slices slices;
   fg_w2_sliced_settings how = {pool->settings->directions, pool->settings->seed, NULL};
-  FG_TRY(fg_w2_sliced(threads, &how, a, b, pool->d, s->a, s->weight_a, s->b, s->weight_b, progress, NULL,
-                      &slices, st));
+  FG_TRY(fg_w2_sliced(pool->engine, threads, &how, a, b, pool->d, s->a, s->weight_a, s->b, s->weight_b,
+                      progress, NULL, &slices, st));
   s->detail[0] = slices.standard_error;
   s->detail[1] = slices.max_value;
   *result = fg_w2_plain(slices.squared, slices.value, slices.n, slices.m, slices.seconds);
@@ -242,8 +242,8 @@ static fg_code fg_distance_max_sliced(const fg_pool *pool, fg_threads *threads, 
   fg_w2_max_sliced_defaults(&how);
   how.directions = pool->settings->directions;
   how.seed = pool->settings->seed;
-  FG_TRY(fg_w2_max_sliced(threads, &how, a, b, pool->d, s->a, s->weight_a, s->b, s->weight_b, progress, NULL,
-                          &steepest, st));
+  FG_TRY(fg_w2_max_sliced(pool->engine, threads, &how, a, b, pool->d, s->a, s->weight_a, s->b, s->weight_b,
+                          progress, NULL, &steepest, st));
   s->detail[0] = steepest.slope;
   s->detail[1] = (double)steepest.unsettled;
   *result = fg_w2_plain(steepest.squared, steepest.value, steepest.n, steepest.m, steepest.seconds);

@@ -5,21 +5,6 @@
 
 #include "formula/random.h"
 
-void fg_sum_add(fg_sum *sum, double x)
-{
-  double total = sum->high + x;
-  if (fabs(sum->high) >= fabs(x))
-    sum->low += (sum->high - total) + x;
-  else
-    sum->low += (x - total) + sum->high;
-  sum->high = total;
-}
-
-double fg_sum_value(const fg_sum *sum)
-{
-  return sum->high + sum->low;
-}
-
 double fg_mean(size_t n, const double *x)
 {
   fg_sum sum = {0, 0};

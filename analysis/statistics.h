@@ -5,12 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Neumaier's compensated sum: the error is about one ulp of sum |x|, whatever the length. */
-typedef struct fg_sum {
-  double high, low;
-} fg_sum;
-void fg_sum_add(fg_sum *sum, double x);
-double fg_sum_value(const fg_sum *sum);
+#include "formula/sum.h"
 
 double fg_mean(size_t n, const double *x);
 /* With n - 1 below; 0 for n < 2. */

@@ -368,6 +368,8 @@ static void price(bench *b, bench_case_id id)
   put(b, id, (double)n * (double)n / ((double)BENCH_PAIRS * BENCH_PAIRS), &times);
 }
 
+#include "bench_cuda_slices.h"
+
 /* ---- training ---------------------------------------------------------------------------------------------- */
 
 /* The table of the engine with three slots that note their time; a slot is called once a step. */
@@ -480,6 +482,9 @@ static void all(bench *b)
   pairs(b, BENCH_PAIR_SUMS);
   softmin(b, BENCH_SOFTMIN);
   price(b, BENCH_PRICE);
+  slices(b, BENCH_SLICES, 0);
+  slices(b, BENCH_SLICES_ALL, 1);
+  slice_ways(b, BENCH_SLICE_WAYS);
   points(b, BENCH_RESIDUAL);
   plain_ops = b->engine->ops;
   timed_ops = *plain_ops;

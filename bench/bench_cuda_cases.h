@@ -15,6 +15,8 @@ enum {
   BENCH_STEPS = 100,
   BENCH_PAIRS = 10000,
   BENCH_BEST = 8, /* pairs of a row that pricing keeps */
+  BENCH_LINES = 100,  /* directions that samples are projected on */
+  BENCH_DEALT = 4000, /* rows of a permutation test */
   BENCH_WIDE_POINTS = 10000,
   BENCH_SIDES = 100, /* right-hand sides of a particle, of the ensemble */
   BENCH_BATCH = 2048,
@@ -94,6 +96,9 @@ typedef enum bench_case_id {
   BENCH_OBJECTIVE_KL,
   BENCH_RESIDUAL,
   BENCH_OPTIMISE,
+  BENCH_SLICES,
+  BENCH_SLICES_ALL,
+  BENCH_SLICE_WAYS,
   BENCH_ENSEMBLE_MIXTURE,
   BENCH_ENSEMBLE,
   BENCH_WIDE_EVALUATE,
@@ -195,6 +200,24 @@ static inline bench_case bench_case_of(bench_case_id id)
   case BENCH_OPTIMISE:
     return (bench_case){
         "optimise", "Adam, all weights, and the norm", 1, 15 * w, 7 * 4 * w, "one block of threads"};
+  case BENCH_SLICES: /* a place 2 d, a term of the plan 3 */
+    return (bench_case){
+        "slices",      "10^5 and 10^5 points, 100 directions", 0, BENCH_LINES * n * (4 * d + 3),
+        2 * n * d * 8, "passes of the sort over its keys"};
+  case BENCH_SLICES_ALL: /* n + m terms of 3, 3 d for their gradient */
+    return (bench_case){"slices",
+                        "the same with masses, gradients and orders",
+                        0,
+                        BENCH_LINES * n * (4 * d + 2 * (3 + 3 * d)),
+                        2 * n * (d + 1) * 8 + BENCH_LINES * n * 4,
+                        "passes of the sort over keys and rows"};
+  case BENCH_SLICE_WAYS:
+    return (bench_case){"slice_ways",
+                        "4000 points, 100 directions, 64 ways",
+                        0,
+                        BENCH_LINES * (double)BENCH_DEALT * (2 * d + 64 * 1.5),
+                        BENCH_DEALT * (d + 1) * 8.0 + BENCH_LINES * 64 * 8.0,
+                        "barriers of the sums within a block"};
   case BENCH_ENSEMBLE_MIXTURE:
     return (bench_case){"ensemble",
                         "gmm9, 10^5 particles, 100 right-hand sides",

@@ -129,8 +129,8 @@ static int solve(problem *p, fg_threads *threads)
     } else if (is(p, "sliced")) {
       fg_w2_sliced_settings settings = {DIRECTIONS, 0, rest};
       fg_w2_slices slices;
-      rc = fg_w2_sliced(threads, &settings, p->size, p->size, p->dimension, p->data, NULL, y, NULL, NULL,
-                        NULL, &slices, &st);
+      rc = fg_w2_sliced(NULL, threads, &settings, p->size, p->size, p->dimension, p->data, NULL, y, NULL,
+                        NULL, NULL, &slices, &st);
       w2 = (fg_w2){.squared = slices.squared, .seconds = slices.seconds};
     } else {
       const double *wx = is(p, "weighted") ? rest : NULL, *wy = wx ? rest + p->size : NULL;

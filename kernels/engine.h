@@ -381,6 +381,37 @@ typedef struct fg_price_request {
   const fg_progress *progress;
 } fg_price_request;
 
+/* ---- slices: two weighted samples along lines ------------------------------------------------ */
+
+/* W2^2 between the projections of x and y on each direction, which need not be of unit length, from a sort of each: rows at
+ * the same place keep their order. Projections are the same bits on every engine (formula/slice.h), so orders are too. */
+typedef struct fg_slices_request {
+  size_t n, m, d, directions; /* n, m below 2^31 */
+  fg_buf x, y;                /* [n, d], [m, d] */
+  fg_buf mass_x, mass_y;      /* int64 [n], [m], positive; both sum to `total`, below 2^62 */
+  int64_t total;
+  int alike;           /* all masses of x are equal, and all of y */
+  fg_buf direction;    /* [directions, d] */
+  fg_buf cost;         /* [directions]; device NULL: x is sorted and y not read */
+  fg_buf gradient;     /* [directions, d] or device NULL: half the gradient of the cost by the direction, */
+  const double *least; /* ... wanted where the cost is above: host, [directions]; NULL: everywhere */
+  fg_buf order;        /* uint32 [directions, n] or device NULL: rows of x in the order of their places */
+  const fg_progress *progress; /* stage "slices" */
+} fg_slices_request;
+
+/* The same rows dealt to two samples in many ways: W2^2 between the two, along each direction. Rows are sorted once for all
+ * ways. */
+enum { FG_SLICE_WAYS = 64 };
+typedef struct fg_slice_ways_request {
+  size_t n, d, directions, ways; /* n below 2^31, ways at most FG_SLICE_WAYS */
+  fg_buf x;                      /* [n, d] */
+  fg_buf weight;                 /* [n], positive; device NULL: equal */
+  fg_buf direction;              /* [directions, d] */
+  fg_buf side; /* uint64 [n]: bit k is set where way k deals the row to the second sample; none is empty */
+  fg_buf cost; /* [directions, ways] */
+  const fg_progress *progress;
+} fg_slice_ways_request;
+
 typedef enum fg_vec_map {                /* z_i = ... */
                           FG_VEC_LINEAR, /* a x + b y */
                           FG_VEC_CONST,  /* a */
@@ -441,6 +472,9 @@ typedef struct fg_engine_ops {
   fg_code (*ensemble)(fg_engine *e, fg_threads *threads, const fg_field *field,
                       const fg_ensemble_request *request, fg_status *st);
   fg_code (*price)(fg_engine *e, fg_threads *threads, const fg_price_request *request, fg_status *st);
+  fg_code (*slices)(fg_engine *e, fg_threads *threads, const fg_slices_request *request, fg_status *st);
+  fg_code (*slice_ways)(fg_engine *e, fg_threads *threads, const fg_slice_ways_request *request,
+                        fg_status *st);
   /* Lane `number` of fg_engine.lanes, until it is closed; 0 is the engine itself. */
   fg_code (*lane_open)(fg_engine *e, size_t number, const fg_field *field, fg_lane *lane, fg_status *st);
   void (*lane_close)(fg_engine *e, fg_lane *lane);
@@ -462,6 +496,10 @@ struct fg_engine {
 
 /* FG_UNSUPPORTED, "engine cuda cannot simulate: use --engine cpu". */
 fg_code fg_engine_lacks(const fg_engine *e, const char *operation, fg_status *st);
+
+/* The slots `slices` and `slice_ways` without an engine: buffers are the host's own memory. */
+fg_code fg_slices_on_host(fg_threads *threads, const fg_slices_request *request, fg_status *st);
+fg_code fg_slice_ways_on_host(fg_threads *threads, const fg_slice_ways_request *request, fg_status *st);
 
 /* Is offset .. offset + bytes inside the buffer? */
 static inline fg_code fg_buf_inside(fg_buf buf, size_t offset, size_t bytes, fg_status *st)
@@ -509,6 +547,24 @@ static inline fg_code fg_ensemble_check(const fg_ensemble_request *r, fg_status 
   if (r->max_steps < 1 || r->bins < 0 || r->bins > FG_ENSEMBLE_BINS_MOST || !(r->least_step >= 0))
     return FG_FAIL(st, FG_USAGE, "an ODE of %d steps, none below %g, counted in %d bins", r->max_steps,
                    r->least_step, r->bins);
+  return FG_OK;
+}
+
+static inline fg_code fg_slices_check(size_t n, size_t m, size_t d, size_t directions, fg_status *st)
+{
+  if (n < 1 || m < 1 || d < 1 || n > INT32_MAX || m > INT32_MAX || directions > UINT32_MAX)
+    return FG_FAIL(st, FG_USAGE,
+                   "%zu and %zu rows of dimension %zu along %zu directions: give 1 to 2^31 - 1 rows", n, m, d,
+                   directions);
+  return FG_OK;
+}
+
+static inline fg_code fg_slice_ways_check(const fg_slice_ways_request *r, fg_status *st)
+{
+  FG_TRY(fg_slices_check(r->n, 1, r->d, r->directions, st));
+  if (r->n < 2 || r->ways > FG_SLICE_WAYS)
+    return FG_FAIL(st, FG_USAGE, "%zu ways to deal %zu rows: give at most %d, and two rows", r->ways, r->n,
+                   FG_SLICE_WAYS);
   return FG_OK;
 }
 

@@ -5,10 +5,11 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "analysis/statistics.h"
-#include "analysis/transport/slices.h"
+#include "analysis/transport/transport.h"
 #include "engine.h"
 
 /* ---- pairs on the engine ------------------------------------------------------------- */
@@ -146,20 +147,34 @@ done:
   return rc;
 }
 
+/* Numbers of the places x [n] in their order. */
+static fg_code fg_line_order(size_t n, double *x, uint32_t *order, fg_status *st)
+{
+  double axis = 1;
+  const fg_slices_request r = {.n = n,
+                               .d = 1,
+                               .directions = 1,
+                               .x = {x, n * sizeof *x},
+                               .direction = {&axis, sizeof axis},
+                               .order = {order, n * sizeof *order}};
+  return fg_slices_on_host(NULL, &r, st);
+}
+
 /* In one dimension, with F and G the distribution functions of the samples, 2 E|x - y| - E|x - x'| - E|y - y'| is
  * 2 int (F - G)^2 where i = j counts, and each E|x - x'| = 2 int F (1 - F) grows by 1 / (1 - sum w^2) where not. */
 static fg_code fg_energy_line(const fg_pair *pair, double *squared, fg_status *st)
 {
-  const double axis = 1;
-  fg_slicer *slicer;
   fg_sum between = {0, 0}, left = {0, 0}, right = {0, 0};
-  FG_TRY(fg_slicers_create(pair, 1, &slicer, st));
-  (void)fg_slice_sort(pair, slicer, &axis);
+  uint32_t *order_x = malloc((pair->n + pair->m) * sizeof *order_x), *order_y = order_x + pair->n;
+  fg_code rc = FG_OK;
+  if (!order_x) return FG_FAIL(st, FG_MEMORY, "no memory to sort %zu + %zu rows", pair->n, pair->m);
+  FG_GO(fg_line_order(pair->n, pair->x, order_x, st), done);
+  FG_GO(fg_line_order(pair->m, pair->y, order_y, st), done);
   double last = 0;
   int64_t below_x = 0, below_y = 0;
   for (size_t i = 0, j = 0; i < pair->n || j < pair->m;) {
-    const bool of_x = j == pair->m || (i < pair->n && slicer->x[i].key <= slicer->y[j].key);
-    const size_t row = of_x ? slicer->x[i].load : slicer->y[j].load;
+    const bool of_x = j == pair->m || (i < pair->n && pair->x[order_x[i]] <= pair->y[order_y[j]]);
+    const size_t row = of_x ? order_x[i] : order_y[j];
     const double place = of_x ? pair->x[row] : pair->y[row], gap = i + j > 0 ? place - last : 0;
     const double f = (double)below_x / (double)pair->total, g = (double)below_y / (double)pair->total;
     const double off = (double)(below_x - below_y) / (double)pair->total;
@@ -175,8 +190,9 @@ static fg_code fg_energy_line(const fg_pair *pair, double *squared, fg_status *s
   const double apart_x = fg_apart(pair->n, pair->share_x), apart_y = fg_apart(pair->m, pair->share_y);
   *squared = fg_sum_value(&between) - fg_sum_value(&left) * (1 - apart_x) / apart_x -
              fg_sum_value(&right) * (1 - apart_y) / apart_y;
-  fg_slicers_destroy(1, &slicer);
-  return FG_OK;
+done:
+  free(order_x);
+  return rc;
 }
 
 fg_code fg_energy(fg_engine *engine, fg_threads *threads, size_t n, size_t m, size_t d, const double *x,

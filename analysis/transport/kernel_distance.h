@@ -21,10 +21,11 @@ FG_CHECKED fg_code fg_kernel_permutations(fg_engine *engine, fg_threads *threads
                                           const fg_progress *progress, double *squared, fg_status *st);
 
 /* `squared` of fg_w2_sliced, likewise, with at least one row each: a sort per direction for every 64 ways, and one pass
- * for each way. */
-FG_CHECKED fg_code fg_sliced_permutations(fg_threads *threads, const fg_w2_sliced_settings *settings,
-                                          size_t rows, size_t d, const double *z, const double *weight,
-                                          size_t count, fg_deal *deal, void *user,
-                                          const fg_progress *progress, double *squared, fg_status *st);
+ * for each way. engine NULL: on the threads alone. */
+FG_CHECKED fg_code fg_sliced_permutations(fg_engine *engine, fg_threads *threads,
+                                          const fg_w2_sliced_settings *settings, size_t rows, size_t d,
+                                          const double *z, const double *weight, size_t count, fg_deal *deal,
+                                          void *user, const fg_progress *progress, double *squared,
+                                          fg_status *st);
 
 #endif

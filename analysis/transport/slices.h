@@ -1,36 +1,46 @@
-/* What sliced and max-sliced W2 share: two samples projected on one direction and sorted, the exact W2^2 between the
- * projections, and its gradient. */
+/* What sliced and max-sliced W2 share: a pair of samples where an engine can sort them along lines, many at a time. */
 #ifndef FG_ANALYSIS_TRANSPORT_SLICES_H
 #define FG_ANALYSIS_TRANSPORT_SLICES_H
 
 #include "analysis/transport/transport.h"
+#include "engine.h"
 
-/* A projected row: its place as a whole number that sorts like the double, and its number or its mass. */
-typedef struct fg_mark {
-  uint64_t key, load;
-} fg_mark;
+enum { FG_SLICES_BATCH = 1024 }; /* directions of one request */
 
-/* Buffers of one worker. */
+/* A place for numbers in the memory of the engine; engine NULL: it is the host's own, and nothing is copied. */
+FG_CHECKED fg_code fg_slice_place(fg_engine *engine, size_t bytes, void *host, fg_buf *buf, fg_status *st);
+/* The same, with what is there now. */
+FG_CHECKED fg_code fg_slice_upload(fg_engine *engine, size_t bytes, void *host, fg_buf *buf, fg_status *st);
+/* Buffers of a place less than whole: what `host` of them holds goes there, or comes back. */
+FG_CHECKED fg_code fg_slice_send(fg_engine *engine, fg_buf buf, const void *host, size_t bytes,
+                                 fg_status *st);
+FG_CHECKED fg_code fg_slice_fetch(fg_engine *engine, void *host, fg_buf buf, size_t bytes, fg_status *st);
+void fg_slice_free(fg_engine *engine, fg_buf *buf);
+
+/* A pair of samples, and room for a batch of directions. */
 typedef struct fg_slicer {
-  double *direction;      /* [d] */
-  fg_mark *x, *y, *spare; /* [longer of n and m] each */
-  uint32_t *count;        /* of the sort */
-  int alike;              /* all masses of x are equal, and all of y */
+  fg_engine *engine; /* NULL: the host's threads */
+  fg_threads *threads;
+  fg_slices_request request;
+  size_t most;
+  double *direction, *cost,
+      *gradient; /* host: [most, d], [most], [most, d]; the last NULL unless asked for */
 } fg_slicer;
 
-FG_CHECKED fg_code fg_slicers_create(const fg_pair *pair, int count, fg_slicer **slicers, fg_status *st);
-void fg_slicers_destroy(int count, fg_slicer **slicers);
+FG_CHECKED fg_code fg_slicer_create(fg_engine *engine, fg_threads *threads, const fg_pair *pair, size_t most,
+                                    bool gradients, fg_slicer *slicer, fg_status *st);
+void fg_slicer_destroy(fg_slicer *slicer);
+/* cost [count] of direction [count, d], and, unless `least` is NULL, half its gradient by the direction where it is above
+ * least [count]. Costs are those of projections on directions that need not be of unit length. */
+FG_CHECKED fg_code fg_slicer_run(fg_slicer *slicer, size_t count, const double *least,
+                                 const fg_progress *progress, fg_status *st);
 
-/* W2^2 of the projections on direction [d], which need not be of unit length. own->direction is not used. */
-double fg_slice_cost(const fg_pair *pair, fg_slicer *own, const double *direction);
-/* The same, and afterwards own->x [n] and own->y [m] hold the rows in the order of their projections. */
-double fg_slice_sort(const fg_pair *pair, fg_slicer *own, const double *direction);
-/* [n] the rows of x alone, in the order of their projections. */
-const fg_mark *fg_slice_order(const fg_pair *pair, fg_slicer *own, const double *direction);
-/* The place that a key stands for. */
-double fg_place_of(uint64_t key);
-/* Half the gradient of the cost by the direction, from what fg_slice_sort left: sum over the monotone plan of
- * (x_i - y_j) (x_i - y_j).direction. */
-void fg_slice_gradient(const fg_pair *pair, const fg_slicer *own, double *gradient);
+/* Reports of the slot `slices` under the name of what it is used for, as a part of a longer list. */
+typedef struct fg_slice_relay {
+  const fg_progress *to;
+  const char *stage;
+  size_t before, total, done; /* directions of earlier requests, of all, and so far */
+} fg_slice_relay;
+fg_progress fg_slice_progress(fg_slice_relay *relay);
 
 #endif

@@ -2,7 +2,6 @@
  * u'M u with M = sum P_ij (x_i - y_j)(x_i - y_j)'; its gradient is 2 M u with the M of the monotone plan. The step to M u
  * itself (the power method) may fall, since another plan is cheaper there: hence steps that are tried and shortened. */
 #include <math.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,12 +13,15 @@
 #define FG_ENOUGH 1e-4  /* Armijo: share of the rise that the slope promises */
 enum { FG_TRIES = 24 }; /* shortenings of one step */
 
-/* A place on the sphere. */
+/* A place on the sphere, and the step from it that is being tried. */
 typedef struct fg_summit {
-  double *direction; /* [d] */
+  double *direction, *tangent, *trial, *next; /* [d] each */
   double squared, slope;
+  double square;      /* of the tangent */
+  double step, tried; /* length of the step; shortened */
+  int turn;           /* shortenings of it; -1: where the climb begins */
   size_t steps;
-  int settled;
+  int settled, ended;
 } fg_summit;
 
 typedef struct fg_ascent {
@@ -28,13 +30,10 @@ typedef struct fg_ascent {
   size_t drawn, starts; /* directions: those of the seed, and the difference of the means */
   double *mean;         /* [d] that difference, unit length; 0 where they agree */
   double *squared;      /* [drawn] */
-  double *room;         /* [workers, 3 d] */
+  double *room;         /* [starts, 4 d], of the summits, and [starts] */
   fg_summit *summits;   /* [starts] */
-  fg_slicer *slicers;
-  int slicer_count;
-  const fg_progress *progress;
-  pthread_mutex_t lock; /* guards done and the report */
-  size_t done;
+  fg_slicer slicer;
+  fg_slice_relay relay;
 } fg_ascent;
 
 void fg_w2_max_sliced_defaults(fg_w2_max_sliced_settings *settings)
@@ -53,13 +52,6 @@ static double fg_dot(size_t d, const double *a, const double *b)
   return sum;
 }
 
-static void fg_ascent_count(fg_ascent *a)
-{
-  pthread_mutex_lock(&a->lock);
-  fg_progress_report(a->progress, "max_sliced", (double)++a->done, (double)(a->drawn + a->starts));
-  pthread_mutex_unlock(&a->lock);
-}
-
 /* ---- where to start ------------------------------------------------------------------ */
 
 static void fg_ascent_direction(const fg_ascent *a, size_t number, double *direction)
@@ -70,14 +62,18 @@ static void fg_ascent_direction(const fg_ascent *a, size_t number, double *direc
     memcpy(direction, a->mean, a->pair.d * sizeof *direction);
 }
 
-static void fg_drawn_task(void *argument, size_t task, int worker)
+static fg_code fg_ascent_draw(fg_ascent *a, fg_status *st)
 {
-  fg_ascent *a = argument;
-  fg_slicer *own = &a->slicers[worker];
-  if (fg_progress_cancelled(a->progress)) return;
-  fg_ascent_direction(a, task, own->direction);
-  a->squared[task] = fg_slice_cost(&a->pair, own, own->direction);
-  fg_ascent_count(a);
+  const size_t d = a->pair.d, most = a->slicer.most;
+  for (size_t first = 0; first < a->drawn; first += most) {
+    const size_t left = a->drawn - first, now = left < most ? left : most;
+    a->relay.before = first;
+    const fg_progress progress = fg_slice_progress(&a->relay);
+    for (size_t k = 0; k < now; k++) fg_ascent_direction(a, first + k, a->slicer.direction + k * d);
+    FG_TRY(fg_slicer_run(&a->slicer, now, NULL, &progress, st));
+    memcpy(a->squared + first, a->slicer.cost, now * sizeof *a->squared);
+  }
+  return FG_OK;
 }
 
 static void fg_ascent_means(fg_ascent *a)
@@ -108,109 +104,151 @@ static void fg_ascent_choose(fg_ascent *a)
 
 /* ---- one climb ----------------------------------------------------------------------- */
 
-/* tangent = gradient along the sphere, halved; its square. */
-static double fg_climb_tangent(const fg_ascent *a, const fg_slicer *own, const fg_summit *at, double *tangent)
+/* Of a gradient, halved, what lies along the sphere; its square. */
+static double fg_climb_tangent(size_t d, const double *direction, const double *gradient, double *tangent)
 {
-  const size_t d = a->pair.d;
-  fg_slice_gradient(&a->pair, own, tangent);
+  memcpy(tangent, gradient, d * sizeof *tangent);
   for (int again = 0; again < 2; again++) { /* once more: what is left beside a long gradient is rounding */
-    const double along = fg_dot(d, tangent, at->direction);
-    for (size_t k = 0; k < d; k++) tangent[k] -= along * at->direction[k];
+    const double along = fg_dot(d, tangent, direction);
+    for (size_t k = 0; k < d; k++) tangent[k] -= along * direction[k];
   }
   return fg_dot(d, tangent, tangent);
 }
 
-/* Along the tangent by `step`, a quarter of it each time that the rise is too small. 0: there is none. */
-static int fg_climb_step(const fg_ascent *a, fg_slicer *own, fg_summit *at, const double *tangent,
-                         double square, double step, double *trial)
+/* Along the tangent by the step tried. */
+static void fg_climb_propose(size_t d, fg_summit *at)
 {
-  const size_t d = a->pair.d;
-  for (int turn = 0; turn < FG_TRIES; turn++, step /= 4) {
-    for (size_t k = 0; k < d; k++) trial[k] = at->direction[k] + step * tangent[k];
-    const double length = sqrt(fg_dot(d, trial, trial));
-    for (size_t k = 0; k < d; k++) trial[k] /= length;
-    const double squared = fg_slice_sort(&a->pair, own, trial);
-    if (squared - at->squared < FG_ENOUGH * 2 * step * square ||
-        squared - at->squared <= FG_RISE * at->squared)
-      continue;
-    at->squared = squared;
-    return 1;
-  }
-  return 0;
+  for (size_t k = 0; k < d; k++) at->trial[k] = at->direction[k] + at->tried * at->tangent[k];
+  const double length = sqrt(fg_dot(d, at->trial, at->trial));
+  for (size_t k = 0; k < d; k++) at->trial[k] /= length;
+}
+
+/* From a place: is it high enough, or do steps remain? Then the step to try first. */
+static void fg_climb_look(const fg_ascent *a, fg_summit *at)
+{
+  at->slope = 2 * sqrt(at->square) / at->squared;
+  at->turn = 0;
+  at->tried = at->step;
+  at->ended = at->steps >= a->settings->steps;
+  if (at->ended) return;
+  at->settled = at->ended = at->slope < FG_FLAT;
+  if (!at->ended) fg_climb_propose(a->pair.d, at);
 }
 
 /* Step lengths of Barzilai and Borwein: the curvature seen between the last two places. The first is the power step. */
-static void fg_climb(const fg_ascent *a, fg_slicer *own, fg_summit *at, double *room)
+static void fg_climb_move(const fg_ascent *a, fg_summit *at, double squared, const double *gradient)
 {
   const size_t d = a->pair.d;
-  double *tangent = room, *trial = room + d, *next = room + 2 * d;
-  at->squared = fg_slice_sort(&a->pair, own, at->direction);
-  at->settled = !(at->squared > 0);
-  if (at->settled) return;
-  double square = fg_climb_tangent(a, own, at, tangent), step = 1 / at->squared;
-  for (; at->steps < a->settings->steps && !at->settled; at->steps++) {
-    at->slope = 2 * sqrt(square) / at->squared;
-    at->settled = at->slope < FG_FLAT || fg_progress_cancelled(a->progress) ||
-                  !fg_climb_step(a, own, at, tangent, square, step, trial);
-    if (at->settled) return;
-    double moved = 0, bend = 0;
-    for (size_t k = 0; k < d; k++) {
-      const double move = trial[k] - at->direction[k];
-      at->direction[k] = trial[k];
-      trial[k] = move;
-    }
-    square = fg_climb_tangent(a, own, at, next);
-    for (size_t k = 0; k < d; k++) {
-      moved += trial[k] * trial[k];
-      bend += trial[k] * (tangent[k] - next[k]);
-      tangent[k] = next[k];
-    }
-    step = bend > 0 ? moved / bend : 4 * step;
-    step = fmin(1e4, fmax(1e-4, step * at->squared)) / at->squared;
+  double moved = 0, bend = 0;
+  at->squared = squared;
+  for (size_t k = 0; k < d; k++) {
+    const double move = at->trial[k] - at->direction[k];
+    at->direction[k] = at->trial[k];
+    at->trial[k] = move;
   }
-  at->slope = 2 * sqrt(square) / at->squared;
+  at->square = fg_climb_tangent(d, at->direction, gradient, at->next);
+  for (size_t k = 0; k < d; k++) {
+    moved += at->trial[k] * at->trial[k];
+    bend += at->trial[k] * (at->tangent[k] - at->next[k]);
+    at->tangent[k] = at->next[k];
+  }
+  at->step = bend > 0 ? moved / bend : 4 * at->step;
+  at->step = fmin(1e4, fmax(1e-4, at->step * at->squared)) / at->squared;
+  at->steps++;
 }
 
-static void fg_climb_task(void *argument, size_t task, int worker)
+/* What the trial costs is known: go there, or try a quarter of the step where the rise is too small. */
+static void fg_climb_judge(const fg_ascent *a, fg_summit *at, double squared, const double *gradient)
 {
-  fg_ascent *a = argument;
-  if (fg_progress_cancelled(a->progress)) return;
-  fg_climb(a, &a->slicers[worker], &a->summits[task], a->room + (size_t)worker * 3 * a->pair.d);
-  fg_ascent_count(a);
+  const size_t d = a->pair.d;
+  if (at->turn < 0) {
+    at->squared = squared;
+    at->settled = at->ended = !(squared > 0);
+    if (at->ended) return;
+    at->square = fg_climb_tangent(d, at->direction, gradient, at->tangent);
+    at->step = 1 / squared;
+  } else if (squared - at->squared < FG_ENOUGH * 2 * at->tried * at->square ||
+             squared - at->squared <= FG_RISE * at->squared) {
+    at->tried /= 4;
+    at->settled = at->ended = ++at->turn == FG_TRIES;
+    if (!at->ended) fg_climb_propose(d, at);
+    return;
+  } else {
+    fg_climb_move(a, at, squared, gradient);
+  }
+  fg_climb_look(a, at);
+}
+
+/* No trial that costs less is taken: just below what fg_climb_judge asks for, rounding and all. */
+static double fg_climb_least(const fg_summit *at)
+{
+  if (at->turn < 0) return 0;
+  return at->squared + 0.999 * fmax(FG_ENOUGH * 2 * at->tried * at->square, FG_RISE * at->squared);
 }
 
 /* ---- all climbs ---------------------------------------------------------------------- */
 
-static fg_code fg_ascent_allocate(fg_ascent *a, fg_threads *threads, fg_status *st)
+/* Side by side: their trials are one batch. Gradients are those of trials that are taken. */
+static fg_code fg_ascent_climb(fg_ascent *a, fg_status *st)
 {
   const size_t d = a->pair.d;
-  a->slicer_count = fg_threads_count(threads);
-  FG_TRY(fg_slicers_create(&a->pair, a->slicer_count, &a->slicers, st));
-  a->drawn = a->settings->directions + 1;
-  a->starts = a->settings->starts < a->drawn ? a->settings->starts : a->drawn;
+  const fg_progress progress = {NULL, NULL, a->relay.to ? a->relay.to->cancel : NULL};
+  double *least = a->room + 4 * a->starts * d;
+  for (size_t s = 0; s < a->starts; s++) {
+    a->summits[s].turn = -1;
+    memcpy(a->summits[s].trial, a->summits[s].direction, d * sizeof *a->room);
+  }
+  for (;;) {
+    size_t count = 0, ended = 0;
+    for (size_t s = 0; s < a->starts && count < a->slicer.most; s++) {
+      const fg_summit *at = &a->summits[s];
+      if (at->ended) continue;
+      memcpy(a->slicer.direction + count * d, at->trial, d * sizeof *at->trial);
+      least[count++] = fg_climb_least(at);
+    }
+    if (count == 0) return FG_OK;
+    FG_TRY(fg_slicer_run(&a->slicer, count, least, &progress, st));
+    count = 0;
+    for (size_t s = 0, now = 0; s < a->starts; s++) {
+      fg_summit *at = &a->summits[s];
+      if (!at->ended && now < a->slicer.most) {
+        fg_climb_judge(a, at, a->slicer.cost[now], a->slicer.gradient + now * d);
+        now++;
+      }
+      ended += (size_t)at->ended;
+    }
+    if (a->drawn + ended == a->relay.done) continue;
+    a->relay.done = a->drawn + ended;
+    fg_progress_report(a->relay.to, a->relay.stage, (double)a->relay.done, (double)a->relay.total);
+  }
+}
+
+static fg_code fg_ascent_allocate(fg_ascent *a, fg_engine *engine, fg_threads *threads, fg_status *st)
+{
+  const size_t d = a->pair.d;
   a->mean = calloc(d, sizeof *a->mean);
   a->squared = calloc(a->drawn, sizeof *a->squared);
-  a->room = calloc((size_t)a->slicer_count * 3 * d, sizeof *a->room);
+  a->room = calloc(a->starts * (4 * d + 1), sizeof *a->room);
   a->summits = calloc(a->starts, sizeof *a->summits);
-  bool lacks = !a->mean || !a->squared || !a->room || !a->summits;
-  for (size_t s = 0; !lacks && s < a->starts; s++) {
-    a->summits[s].direction = calloc(d, sizeof *a->summits[s].direction);
-    lacks = !a->summits[s].direction;
+  if (!a->mean || !a->squared || !a->room || !a->summits)
+    return FG_FAIL(st, FG_MEMORY, "no memory for %zu directions of dimension %zu", a->drawn, d);
+  for (size_t s = 0; s < a->starts; s++) {
+    a->summits[s].direction = a->room + 4 * s * d;
+    a->summits[s].tangent = a->summits[s].direction + d;
+    a->summits[s].trial = a->summits[s].tangent + d;
+    a->summits[s].next = a->summits[s].trial + d;
   }
-  if (lacks) return FG_FAIL(st, FG_MEMORY, "no memory for %zu directions of dimension %zu", a->drawn, d);
-  return FG_OK;
+  return fg_slicer_create(engine, threads, &a->pair, a->drawn, true, &a->slicer, st);
 }
 
 static void fg_ascent_clear(fg_ascent *a)
 {
-  fg_slicers_destroy(a->slicer_count, &a->slicers);
-  for (size_t s = 0; a->summits && s < a->starts; s++) free(a->summits[s].direction);
+  fg_slicer_destroy(&a->slicer);
   free(a->summits);
   free(a->mean);
   free(a->squared);
   free(a->room);
   fg_pair_clear(&a->pair);
-  pthread_mutex_destroy(&a->lock);
 }
 
 static fg_code fg_ascent_result(const fg_ascent *a, double *direction, fg_w2_steepest *result, fg_status *st)
@@ -245,13 +283,13 @@ static fg_code fg_max_sliced_line(size_t n, size_t m, const double *x, const dou
   return FG_OK;
 }
 
-fg_code fg_w2_max_sliced(fg_threads *threads, const fg_w2_max_sliced_settings *settings, size_t n, size_t m,
-                         size_t d, const double *x, const double *wx, const double *y, const double *wy,
-                         const fg_progress *progress, double *direction, fg_w2_steepest *result,
-                         fg_status *st)
+fg_code fg_w2_max_sliced(fg_engine *engine, fg_threads *threads, const fg_w2_max_sliced_settings *settings,
+                         size_t n, size_t m, size_t d, const double *x, const double *wx, const double *y,
+                         const double *wy, const fg_progress *progress, double *direction,
+                         fg_w2_steepest *result, fg_status *st)
 {
   const double start = fg_seconds();
-  fg_ascent a = {.settings = settings, .progress = progress};
+  fg_ascent a = {.settings = settings};
   fg_code rc = FG_OK;
   if (settings->directions < 1 || settings->directions >= UINT32_MAX || settings->starts < 1)
     return FG_FAIL(st, FG_USAGE,
@@ -259,21 +297,21 @@ fg_code fg_w2_max_sliced(fg_threads *threads, const fg_w2_max_sliced_settings *s
                    settings->starts, settings->directions);
   if (d == 1) return fg_max_sliced_line(n, m, x, wx, y, wy, direction, result, st);
   FG_TRY(fg_pair_create(n, m, d, x, wx, y, wy, &a.pair, st));
-  pthread_mutex_init(&a.lock, NULL);
-  FG_GO(fg_ascent_allocate(&a, threads, st), done);
+  a.drawn = settings->directions + 1;
+  a.starts = settings->starts < a.drawn ? settings->starts : a.drawn;
+  a.relay = (fg_slice_relay){.to = progress, .stage = "max_sliced", .total = a.drawn + a.starts};
   fg_pair_move(&a.pair);
+  FG_GO(fg_ascent_allocate(&a, engine, threads, st), done);
   fg_ascent_means(&a);
-  fg_threads_run(threads, a.drawn, fg_drawn_task, &a);
+  FG_GO(fg_ascent_draw(&a, st), done);
   fg_ascent_choose(&a);
-  fg_threads_run(threads, a.starts, fg_climb_task, &a);
-  if (fg_progress_cancelled(progress)) {
-    rc = FG_FAIL(st, FG_INTERRUPTED, "max-sliced W2 was interrupted after %zu of %zu directions and climbs",
-                 a.done, a.drawn + a.starts);
-    goto done;
-  }
+  FG_GO(fg_ascent_climb(&a, st), done);
   FG_GO(fg_ascent_result(&a, direction, result, st), done);
   result->seconds = fg_seconds() - start;
 done:
+  if (rc == FG_INTERRUPTED)
+    rc = FG_FAIL(st, FG_INTERRUPTED, "max-sliced W2 was interrupted after %zu of %zu directions and climbs",
+                 a.relay.done, a.relay.total);
   fg_ascent_clear(&a);
   return rc;
 }

@@ -1,7 +1,6 @@
 /* Sliced W2: the mean, over directions of the unit sphere, of the exact W2^2 between the projections of two weighted
  * samples. A projection costs a sort, so all rows enter whatever the dimension. */
 #include <math.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,11 +11,8 @@ typedef struct fg_slicing {
   const fg_w2_sliced_settings *settings;
   fg_pair pair;
   double *squared; /* [directions], in the pair's units */
-  fg_slicer *slicers;
-  int slicer_count;
-  const fg_progress *progress;
-  pthread_mutex_t lock; /* guards done and the report */
-  size_t done;
+  fg_slicer slicer;
+  fg_slice_relay relay;
 } fg_slicing;
 
 void fg_w2_sliced_defaults(fg_w2_sliced_settings *settings)
@@ -26,8 +22,6 @@ void fg_w2_sliced_defaults(fg_w2_sliced_settings *settings)
   settings->seed = 1;
 }
 
-/* ---- one direction ------------------------------------------------------------------- */
-
 static void fg_slice_direction(const fg_slicing *s, size_t number, double *direction)
 {
   size_t d = s->pair.d;
@@ -35,18 +29,6 @@ static void fg_slice_direction(const fg_slicing *s, size_t number, double *direc
     memcpy(direction, s->settings->given + number * d, d * sizeof *direction);
   else
     fg_direction(s->settings->seed, number, d, direction);
-}
-
-static void fg_slice_task(void *argument, size_t task, int worker)
-{
-  fg_slicing *s = argument;
-  fg_slicer *own = &s->slicers[worker];
-  if (fg_progress_cancelled(s->progress)) return;
-  fg_slice_direction(s, task, own->direction);
-  s->squared[task] = fg_slice_cost(&s->pair, own, own->direction);
-  pthread_mutex_lock(&s->lock);
-  fg_progress_report(s->progress, "sliced", (double)++s->done, (double)s->settings->directions);
-  pthread_mutex_unlock(&s->lock);
 }
 
 /* ---- all directions ------------------------------------------------------------------ */
@@ -62,20 +44,36 @@ static fg_code fg_slicing_check(const fg_w2_sliced_settings *s, size_t d, fg_sta
   return FG_OK;
 }
 
-static fg_code fg_slicing_allocate(fg_slicing *s, fg_threads *threads, fg_status *st)
+static fg_code fg_slicing_allocate(fg_slicing *s, fg_engine *engine, fg_threads *threads, fg_status *st)
 {
   s->squared = calloc(s->settings->directions, sizeof *s->squared);
   if (!s->squared) return FG_FAIL(st, FG_MEMORY, "no memory for %zu directions", s->settings->directions);
-  s->slicer_count = fg_threads_count(threads);
-  return fg_slicers_create(&s->pair, s->slicer_count, &s->slicers, st);
+  return fg_slicer_create(engine, threads, &s->pair, s->settings->directions, false, &s->slicer, st);
 }
 
 static void fg_slicing_clear(fg_slicing *s)
 {
-  fg_slicers_destroy(s->slicer_count, &s->slicers);
+  fg_slicer_destroy(&s->slicer);
   free(s->squared);
   fg_pair_clear(&s->pair);
-  pthread_mutex_destroy(&s->lock);
+}
+
+/* A batch of directions after the other. */
+static fg_code fg_slicing_run(fg_slicing *s, fg_status *st)
+{
+  const size_t directions = s->settings->directions, d = s->pair.d;
+  fg_code rc = FG_OK;
+  for (size_t first = 0; rc == FG_OK && first < directions; first += s->slicer.most) {
+    const size_t left = directions - first, now = left < s->slicer.most ? left : s->slicer.most;
+    s->relay.before = first;
+    const fg_progress progress = fg_slice_progress(&s->relay);
+    for (size_t k = 0; k < now; k++) fg_slice_direction(s, first + k, s->slicer.direction + k * d);
+    rc = fg_slicer_run(&s->slicer, now, NULL, &progress, st);
+    memcpy(s->squared + first, s->slicer.cost, now * sizeof *s->squared);
+  }
+  if (rc != FG_INTERRUPTED) return rc;
+  return FG_FAIL(st, FG_INTERRUPTED, "sliced W2 was interrupted after %zu of %zu directions", s->relay.done,
+                 directions);
 }
 
 static fg_code fg_slicing_result(const fg_slicing *s, double *direction, fg_w2_slices *result, fg_status *st)
@@ -118,25 +116,20 @@ static fg_code fg_sliced_line(size_t n, size_t m, const double *x, const double 
   return FG_OK;
 }
 
-fg_code fg_w2_sliced(fg_threads *threads, const fg_w2_sliced_settings *settings, size_t n, size_t m, size_t d,
-                     const double *x, const double *wx, const double *y, const double *wy,
+fg_code fg_w2_sliced(fg_engine *engine, fg_threads *threads, const fg_w2_sliced_settings *settings, size_t n,
+                     size_t m, size_t d, const double *x, const double *wx, const double *y, const double *wy,
                      const fg_progress *progress, double *direction, fg_w2_slices *result, fg_status *st)
 {
   double start = fg_seconds();
-  fg_slicing s = {.settings = settings, .progress = progress};
+  fg_slicing s = {.settings = settings};
   FG_TRY(fg_slicing_check(settings, d, st));
   if (d == 1 && !settings->given) return fg_sliced_line(n, m, x, wx, y, wy, direction, result, st);
   FG_TRY(fg_pair_create(n, m, d, x, wx, y, wy, &s.pair, st));
-  pthread_mutex_init(&s.lock, NULL);
+  s.relay = (fg_slice_relay){.to = progress, .stage = "sliced", .total = settings->directions};
   fg_code rc = FG_OK;
-  FG_GO(fg_slicing_allocate(&s, threads, st), done);
   fg_pair_move(&s.pair);
-  fg_threads_run(threads, settings->directions, fg_slice_task, &s);
-  if (fg_progress_cancelled(progress)) {
-    rc = FG_FAIL(st, FG_INTERRUPTED, "sliced W2 was interrupted after %zu of %zu directions", s.done,
-                 settings->directions);
-    goto done;
-  }
+  FG_GO(fg_slicing_allocate(&s, engine, threads, st), done);
+  FG_GO(fg_slicing_run(&s, st), done);
   FG_GO(fg_slicing_result(&s, direction, result, st), done);
   result->seconds = fg_seconds() - start;
 done:

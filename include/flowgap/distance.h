@@ -76,12 +76,13 @@ typedef struct fg_w2_slices {
   double seconds;
 } fg_w2_slices;
 
-/* Weights as above. Memory O((n + m) d), and O(n + m) for each thread; the bits do not depend on their number.
- * direction [d] or NULL: that of the largest. */
-FG_CHECKED FG_API fg_code fg_w2_sliced(fg_threads *threads, const fg_w2_sliced_settings *settings, size_t n,
-                                       size_t m, size_t d, const double *x, const double *wx, const double *y,
-                                       const double *wy, const fg_progress *progress, double *direction,
-                                       fg_w2_slices *result, fg_status *st);
+/* Weights as above. Projections and sorts run on the engine; NULL: on the threads alone. Memory O((n + m) d), and O(n + m) for
+ * each thread; the bits do not depend on their number. direction [d] or NULL: that of the largest. */
+FG_CHECKED FG_API fg_code fg_w2_sliced(fg_engine *engine, fg_threads *threads,
+                                       const fg_w2_sliced_settings *settings, size_t n, size_t m, size_t d,
+                                       const double *x, const double *wx, const double *y, const double *wy,
+                                       const fg_progress *progress, double *direction, fg_w2_slices *result,
+                                       fg_status *st);
 
 /* The largest, over unit vectors, of the exact W2^2 between the projections: gradient ascent on the sphere from the
  * best of `directions` drawn ones and of the difference of the means. At most W2^2, and just that for a translation; what
@@ -104,10 +105,11 @@ typedef struct fg_w2_steepest {
 } fg_w2_steepest;
 
 /* direction [d] or NULL: the one found. d = 1: the exact distance. */
-FG_CHECKED FG_API fg_code fg_w2_max_sliced(fg_threads *threads, const fg_w2_max_sliced_settings *settings,
-                                           size_t n, size_t m, size_t d, const double *x, const double *wx,
-                                           const double *y, const double *wy, const fg_progress *progress,
-                                           double *direction, fg_w2_steepest *result, fg_status *st);
+FG_CHECKED FG_API fg_code fg_w2_max_sliced(fg_engine *engine, fg_threads *threads,
+                                           const fg_w2_max_sliced_settings *settings, size_t n, size_t m,
+                                           size_t d, const double *x, const double *wx, const double *y,
+                                           const double *wy, const fg_progress *progress, double *direction,
+                                           fg_w2_steepest *result, fg_status *st);
 
 /* ---- entropic transport -------------------------------------------------------------------- */
 

@@ -65,6 +65,11 @@ fg_code fg_cpu_softmin(fg_engine *e, fg_threads *threads, const fg_softmin_reque
 /* kernels/cpu/price.c */
 fg_code fg_cpu_price(fg_engine *e, fg_threads *threads, const fg_price_request *request, fg_status *st);
 
+/* kernels/cpu/slices.c, slice_ways.c */
+fg_code fg_cpu_slices(fg_engine *e, fg_threads *threads, const fg_slices_request *request, fg_status *st);
+fg_code fg_cpu_slice_ways(fg_engine *e, fg_threads *threads, const fg_slice_ways_request *request,
+                          fg_status *st);
+
 /* kernels/cpu/ensemble.c */
 fg_code fg_cpu_ensemble(fg_engine *e, fg_threads *threads, const fg_field *field,
                         const fg_ensemble_request *request, fg_status *st);

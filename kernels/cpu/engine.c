@@ -222,6 +222,8 @@ static const fg_engine_ops fg_cpu_ops = {
     .softmin = fg_cpu_softmin,
     .ensemble = fg_cpu_ensemble,
     .price = fg_cpu_price,
+    .slices = fg_cpu_slices,
+    .slice_ways = fg_cpu_slice_ways,
 };
 
 static void fg_cpu_close(fg_engine *e)

@@ -265,4 +265,9 @@ fg_code fg_cuda_optimise(fg_engine *e, fg_threads *threads, const fg_field *fiel
 fg_code fg_cuda_points(fg_engine *e, fg_threads *threads, const fg_field *field, fg_points_request *request,
                        fg_status *st);
 
+/* cuda/slices.cu */
+fg_code fg_cuda_slices(fg_engine *e, fg_threads *threads, const fg_slices_request *request, fg_status *st);
+fg_code fg_cuda_slice_ways(fg_engine *e, fg_threads *threads, const fg_slice_ways_request *request,
+                           fg_status *st);
+
 #endif

@@ -243,6 +243,8 @@ static const fg_engine_ops fg_cuda_ops = {fg_cuda_alloc,
                                           fg_cuda_softmin,
                                           fg_cuda_ensemble,
                                           fg_cuda_price,
+                                          fg_cuda_slices,
+                                          fg_cuda_slice_ways,
                                           fg_cuda_lane_open,
                                           fg_cuda_lane_close};
 

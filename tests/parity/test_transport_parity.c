@@ -142,7 +142,7 @@ static void sliced_is_pot(void **unused)
     fg_w2_sliced_settings settings = {count, 0, direction};
     fg_w2_slices slices;
     fg_status st;
-    if (fg_w2_sliced(NULL, &settings, n, m, d, x, wx, y, wy, NULL, NULL, &slices, &st) != FG_OK)
+    if (fg_w2_sliced(NULL, NULL, &settings, n, m, d, x, wx, y, wy, NULL, NULL, &slices, &st) != FG_OK)
       fail_msg("%s", st.message);
     near(slices.squared, fixture_sliced[k].squared, 1e-9, "sliced", k);
     near(slices.max_squared, fixture_sliced[k].max_squared, 1e-9, "largest slice", k);

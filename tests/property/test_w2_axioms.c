@@ -53,7 +53,7 @@ static double sliced(size_t n, size_t m, size_t d, const double *x, const double
   fg_w2_sliced_settings settings = {25, 3, NULL};
   fg_w2_slices result;
   fg_status st;
-  if (fg_w2_sliced(NULL, &settings, n, m, d, x, wx, y, wy, NULL, NULL, &result, &st) != FG_OK)
+  if (fg_w2_sliced(NULL, NULL, &settings, n, m, d, x, wx, y, wy, NULL, NULL, &result, &st) != FG_OK)
     fail_msg("%s", st.message);
   return result.value;
 }

@@ -159,8 +159,8 @@ static void value_is_the_distance(void **unused)
     fg_w2_slices slices;
     s = settings_for(FG_W2_SLICED);
     e = run(NULL, &s, N, N, p->x, wx, p->y, wy);
-    assert_int_equal(fg_w2_sliced(NULL, &slicing, N, N, 2, p->x, wx, p->y, wy, NULL, NULL, &slices, &st),
-                     FG_OK);
+    assert_int_equal(
+        fg_w2_sliced(NULL, NULL, &slicing, N, N, 2, p->x, wx, p->y, wy, NULL, NULL, &slices, &st), FG_OK);
     assert_true(fabs(e.squared - slices.squared) <= 1e-12 && fabs(e.detail[1] - slices.max_value) <= 1e-12);
     assert_true(fabs(e.detail[0] - slices.standard_error) <= 1e-12);
     assert_int_equal(e.used_x, N);

@@ -43,7 +43,8 @@ static void all_ways(fg_threads *threads, const fg_w2_sliced_settings *how, size
 {
   fg_status st;
   who->next = 0;
-  if (fg_sliced_permutations(threads, how, who->rows, d, z, w, count, deal, who, NULL, squared, &st) != FG_OK)
+  if (fg_sliced_permutations(NULL, threads, how, who->rows, d, z, w, count, deal, who, NULL, squared, &st) !=
+      FG_OK)
     fail_msg("%s", st.message);
 }
 
@@ -57,8 +58,8 @@ static double one_way(const fg_w2_sliced_settings *how, size_t rows, size_t d, c
     memcpy(part[side] + count[side] * d, z + i * d, d * sizeof *z);
     share[side][count[side]++] = w ? w[i] : 1;
   }
-  assert_int_equal(fg_w2_sliced(NULL, how, count[0], count[1], d, part[0], share[0], part[1], share[1], NULL,
-                                NULL, &result, NULL),
+  assert_int_equal(fg_w2_sliced(NULL, NULL, how, count[0], count[1], d, part[0], share[0], part[1], share[1],
+                                NULL, NULL, &result, NULL),
                    FG_OK);
   return result.squared;
 }
@@ -153,17 +154,20 @@ static void refusals(void **unused)
   dealer who = {1, 10, 4, 0, 0};
   fill(1, 10, 4, 2, 0, 1);
   assert_int_equal(
-      fg_sliced_permutations(NULL, &how, rows, 2, z, NULL, 4, one_side, &rows, NULL, squared, &st), FG_USAGE);
+      fg_sliced_permutations(NULL, NULL, &how, rows, 2, z, NULL, 4, one_side, &rows, NULL, squared, &st),
+      FG_USAGE);
   assert_non_null(strstr(st.message, "between 0 and 10 rows"));
-  assert_int_equal(fg_sliced_permutations(NULL, &how, 1, 2, z, NULL, 4, one_side, &rows, NULL, squared, &st),
-                   FG_USAGE);
   assert_int_equal(
-      fg_sliced_permutations(NULL, &how, rows, 2, z, NULL, 4, deal, &who, &stopped, squared, &st),
+      fg_sliced_permutations(NULL, NULL, &how, 1, 2, z, NULL, 4, one_side, &rows, NULL, squared, &st),
+      FG_USAGE);
+  assert_int_equal(
+      fg_sliced_permutations(NULL, NULL, &how, rows, 2, z, NULL, 4, deal, &who, &stopped, squared, &st),
       FG_INTERRUPTED);
   z[3] = NAN;
   who.next = 0;
-  assert_int_equal(fg_sliced_permutations(NULL, &how, rows, 2, z, NULL, 4, deal, &who, NULL, squared, &st),
-                   FG_NUMERICS);
+  assert_int_equal(
+      fg_sliced_permutations(NULL, NULL, &how, rows, 2, z, NULL, 4, deal, &who, NULL, squared, &st),
+      FG_NUMERICS);
 }
 
 int main(void)

@@ -34,7 +34,8 @@ static fg_w2_steepest climb(const fg_w2_max_sliced_settings *s, size_t n, size_t
   fg_w2_steepest result;
   fg_status st;
   fg_w2_max_sliced_defaults(&usual);
-  if (fg_w2_max_sliced(NULL, s ? s : &usual, n, m, d, a, wa, b, wb, NULL, direction, &result, &st) != FG_OK)
+  if (fg_w2_max_sliced(NULL, NULL, s ? s : &usual, n, m, d, a, wa, b, wb, NULL, direction, &result, &st) !=
+      FG_OK)
     fail_msg("%s", st.message);
   return result;
 }
@@ -125,7 +126,8 @@ static void one_axis(void **unused)
   for (size_t i = 0; i < n; i++) y[i * d + 13] *= 3;
   const fg_w2_sliced_settings drawn = {100, 1, NULL};
   fg_w2_slices slices;
-  assert_int_equal(fg_w2_sliced(NULL, &drawn, n, n, d, x, NULL, y, NULL, NULL, NULL, &slices, NULL), FG_OK);
+  assert_int_equal(fg_w2_sliced(NULL, NULL, &drawn, n, n, d, x, NULL, y, NULL, NULL, NULL, &slices, NULL),
+                   FG_OK);
   fg_w2_steepest w2 = climb(NULL, n, n, d, x, NULL, y, NULL, direction);
   /* (3 - 1)^2; standard deviation of the larger scale 3 / sqrt(2 n) = 0.047, times 2 * 2 = 0.19 */
   assert_true(fabs(w2.squared - 4) < 0.75 && fabs(direction[13]) > 0.98);
@@ -149,7 +151,7 @@ static void bounds(void **unused)
     const fg_w2_sliced_settings drawn = {30, seed, NULL}, found = {1, 1, direction};
     fg_w2_slices slices;
     fg_w2 w2;
-    assert_int_equal(fg_w2_sliced(NULL, &drawn, n, m, d, x, left, y, right, NULL, axis, &slices, NULL),
+    assert_int_equal(fg_w2_sliced(NULL, NULL, &drawn, n, m, d, x, left, y, right, NULL, axis, &slices, NULL),
                      FG_OK);
     assert_int_equal(fg_w2_exact(NULL, NULL, n, m, d, x, left, y, right, NULL, &w2, NULL), FG_OK);
     assert_true(most.squared >= slices.max_squared && most.squared > slices.squared);
@@ -157,7 +159,7 @@ static void bounds(void **unused)
     double square = 0;
     for (size_t k = 0; k < d; k++) square += direction[k] * direction[k];
     assert_true(fabs(square - 1) < 1e-14);
-    assert_int_equal(fg_w2_sliced(NULL, &found, n, m, d, x, left, y, right, NULL, NULL, &slices, NULL),
+    assert_int_equal(fg_w2_sliced(NULL, NULL, &found, n, m, d, x, left, y, right, NULL, NULL, &slices, NULL),
                      FG_OK);
     assert_true(fabs(slices.squared - most.squared) < 1e-12 * most.squared);
   }
@@ -181,7 +183,8 @@ static void against_all_directions(void **unused)
     for (size_t i = 0; i < n; i++) y[2 * i] += 0.5;
     const fg_w2_sliced_settings all = {ANGLES, 1, given};
     fg_w2_slices slices;
-    assert_int_equal(fg_w2_sliced(NULL, &all, n, n, 2, x, NULL, y, NULL, NULL, NULL, &slices, NULL), FG_OK);
+    assert_int_equal(fg_w2_sliced(NULL, NULL, &all, n, n, 2, x, NULL, y, NULL, NULL, NULL, &slices, NULL),
+                     FG_OK);
     assert_true(climb(NULL, n, n, 2, x, NULL, y, NULL, NULL).squared > 0.999 * slices.max_squared);
   }
 }
@@ -222,8 +225,8 @@ static void same_on_any_threads(void **unused)
     fg_threads *threads;
     fg_w2_steepest w2;
     assert_int_equal(fg_threads_create(counts[c], &threads, NULL), FG_OK);
-    assert_int_equal(fg_w2_max_sliced(threads, &how, n, m, d, x, NULL, y, wy, NULL, direction, &w2, NULL),
-                     FG_OK);
+    assert_int_equal(
+        fg_w2_max_sliced(NULL, threads, &how, n, m, d, x, NULL, y, wy, NULL, direction, &w2, NULL), FG_OK);
     assert_true(w2.squared == first.squared && w2.slope == first.slope && w2.steps == first.steps &&
                 w2.unsettled == first.unsettled);
     assert_memory_equal(direction, first_direction, sizeof direction);
@@ -265,7 +268,7 @@ static void refused(void **unused)
   fg_progress progress = {NULL, NULL, &cancel};
   cloud(131, 20, 3, 1, x);
   cloud(132, 20, 3, 1, y);
-#define CALL(n, m, d) fg_w2_max_sliced(NULL, &s, n, m, d, x, NULL, y, NULL, NULL, NULL, &result, &st)
+#define CALL(n, m, d) fg_w2_max_sliced(NULL, NULL, &s, n, m, d, x, NULL, y, NULL, NULL, NULL, &result, &st)
   assert_int_equal(CALL(0, 20, 3), FG_USAGE);
   assert_int_equal(CALL(20, 20, 0), FG_USAGE);
   s.starts = 0;
@@ -278,8 +281,9 @@ static void refused(void **unused)
   y[3 * 7 + 1] = NAN;
   assert_int_equal(CALL(20, 20, 3), FG_NUMERICS);
   assert_non_null(strstr(st.message, "row 7 of y"));
-  assert_int_equal(fg_w2_max_sliced(NULL, &s, 20, 7, 3, x, NULL, y, NULL, &progress, NULL, &result, &st),
-                   FG_INTERRUPTED);
+  assert_int_equal(
+      fg_w2_max_sliced(NULL, NULL, &s, 20, 7, 3, x, NULL, y, NULL, &progress, NULL, &result, &st),
+      FG_INTERRUPTED);
 #undef CALL
 }
 
@@ -301,7 +305,7 @@ static void near_keys(void **unused)
         w[i] = w_turned[other] = 1 + (double)(i % 2); /* where masses differ, whole marks are sorted */
       }
       fg_w2_slices s;
-      assert_int_equal(fg_w2_sliced(NULL, &one, ROWS, ROWS, 2, a, weighted ? w : NULL, turned,
+      assert_int_equal(fg_w2_sliced(NULL, NULL, &one, ROWS, ROWS, 2, a, weighted ? w : NULL, turned,
                                     weighted ? w_turned : NULL, NULL, NULL, &s, NULL),
                        FG_OK);
       /* all places are whole multiples of 2^-52: exact but for the sum */

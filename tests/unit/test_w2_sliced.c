@@ -28,7 +28,7 @@ static fg_w2_slices slices(size_t directions, uint64_t seed, size_t n, size_t m,
   fg_w2_sliced_settings s = {directions, seed, NULL};
   fg_w2_slices result;
   fg_status st;
-  if (fg_w2_sliced(NULL, &s, n, m, d, a, wa, b, wb, NULL, direction, &result, &st) != FG_OK)
+  if (fg_w2_sliced(NULL, NULL, &s, n, m, d, a, wa, b, wb, NULL, direction, &result, &st) != FG_OK)
     fail_msg("%s", st.message);
   return result;
 }
@@ -140,18 +140,19 @@ static void columns(void **unused)
     for (size_t i = 0; i < n; i++) column_x[i] = x[2 * i + k];
     for (size_t j = 0; j < m; j++) column_y[j] = y[2 * j + k];
     assert_int_equal(fg_w2_exact(NULL, NULL, n, m, 1, column_x, wx, column_y, NULL, NULL, &w2, &st), FG_OK);
-    assert_int_equal(fg_w2_sliced(NULL, &one, n, m, 2, x, wx, y, NULL, NULL, NULL, &s, &st), FG_OK);
+    assert_int_equal(fg_w2_sliced(NULL, NULL, &one, n, m, 2, x, wx, y, NULL, NULL, NULL, &s, &st), FG_OK);
     assert_true(fabs(s.squared - w2.squared) < 1e-12 * w2.squared);
     assert_true(isnan(s.standard_error));
     double direction = 0;
     assert_int_equal(
-        fg_w2_sliced(NULL, &drawn, n, m, 1, column_x, wx, column_y, NULL, NULL, &direction, &s, &st), FG_OK);
+        fg_w2_sliced(NULL, NULL, &drawn, n, m, 1, column_x, wx, column_y, NULL, NULL, &direction, &s, &st),
+        FG_OK);
     assert_true(s.squared == w2.squared && s.max_squared == w2.squared && s.standard_error == 0);
     assert_true(s.directions == 1 && direction == 1);
     mean += w2.squared / 2;
   }
   fg_w2_sliced_settings both = {2, 0, axes};
-  assert_int_equal(fg_w2_sliced(NULL, &both, n, m, 2, x, wx, y, NULL, NULL, NULL, &s, &st), FG_OK);
+  assert_int_equal(fg_w2_sliced(NULL, NULL, &both, n, m, 2, x, wx, y, NULL, NULL, NULL, &s, &st), FG_OK);
   assert_true(fabs(s.squared - mean) < 1e-12 * mean);
 }
 
@@ -192,7 +193,8 @@ static void same_on_any_threads(void **unused)
     fg_w2_sliced_settings s = {37, 8, NULL};
     fg_w2_slices w2;
     assert_int_equal(fg_threads_create(counts[c], &threads, NULL), FG_OK);
-    assert_int_equal(fg_w2_sliced(threads, &s, N, N - 500, d, x, NULL, y, wy, NULL, NULL, &w2, NULL), FG_OK);
+    assert_int_equal(fg_w2_sliced(NULL, threads, &s, N, N - 500, d, x, NULL, y, wy, NULL, NULL, &w2, NULL),
+                     FG_OK);
     assert_true(w2.squared == first.squared && w2.standard_error == first.standard_error &&
                 w2.max_squared == first.max_squared && w2.max_direction == first.max_direction);
     fg_threads_destroy(&threads);
@@ -250,7 +252,7 @@ static void refused(void **unused)
   fg_progress progress = {NULL, NULL, &cancel};
   cloud(61, 20, 3, 1, x);
   cloud(62, 20, 3, 1, y);
-#define CALL(n, m, d) fg_w2_sliced(NULL, &s, n, m, d, x, NULL, y, NULL, NULL, NULL, &result, &st)
+#define CALL(n, m, d) fg_w2_sliced(NULL, NULL, &s, n, m, d, x, NULL, y, NULL, NULL, NULL, &result, &st)
   assert_int_equal(CALL(0, 20, 3), FG_USAGE);
   assert_int_equal(CALL(20, 20, 0), FG_USAGE);
   s.directions = 0;
@@ -266,7 +268,7 @@ static void refused(void **unused)
   assert_int_equal(CALL(20, 7, 3), FG_NUMERICS);
   assert_non_null(strstr(st.message, "direction 1"));
   s = (fg_w2_sliced_settings){10, 1, NULL};
-  assert_int_equal(fg_w2_sliced(NULL, &s, 20, 7, 3, x, NULL, y, NULL, &progress, NULL, &result, &st),
+  assert_int_equal(fg_w2_sliced(NULL, NULL, &s, 20, 7, 3, x, NULL, y, NULL, &progress, NULL, &result, &st),
                    FG_INTERRUPTED);
 #undef CALL
 }
