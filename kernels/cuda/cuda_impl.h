@@ -218,6 +218,8 @@ fg_code fg_cuda_check(cudaError_t rc, const char *call, size_t bytes, fg_status 
 fg_code fg_cuda_started(const char *kernel, size_t blocks, size_t n, fg_status *st);
 /* The same for one whose end is met by the next call that waits, which then names it. */
 fg_code fg_cuda_left(const char *kernel, size_t blocks, size_t n, fg_status *st);
+/* What lacked memory names the kernel: coefficients and copies for other devices do not know whose they are. Returns rc. */
+fg_code fg_cuda_named(fg_code rc, const char *kernel, fg_status *st);
 /* A failure that a slot has no status for. Returns its code. */
 fg_code fg_cuda_missed(fg_code code, const fg_status *why);
 /* Did the kernel start, and wait for its end: "the kernel simulate (16 blocks of 256 threads ...) did not run: ...". */

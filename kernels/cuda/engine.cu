@@ -23,6 +23,14 @@ fg_code fg_cuda_check(cudaError_t rc, const char *call, size_t bytes, fg_status 
       call, bytes, device, cudaGetErrorString(rc), (int)rc, left, all);
 }
 
+fg_code fg_cuda_named(fg_code rc, const char *kernel, fg_status *st)
+{
+  static const char usual[] = "the kernel ";
+  if (rc == FG_MEMORY && st && strncmp(st->message, usual, sizeof usual - 1) != 0)
+    (void)fg_status_prefix(st, "%s%s lacks memory: ", usual, kernel);
+  return rc;
+}
+
 /* Of this thread, as CUDA's own last error is. */
 static thread_local struct {
   unsigned threads;

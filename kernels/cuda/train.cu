@@ -315,7 +315,7 @@ fg_code fg_cuda_paths(fg_engine *e, fg_threads *threads, const fg_field *field,
 done:
   fg_cuda_crew_close(&job->crew);
   free(job);
-  return rc;
+  return fg_cuda_named(rc, "paths", st);
 }
 
 /* ---- objectives --------------------------------------------------------------------------------------------- */
@@ -416,7 +416,7 @@ fg_code fg_cuda_objective(fg_engine *e, fg_threads *threads, const fg_field *fie
   }
   free(job);
   free(host);
-  return rc;
+  return fg_cuda_named(rc, "objective", st);
 }
 
 /* ---- the optimiser ----------------------------------------------------------------------------------------------- */

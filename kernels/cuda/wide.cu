@@ -58,10 +58,12 @@ static void fg_wide_forget(fg_wide_plan *plan)
   plan->count = 0;
 }
 
-/* Who takes the handle next may have another stream: nothing of a request that failed may be under way. */
+/* Graphs must not be under way when they are destroyed. */
 void fg_wide_end(fg_wide_run *run)
 {
-  if (run->blas) (void)fg_cuda_wait("cudaStreamSynchronize", 0, NULL);
+  int graphs = 0;
+  for (int k = 0; k < run->plans; k++) graphs |= run->plan[k]->graph != NULL;
+  if (graphs) (void)fg_cuda_wait("cudaStreamSynchronize", 0, NULL);
   for (int k = 0; k < run->plans; k++) fg_wide_forget(run->plan[k]);
   fg_cuda_pieces_give(&run->wave);
   fg_cuda_pieces_give(&run->pieces);
@@ -146,30 +148,26 @@ fg_code fg_wide_wait(const fg_wide_run *run, const char *what, fg_status *st)
 
 /* ---- the products of a body ----------------------------------------------------------------------------- */
 
-/* Once with room for so many; *count is how many there are. */
+/* Once with room for so many, and one more, which begins with how many there are. */
 static fg_code fg_wide_list(fg_wide_run *run, const fg_wide_plan *plan, int room, fg_wide_product *host,
                             int *count, fg_status *st)
 {
-  const unsigned blocks = run->job.tiles > 1 ? 2 : 1;
-  const size_t bytes = 2 * (size_t)room * sizeof *host;
+  const size_t bytes = (2 * (size_t)room + 1) * sizeof *host;
   fg_wide_job job = run->job;
-  void *list = NULL, *number = NULL;
+  void *list = NULL;
   fg_code rc;
-  FG_GO(fg_cuda_take(run->pieces.on, bytes, &list, st), done);
-  FG_GO(fg_cuda_take(run->pieces.on, sizeof(int), &number, st), done);
-  FG_GO(fg_cuda_check(cudaMemsetAsync(number, 0, sizeof(int), cudaStreamPerThread), "cudaMemsetAsync",
-                      sizeof(int), st),
+  FG_TRY(fg_cuda_take(run->pieces.on, bytes, &list, st));
+  FG_GO(fg_cuda_check(cudaMemsetAsync(list, 0, bytes, cudaStreamPerThread), "cudaMemsetAsync", bytes, st),
         done);
   job.segment = FG_WIDE_RECORD;
   job.list = (fg_wide_product *)list;
   job.list_room = room;
-  job.list_count = (int *)number;
-  plan->launch(plan->what, &job, blocks);
-  FG_GO(fg_wide_wait(run, "list of products", st), done);
-  FG_GO(fg_cuda_fetch(count, number, sizeof(int), st), done);
-  if (*count <= room) rc = fg_cuda_fetch(host, list, bytes, st);
+  job.list_count = (int *)(job.list + 2 * (size_t)room);
+  plan->launch(plan->what, &job, job.tiles > 1 ? 2 : 1);
+  FG_GO(fg_cuda_started("list of products", 2, run->n, st), done);
+  FG_GO(fg_cuda_fetch(host, list, bytes, st), done);
+  memcpy(count, host + 2 * (size_t)room, sizeof *count);
 done:
-  fg_cuda_give(run->pieces.on, number);
   fg_cuda_give(run->pieces.on, list);
   return rc;
 }
@@ -217,7 +215,7 @@ static fg_code fg_wide_record(fg_wide_run *run, fg_wide_plan *plan, fg_status *s
   fg_code rc = FG_OK;
   fg_wide_forget(plan);
   for (;;) {
-    list = (fg_wide_product *)malloc(2 * (size_t)room * sizeof *list);
+    list = (fg_wide_product *)malloc((2 * (size_t)room + 1) * sizeof *list);
     if (!list) return FG_FAIL(st, FG_MEMORY, "no memory for a list of %d products", room);
     FG_GO(fg_wide_list(run, plan, room, list, &count, st), done);
     if (count <= room) break;
@@ -242,6 +240,38 @@ static fg_code fg_wide_record(fg_wide_run *run, fg_wide_plan *plan, fg_status *s
 done:
   free(list);
   return rc;
+}
+
+static fg_code fg_wide_calls_copy(const fg_wide_call *from, int count, fg_wide_call **to, fg_status *st)
+{
+  *to = (fg_wide_call *)malloc(((size_t)count + 1) * sizeof **to);
+  if (!*to) return FG_FAIL(st, FG_MEMORY, "no memory for a list of %d products", count);
+  memcpy(*to, from, (size_t)count * sizeof **to);
+  return FG_OK;
+}
+
+/* Products lie in the memory of the run alone, so that the same body in the same places has the same list. */
+static fg_code fg_wide_remember(fg_wide_run *run, fg_wide_plan *plan, fg_status *st)
+{
+  if (!plan->key) return fg_wide_record(run, plan, st);
+  fg_wide_memo *memo = fg_wide_blas_memo(run->blas);
+  fg_wide_key key;
+  memcpy(&key, plan->key, sizeof key);
+  memcpy(&key.job, &run->job, sizeof key.job);
+  for (int k = 0; k < FG_WIDE_MEMOS; k++)
+    if (memo->of[k].calls && memcmp(&memo->of[k].key, &key, sizeof key) == 0) {
+      plan->count = memo->of[k].count;
+      return fg_wide_calls_copy(memo->of[k].calls, plan->count, &plan->calls, st);
+    }
+  FG_TRY(fg_wide_record(run, plan, st));
+  const int to = memo->oldest;
+  free(memo->of[to].calls);
+  if (fg_wide_calls_copy(plan->calls, plan->count, &memo->of[to].calls, NULL) != FG_OK)
+    return FG_OK; /* then it is listed again */
+  memcpy(&memo->of[to].key, &key, sizeof key);
+  memo->of[to].count = plan->count;
+  memo->oldest = (to + 1) % FG_WIDE_MEMOS;
+  return FG_OK;
 }
 
 fg_code fg_wide_issue(fg_wide_run *run, const fg_wide_plan *plan, fg_status *st)
@@ -293,10 +323,9 @@ static fg_code fg_wide_ready(fg_wide_run *run, size_t tiles, fg_status *st)
     run->taken = tiles;
   }
   run->job.tiles = (int)tiles;
-  for (int k = 0; k < run->plans; k++) {
-    FG_TRY(fg_wide_record(run, run->plan[k], st));
+  for (int k = 0; k < run->plans; k++) FG_TRY(fg_wide_remember(run, run->plan[k], st));
+  for (int k = 0; k < run->plans; k++) /* now that the room of outer products stays where it is */
     if (run->plan[k]->by) FG_TRY(fg_wide_capture(run, run->plan[k], st));
-  }
   return FG_OK;
 }
 

@@ -111,7 +111,8 @@ extern const fg_wide_table fg_wide_double, fg_wide_single;
 
 typedef struct fg_wide_blas fg_wide_blas; /* a handle: one caller's at a time */
 
-/* One of the pool's that nobody has, or a new one, on the calling thread's stream; opens the library. */
+/* One of the pool's that nobody has, or a new one, on the calling thread's stream behind what its last owner left under way;
+ * opens the library. */
 fg_code fg_wide_blas_borrow(fg_wide_pool *pool, fg_wide_blas **blas, fg_status *st);
 void fg_wide_blas_return(fg_wide_pool *pool, fg_wide_blas *blas);
 
@@ -126,6 +127,25 @@ int fg_wide_call_is_whole(int tiles, const fg_wide_call *call);
 fg_code fg_wide_multiply(fg_wide_blas *blas, int single, int tiles, const fg_wide_call *call,
                          const void *ones, void *room, fg_status *st);
 
+/* What a body without steps and outer products did the last time, so that it need not be listed, and waited for, again. */
+typedef struct fg_wide_key {
+  fg_field field;
+  int what; /* of the caller */
+  size_t n;
+  fg_wide_job job; /* places */
+} fg_wide_key;
+
+enum { FG_WIDE_MEMOS = 8 };
+typedef struct fg_wide_memo {
+  struct {
+    fg_wide_key key;
+    fg_wide_call *calls; /* NULL: none */
+    int count;
+  } of[FG_WIDE_MEMOS];
+  int oldest;
+} fg_wide_memo;
+fg_wide_memo *fg_wide_blas_memo(fg_wide_blas *blas);
+
 /* ---- a request (cuda/wide.cu) --------------------------------------------------------------------- */
 
 /* Launches one segment, or the recording, of some body: `what` is the caller's. */
@@ -136,6 +156,7 @@ typedef struct fg_wide_plan {
   fg_wide_launch *launch;
   void *what;
   int by;
+  const fg_wide_key *key; /* without places; NULL: to be listed each time */
   fg_wide_call *calls;
   int count; /* of calls */
   cudaGraphExec_t graph;

@@ -36,6 +36,8 @@ struct fg_wide_blas {
   fg_cuda_device *on;
   cublasHandle_t handle;
   void *workspace;
+  cudaEvent_t idle; /* what its last owner asked for is done */
+  fg_wide_memo memo;
 };
 
 struct fg_wide_pool {
@@ -78,14 +80,24 @@ static fg_code fg_blas_load(fg_blas_calls *calls, fg_status *st)
 
 static void fg_blas_close(fg_wide_blas *blas)
 {
+  if (blas->idle && cudaEventSynchronize(blas->idle) != cudaSuccess) (void)cudaGetLastError();
   if (blas->handle) (void)blas->call.destroy(blas->handle);
+  if (blas->idle && cudaEventDestroy(blas->idle) != cudaSuccess) (void)cudaGetLastError();
+  for (int k = 0; k < FG_WIDE_MEMOS; k++) free(blas->memo.of[k].calls);
   fg_cuda_give(blas->on, blas->workspace);
   free(blas);
+}
+
+fg_wide_memo *fg_wide_blas_memo(fg_wide_blas *blas)
+{
+  return &blas->memo;
 }
 
 /* A workspace is set anew after each change of streams. */
 static fg_code fg_blas_begin(fg_wide_blas *blas, fg_status *st)
 {
+  FG_TRY(
+      fg_cuda_check(cudaStreamWaitEvent(cudaStreamPerThread, blas->idle, 0), "cudaStreamWaitEvent", 0, st));
   FG_TRY(
       fg_blas_check(blas, blas->call.set_stream(blas->handle, cudaStreamPerThread), "cublasSetStream", st));
   return fg_blas_check(blas, blas->call.set_workspace(blas->handle, blas->workspace, FG_WIDE_WORKSPACE),
@@ -98,6 +110,9 @@ static fg_code fg_blas_open(fg_cuda_device *on, fg_wide_blas **to, fg_status *st
   fg_code rc = FG_OK;
   if (!blas) return FG_FAIL(st, FG_MEMORY, "no memory for a handle of cuBLAS");
   blas->on = on;
+  FG_GO(fg_cuda_check(cudaEventCreateWithFlags(&blas->idle, cudaEventDisableTiming),
+                      "cudaEventCreateWithFlags", 0, st),
+        fail);
   FG_GO(fg_blas_load(&blas->call, st), fail);
   FG_GO(fg_cuda_take(on, FG_WIDE_WORKSPACE, &blas->workspace, st), fail);
   FG_GO(fg_blas_check(blas, blas->call.create(&blas->handle), "cublasCreate", st), fail);
@@ -149,6 +164,10 @@ fg_code fg_wide_blas_borrow(fg_wide_pool *pool, fg_wide_blas **blas, fg_status *
 void fg_wide_blas_return(fg_wide_pool *pool, fg_wide_blas *blas)
 {
   if (!blas) return;
+  if (cudaEventRecord(blas->idle, cudaStreamPerThread) != cudaSuccess) { /* nobody could wait for it */
+    (void)cudaGetLastError();
+    if (cudaStreamSynchronize(cudaStreamPerThread) != cudaSuccess) (void)cudaGetLastError();
+  }
   pthread_mutex_lock(&pool->lock);
   const int keep = pool->count < FG_WIDE_IDLE;
   if (keep) pool->idle[pool->count++] = blas;

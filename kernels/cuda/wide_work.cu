@@ -21,13 +21,14 @@ typedef struct fg_wide_points { /* evaluate, or ode */
   fg_wide_plan plan;
 } fg_wide_points;
 
+/* Not waited for. */
 static fg_code fg_wide_points_wave(void *what, size_t first, size_t count, fg_status *st)
 {
   fg_wide_points *w = (fg_wide_points *)what;
   (void)count;
   FG_TRY(fg_wide_set(&w->run, first, 0, 0, st));
   FG_TRY(fg_wide_issue(&w->run, &w->plan, st));
-  return fg_wide_wait(&w->run, w->name, st);
+  return fg_cuda_left(w->name, (size_t)w->run.job.tiles, w->run.n, st);
 }
 
 static size_t fg_wide_evaluate_scratch(void *what, int p)
@@ -67,7 +68,8 @@ fg_code fg_wide_evaluate(fg_cuda_part *part, const fg_field *field, const fg_eva
   FG_TRY(fg_wide_begin(&w.run, part->on, w.name, request->precision, field, NULL, request->n,
                        fg_wide_evaluate_scratch, &w, st));
   fg_wide_add(&w.run, &w.plan, fg_wide_evaluate_launch, &w, 0);
-  const fg_code rc = fg_wide_units(&w.run, part, w.run.at_once, fg_wide_points_wave, &w, st);
+  fg_code rc = fg_wide_units(&w.run, part, w.run.at_once, fg_wide_points_wave, &w, st);
+  if (rc == FG_OK) rc = fg_wide_wait(&w.run, w.name, st);
   fg_wide_end(&w.run);
   return rc;
 }
@@ -88,7 +90,12 @@ fg_code fg_wide_ode(fg_cuda_device *on, const fg_field *field, const fg_ode_requ
                     fg_status *st)
 {
   fg_wide_points w;
+  fg_wide_key key;
   memset(&w, 0, sizeof w);
+  memset(&key, 0, sizeof key);
+  memcpy(&key.field, field, sizeof key.field);
+  key.what = (request->precision == FG_SINGLE) * 4 + (request->with_log_p != 0) * 2 + jvp;
+  key.n = request->n;
   w.table = fg_wide_table_of(request->precision);
   w.field = field;
   w.ode = request;
@@ -97,6 +104,7 @@ fg_code fg_wide_ode(fg_cuda_device *on, const fg_field *field, const fg_ode_requ
   FG_TRY(fg_wide_begin(&w.run, on, w.name, request->precision, field, NULL, request->n, fg_wide_ode_scratch,
                        &w, st));
   fg_wide_add(&w.run, &w.plan, fg_wide_ode_launch, &w, 0);
+  w.plan.key = &key;
   const fg_code rc = fg_wide_waves(&w.run, 0, w.run.tiles, fg_wide_points_wave, &w, st);
   fg_wide_end(&w.run);
   return rc;

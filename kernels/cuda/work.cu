@@ -105,7 +105,7 @@ fg_code fg_cuda_evaluate(fg_engine *e, fg_threads *threads, const fg_field *fiel
   FG_TRY(fg_work_open(&work, &crew, e, threads, request->n, st));
   const fg_code rc = fg_cuda_crew_run(&crew, fg_evaluate_part, &work, st);
   fg_cuda_crew_close(&crew);
-  return rc;
+  return fg_cuda_named(rc, "evaluate", st);
 }
 
 /* ---- simulate ------------------------------------------------------------------------------------ */
@@ -189,7 +189,7 @@ fg_code fg_cuda_simulate(fg_engine *e, fg_threads *threads, const fg_field *fiel
   crew.stage = "simulate";
   const fg_code rc = fg_cuda_crew_run(&crew, fg_simulate_part, &work, st);
   fg_cuda_crew_close(&crew);
-  return rc;
+  return fg_cuda_named(rc, "simulate", st);
 }
 
 /* ---- the ODE: at the home of a lane, from as many threads as the solver has ---------------------------------------- */

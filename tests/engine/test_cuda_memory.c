@@ -1,6 +1,6 @@
 /* needs: train cuda_on_cpu */
-/* Memory of the CUDA engine, on the CPU by the shim: blocks that are kept and taken again, uploads that do not wait, fewer
- * blocks of threads at once where memory is short, and what is said where it is not enough. */
+/* Memory of the CUDA engine, on the CPU by the shim: blocks that are kept and taken again, uploads and launches that do not
+ * wait, fewer blocks of threads at once where memory is short, and what is said where it is not enough. */
 #include "cuda_on_cpu/shim.h"
 
 #include "support/objective_case.h"
@@ -211,6 +211,47 @@ static void test_uploads(void **state)
   upload_of(10000, "cudaMallocHost", 1); /* no pinned memory: slower, but it goes */
 }
 
+/* ---- launches that do not wait ----------------------------------------------------------------------- */
+
+static void fails(fg_code code, const fg_status *st, const char *part)
+{
+  assert_int_equal(code, FG_FAILED);
+  if (!strstr(st->message, part) || !strstr(st->message, "--engine cpu"))
+    fail_msg("the message is \"%s\": \"%s\" and a remedy were expected", st->message, part);
+}
+
+/* What did not wait: a failure on the device is told by the next call that waits, which names it, once. */
+static void test_late_failures(void **state)
+{
+  (void)state;
+  fg_engine *e = open_with(plenty);
+  held_field h = field_open(e, &network);
+  guarded x = guarded_draws(e, 20, 1);
+  const fg_ode_request o = {.n = 10, .coeff = coeff_at(1), .y = x.inner, .dy = x.inner};
+  double out[20];
+  fg_status st = {0};
+  for (int jvp = 0; jvp < 2; jvp++) {
+    fg_ode_request r = o;
+    char expected[100];
+    if (jvp) r.v = r.jv = x.inner;
+    snprintf(expected, sizeof expected, "after the kernel %s (1 blocks of ", jvp ? "ode_jvp" : "ode_rhs");
+    const long waits = shim_calls("cudaStreamSynchronize");
+    for (int turn = 0; turn < 5; turn++) MUST((jvp ? e->ops->ode_jvp : e->ops->ode_rhs)(e, &h.field, &r, ST));
+    assert_int_equal(shim_calls("cudaStreamSynchronize"), waits);
+    shim_fail("cudaStreamSynchronize", 700);
+    fails(e->ops->download(e, out, x.inner, 0, sizeof out, &st), &st, expected);
+    MUST(e->ops->download(e, out, x.inner, 0, sizeof out, ST));
+    MUST((jvp ? e->ops->ode_jvp : e->ops->ode_rhs)(e, &h.field, &r, ST));
+    shim_fail("cudaStreamSynchronize", 700);
+    assert_true(isnan(e->ops->vec_reduce(e, FG_VEC_DOT, 20, x.inner, x.inner)));
+    fails(e->ops->ode_rhs(e, &h.field, &r, &st), &st, expected);
+    MUST(e->ops->sync(e, ST));
+  }
+  guarded_close(e, &x, NULL);
+  field_close(e, &h);
+  fg_engine_close(&e);
+}
+
 /* ---- too little memory ------------------------------------------------------------------------------ */
 
 #if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED /* slow */
@@ -344,9 +385,9 @@ static void test_gradients(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_buffers),   cmocka_unit_test(test_kept),    cmocka_unit_test(test_churn),
-      cmocka_unit_test(test_trimmed),   cmocka_unit_test(test_uploads), cmocka_unit_test(test_waves),
-      cmocka_unit_test(test_gradients),
+      cmocka_unit_test(test_buffers), cmocka_unit_test(test_kept),      cmocka_unit_test(test_churn),
+      cmocka_unit_test(test_trimmed), cmocka_unit_test(test_uploads),   cmocka_unit_test(test_late_failures),
+      cmocka_unit_test(test_waves),   cmocka_unit_test(test_gradients),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

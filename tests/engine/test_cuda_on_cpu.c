@@ -439,37 +439,6 @@ static void test_failures(void **state)
   assert_int_equal(shim_live(), before);
 }
 
-/* What did not wait: a failure on the device is told by the next call that waits, which names it, once. */
-static void test_late_failures(void **state)
-{
-  (void)state;
-  held_field h = field_open(shim, &fields[0]);
-  guarded x = guarded_draws(shim, 20, 1);
-  const fg_ode_request o = {.n = 10, .coeff = coeff_at(1), .y = x.inner, .dy = x.inner};
-  double out[20];
-  fg_status st = {0};
-  for (int jvp = 0; jvp < 2; jvp++) {
-    fg_ode_request r = o;
-    char expected[100];
-    if (jvp) r.v = r.jv = x.inner;
-    snprintf(expected, sizeof expected, "after the kernel %s (1 blocks of ", jvp ? "ode_jvp" : "ode_rhs");
-    const long waits = shim_calls("cudaStreamSynchronize");
-    for (int turn = 0; turn < 5; turn++)
-      MUST((jvp ? shim->ops->ode_jvp : shim->ops->ode_rhs)(shim, &h.field, &r, ST));
-    assert_int_equal(shim_calls("cudaStreamSynchronize"), waits);
-    shim_fail("cudaStreamSynchronize", 700);
-    fails(shim->ops->download(shim, out, x.inner, 0, sizeof out, &st), &st, FG_FAILED, expected);
-    MUST(shim->ops->download(shim, out, x.inner, 0, sizeof out, ST));
-    MUST((jvp ? shim->ops->ode_jvp : shim->ops->ode_rhs)(shim, &h.field, &r, ST));
-    shim_fail("cudaStreamSynchronize", 700);
-    assert_true(isnan(shim->ops->vec_reduce(shim, FG_VEC_DOT, 20, x.inner, x.inner)));
-    fails(shim->ops->ode_rhs(shim, &h.field, &r, &st), &st, FG_FAILED, expected);
-    MUST(shim->ops->sync(shim, ST));
-  }
-  guarded_close(shim, &x, NULL);
-  field_close(shim, &h);
-}
-
 static void test_opening(void **state)
 {
   (void)state;
@@ -611,14 +580,11 @@ static int close_engines(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_philox),        cmocka_unit_test(test_curand),
-      cmocka_unit_test(test_map),           cmocka_unit_test(test_reduce),
-      cmocka_unit_test(test_particle_norm), cmocka_unit_test(test_fields),
-      cmocka_unit_test(test_room),          cmocka_unit_test(test_tiles),
-      cmocka_unit_test(test_many),          cmocka_unit_test(test_lost),
-      cmocka_unit_test(test_order),         cmocka_unit_test(test_failures),
-      cmocka_unit_test(test_late_failures), cmocka_unit_test(test_opening),
-      cmocka_unit_test(test_progress),      cmocka_unit_test(test_threads),
+      cmocka_unit_test(test_philox),  cmocka_unit_test(test_curand),        cmocka_unit_test(test_map),
+      cmocka_unit_test(test_reduce),  cmocka_unit_test(test_particle_norm), cmocka_unit_test(test_fields),
+      cmocka_unit_test(test_room),    cmocka_unit_test(test_tiles),         cmocka_unit_test(test_many),
+      cmocka_unit_test(test_lost),    cmocka_unit_test(test_order),         cmocka_unit_test(test_failures),
+      cmocka_unit_test(test_opening), cmocka_unit_test(test_progress),      cmocka_unit_test(test_threads),
       cmocka_unit_test(test_device),
   };
   return cmocka_run_group_tests(tests, open_engines, close_engines);

@@ -210,6 +210,7 @@ static void test_refused(void **state)
       smaller += waves == 2;
     } else {
       assert_int_equal(rc, FG_MEMORY);
+      assert_memory_equal(st.message, "the kernel simulate ", 20);
       assert_non_null(strstr(st.message, "are free: use fewer particles"));
       assert_int_equal(smaller, 0); /* what has to be there comes first */
       failed++;
@@ -243,16 +244,16 @@ static void test_refused_within(void **state)
   record_free(&b);
 }
 
-/* Waves shared by devices: the bits of one, in waves of unlike sizes. */
+/* Waves shared by devices: the bits of one, in waves of unlike sizes, 3 tiles, 3 and 1; or 1 of each. */
 static void test_devices(void **state)
 {
   (void)state;
   static record first, other;
-  enum { N = 110 }; /* 7 tiles: of 3, 3 and 1 */
+  enum { N = SLOW ? 40 : 110 };
   fg_engine_close(&shim);
-  shim_processors(2);
-  for (size_t f = 0; f < FIELDS; f += SLOW ? 3 : 2)
-    for (int devices = 1; devices <= 3; devices++) {
+  shim_processors(SLOW ? 1 : 2);
+  for (size_t f = 0; f < FIELDS; f += SLOW ? FIELDS : 2)
+    for (int devices = 1; devices <= 3; devices += 1 + SLOW) {
       record *to = devices == 1 ? &first : &other;
       const long copies = shim_calls("cudaMemcpyPeerAsync"), graphs = shim_calls("cudaGraphLaunch");
       fg_engine *e = NULL;
@@ -301,6 +302,41 @@ static void fails(fg_code code, const fg_status *st, fg_code expected, const cha
   assert_int_equal(code, expected);
   if (!strstr(st->message, part) || !strstr(st->message, "--engine cpu"))
     fail_msg("the message is \"%s\": \"%s\" and a remedy were expected", st->message, part);
+}
+
+/* Right-hand sides and Jacobian-vector products that are asked for again list no products and wait for nothing. */
+static void test_no_waits(void **state)
+{
+  (void)state;
+  enum { N = 75, TURNS = 6 };
+  static double first[2][N * 4], other[N * 4];
+  held_field h = field_open(shim, &fields[4]);
+  guarded y[2], dy[2], v = guarded_draws(shim, N * 4, 1);
+  for (int k = 0; k < 2; k++) {
+    y[k] = guarded_draws(shim, N * 4, 1);
+    dy[k] = guarded_open(shim, N * 4 * sizeof(double), NULL);
+  }
+  long waits = 0;
+  for (int turn = 0; turn < TURNS; turn++) {
+    const int k = turn % 2; /* other buffers each time, as CVODE has */
+    fg_ode_request r = {.n = N, .coeff = coeff_at(1), .with_log_p = 1, .y = y[k].inner, .dy = dy[k].inner};
+    const long before = shim_calls("cudaStreamSynchronize");
+    MUST(shim->ops->ode_rhs(shim, &h.field, &r, ST));
+    r.v = v.inner;
+    r.jv = v.inner;
+    MUST(shim->ops->ode_jvp(shim, &h.field, &r, ST));
+    waits = shim_calls("cudaStreamSynchronize") - before;
+    double *to = turn < 2 ? first[k] : other;
+    MUST(shim->ops->download(shim, to, dy[k].inner, 0, sizeof other, ST));
+    if (turn >= 2) assert_memory_equal(other, first[k], sizeof other);
+  }
+  assert_int_equal(waits, 0);
+  for (int k = 0; k < 2; k++) {
+    guarded_close(shim, &y[k], NULL);
+    guarded_close(shim, &dy[k], NULL);
+  }
+  guarded_close(shim, &v, NULL);
+  field_close(shim, &h);
 }
 
 /* Without cuBLAS narrow networks work, and wide ones say what is missing. */
@@ -398,9 +434,10 @@ static int teardown(void **state)
 
 int main(void)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_fields),     cmocka_unit_test(test_waves),
-                                     cmocka_unit_test(test_refused),    cmocka_unit_test(test_refused_within),
-                                     cmocka_unit_test(test_devices),    cmocka_unit_test(test_order),
-                                     cmocka_unit_test(test_no_library), cmocka_unit_test(test_failures)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_fields),   cmocka_unit_test(test_waves),
+                                     cmocka_unit_test(test_refused),  cmocka_unit_test(test_refused_within),
+                                     cmocka_unit_test(test_devices),  cmocka_unit_test(test_order),
+                                     cmocka_unit_test(test_no_waits), cmocka_unit_test(test_no_library),
+                                     cmocka_unit_test(test_failures)};
   return cmocka_run_group_tests(tests, setup, teardown);
 }
