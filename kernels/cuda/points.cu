@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cuda/train.cuh"
+#include "cuda/wide_points.cuh"
 #include "requests.h"
 
 enum { FG_POINT_BLOCKS = 256 };
@@ -19,6 +20,7 @@ typedef struct fg_points_job {
   const fg_field *field;
   const fg_points_request *request; /* as it came */
   int direct, gradient;             /* direct: time is an input, so there are no rows */
+  int wide;                         /* by cuBLAS, at home, with one array of sums */
   size_t tile, tiles, block_tiles, blocks, share;
   double *loss; /* host */
   fg_cuda_crew crew;
@@ -31,9 +33,12 @@ static void fg_points_cut(fg_points_job *job)
   const fg_points_request *r = job->request;
   const int time = job->field->as.network.time;
   job->direct = !job->field->guided && (time == FG_TIME_FIRST || time == FG_TIME_LAST);
-  job->tile = job->table->points_tile(job->field, r, job->direct);
+  job->wide = fg_wide_is(job->field, NULL);
+  job->tile = job->wide ? fg_wide_visit_tile(r->n, r->group, job->direct)
+                        : job->table->points_tile(job->field, r, job->direct);
   job->tiles = (r->n + job->tile - 1) / job->tile;
-  job->block_tiles = (job->tiles + FG_POINT_BLOCKS - 1) / FG_POINT_BLOCKS;
+  const size_t most = job->wide ? 1 : FG_POINT_BLOCKS;
+  job->block_tiles = (job->tiles + most - 1) / most;
   job->blocks = (job->tiles + job->block_tiles - 1) / job->block_tiles;
   job->share = job->table->points_share_bytes(job->field);
   job->gradient = r->gradient.device != NULL;
@@ -95,9 +100,25 @@ static fg_code fg_points_return(fg_cuda_part *part, fg_points_job *job, fg_statu
                              (char *)seat->out.shares + from * job->share, (to - from) * job->share, st);
 }
 
-static fg_code fg_points_walk(fg_cuda_part *part, void *argument, fg_status *st)
+static fg_code fg_points_walk_wide(fg_cuda_part *part, fg_points_job *job, fg_status *st)
 {
-  fg_points_job *job = (fg_points_job *)argument;
+  fg_points_seat *seat = &job->seat[part - job->crew.part];
+  fg_wide_visit visit;
+  visit.field = &seat->field;
+  visit.request = &seat->request;
+  visit.progress = job->request->progress;
+  visit.tile = job->tile;
+  visit.value = seat->out.value;
+  visit.loss = seat->out.loss;
+  visit.rows = (void *)seat->walk.rows;
+  visit.shares = seat->out.shares;
+  visit.block = seat->walk.block[0];
+  return fg_wide_visit_all(part->on, &visit, job->loss, st);
+}
+
+/* Launches of as many blocks as scratch allows. */
+static fg_code fg_points_waves(fg_cuda_part *part, fg_points_job *job, fg_status *st)
+{
   fg_points_seat *seat = &job->seat[part - job->crew.part];
   fg_cuda_walk *walk = &seat->walk;
   unsigned at_once;
@@ -110,6 +131,14 @@ static fg_code fg_points_walk(fg_cuda_part *part, void *argument, fg_status *st)
     FG_TRY(fg_cuda_finish("points", now, seat->request.n, st));
   }
   fg_cuda_piece_give(&part->pieces, walk->scratch); /* others need room too */
+  return FG_OK;
+}
+
+static fg_code fg_points_walk(fg_cuda_part *part, void *argument, fg_status *st)
+{
+  fg_points_job *job = (fg_points_job *)argument;
+  const fg_points_seat *seat = &job->seat[part - job->crew.part];
+  FG_TRY(job->wide ? fg_points_walk_wide(part, job, st) : fg_points_waves(part, job, st));
   FG_TRY(fg_cuda_fetch(job->loss + part->begin, seat->out.loss + part->begin,
                        (part->finish - part->begin) * sizeof *job->loss, st));
   if (job->gradient) FG_TRY(fg_points_return(part, job, st));
@@ -157,7 +186,8 @@ fg_code fg_cuda_points(fg_engine *e, fg_threads *threads, const fg_field *field,
   job->request = request;
   job->loss = loss;
   fg_points_cut(job);
-  FG_GO(fg_cuda_crew_open(&job->crew, e, threads, job->blocks, job->block_tiles * job->tile, request->n, st),
+  FG_GO(fg_cuda_crew_open(&job->crew, e, job->wide ? NULL : threads, job->blocks,
+                          job->block_tiles * job->tile, request->n, st),
         done);
   job->crew.progress = request->progress;
   FG_GO(fg_cuda_crew_run(&job->crew, fg_points_open, job, st), done);
