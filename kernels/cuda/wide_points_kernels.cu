@@ -63,7 +63,8 @@ static __global__ void __launch_bounds__(FG_WIDE_THREADS, 1)
   fg_wide_enter(&job);
   fg_wide_speak();
   const size_t each = (size_t)job.p, first = job.state->first + blockIdx.x * each, tile = first / each;
-  const int count = (int)(r.n - first < each ? r.n - first : each);
+  const size_t left = first < r.n ? r.n - first : 1; /* while products are listed any place will do */
+  const int count = (int)(left < each ? left : each);
   fg_points_place(&w, &f, &r, room.rows ? room.rows + tile * fg_visit_row(&f) : (const fg_real *)0, first,
                   count, fg_tile_size(each), (fg_real *)job.scratch);
   const int size = (int)fg_points_row(&w.jet.run.at);
@@ -96,10 +97,11 @@ static size_t scratch(const fg_field *f, const fg_points_request *r, size_t tile
   return fg_points_scratch(f, r, fg_tile_size(tile));
 }
 
-static void launch(const fg_wide_visit *visit, fg_visit_part part, const fg_wide_job *job, unsigned blocks)
+static void launch(const fg_wide_visit *visit, void *sums, fg_visit_part part, const fg_wide_job *job,
+                   unsigned blocks)
 {
   const fg_visit_room room = {visit->value, visit->loss, (fg_real *)visit->rows, (fg_real *)visit->shares,
-                              (fg_real *)visit->block};
+                              (fg_real *)sums};
   FG_LAUNCH(fg_wide_points_kernel, blocks, FG_WIDE_THREADS, *visit->field, *visit->request, room, part, *job);
 }
 
