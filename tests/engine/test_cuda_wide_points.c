@@ -278,6 +278,8 @@ static void test_lost(void **state)
 
 /* ---- memory, order, devices --------------------------------------------------------------------------- */
 
+static int refused = -1; /* the allocation of the next call that finds no memory, by number */
+
 /* One call on a device of so many bytes; *graphs: how many were launched. */
 static fg_code run_within(const loss_case *c, size_t bytes, record *out, long *graphs, fg_status *st)
 {
@@ -288,7 +290,9 @@ static fg_code run_within(const loss_case *c, size_t bytes, record *out, long *g
   points_open(&h, e, c, FG_DOUBLE);
   const long before = shim_calls("cudaGraphLaunch"), live = shim_live(),
              narrow = shim_calls("fg_points_kernel");
+  if (refused >= 0) shim_fail_times("cudaMalloc", 2, refused, 2); /* asked again after a clearing up */
   const fg_code rc = points_call(&h, e, st);
+  shim_fail_times("cudaMalloc", 0, 0, 0);
   assert_int_equal(shim_calls("fg_points_kernel"), narrow);
   assert_true(shim_live() <= live + 1); /* the workspace of cuBLAS stays */
   *graphs = shim_calls("cudaGraphLaunch") - before;
@@ -334,6 +338,28 @@ static void test_waves(void **state)
     record_free(&b);
   }
   shim_open();
+}
+
+/* Each allocation in turn finds no memory: the numbers are the same, of smaller waves and fewer sums. */
+static void test_refused(void **state)
+{
+  (void)state;
+  static const loss_case some = {&line, FG_LOSS_RESIDUAL, 1, 4, 1, 0, LOSE_NONE};
+  static record a, b;
+  long graphs, most = shim_calls("cudaMalloc");
+  fg_status st = {0};
+  if (SLOW) skip();
+  MUST(run_within(&some, PLENTY, &b, &graphs, ST));
+  most = shim_calls("cudaMalloc") - most;
+  assert_true(most > 15);
+  for (refused = 0; refused < most; refused++) {
+    if (run_within(&some, PLENTY, &a, &graphs, &st) != FG_OK)
+      fail_msg("allocation %d: %s", refused, st.message);
+    record_compare(&a, &b, tolerance[FG_DOUBLE]);
+    record_free(&a);
+  }
+  refused = -1;
+  record_free(&b);
 }
 
 static void test_order(void **state)
@@ -442,7 +468,8 @@ static int teardown(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_losses),  cmocka_unit_test(test_lost),
-                                     cmocka_unit_test(test_waves),   cmocka_unit_test(test_order),
-                                     cmocka_unit_test(test_devices), cmocka_unit_test(test_failures)};
+                                     cmocka_unit_test(test_waves),   cmocka_unit_test(test_refused),
+                                     cmocka_unit_test(test_order),   cmocka_unit_test(test_devices),
+                                     cmocka_unit_test(test_failures)};
   return cmocka_run_group_tests(tests, setup, teardown);
 }
