@@ -313,7 +313,8 @@ static void test_waves(void **state)
                                    {&mixture, FG_LOSS_CENTRED, 1, 96, 16, 0, LOSE_NONE}};
   static record a, b;
   if (SLOW) skip();
-  fg_engine_close(&shim); /* it has memory of the device too */
+  shim_devices(1, PLENTY); /* skips the rest on a GPU */
+  fg_engine_close(&shim);  /* it has memory of the device too */
   for (size_t k = 0; k < sizeof some / sizeof *some; k++) {
     fg_status st = {0};
     long graphs = 0, most = 0, plenty = 0;
@@ -432,6 +433,7 @@ static void test_failures(void **state)
   };
   static const loss_case some = {&line, FG_LOSS_RESIDUAL, 1, 4, 1, 0, LOSE_NONE};
   held_points h;
+  assert_true(shim_calls("cublasSgemm") > 0); /* skips the rest on a GPU */
   points_open(&h, shim, &some, FG_SINGLE);
   MUST(points_call(&h, shim, ST));
   const long live = shim_live();
