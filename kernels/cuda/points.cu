@@ -222,5 +222,5 @@ fg_code fg_cuda_points(fg_engine *e, fg_threads *threads, const fg_field *field,
   if (rc != FG_OK && st) *st = why;
   free(job);
   free(loss);
-  return rc;
+  return fg_cuda_named(rc, "points", st);
 }
