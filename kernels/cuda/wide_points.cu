@@ -21,6 +21,7 @@ struct fg_visit_walk {
   double *loss; /* host */
   fg_wide_run run;
   fg_visit_stage look, reverse;
+  fg_wide_key key; /* of look */
 };
 
 /* ---- sizes --------------------------------------------------------------------------------------------- */
@@ -163,6 +164,16 @@ static void fg_visit_add(fg_visit_walk *w, fg_visit_stage *stage, fg_visit_part 
   fg_wide_add(&w->run, &stage->plan, fg_visit_launch, stage, points > w->run.at_once * w->visit->tile);
 }
 
+/* What look does follows from the field and these alone; 8: beyond the numbers of cuda/wide_work.cu. */
+static void fg_visit_remember(fg_visit_walk *w)
+{
+  const fg_points_request *r = w->visit->request;
+  memcpy(&w->key.field, w->visit->field, sizeof w->key.field);
+  w->key.what = 8 + ((r->probes * 4 + (int)r->kind) * 2 + (r->precision == FG_SINGLE));
+  w->key.n = r->n;
+  w->look.plan.key = &w->key;
+}
+
 static fg_code fg_visit_units(fg_visit_walk *w, fg_status *st)
 {
   const fg_wide_visit *visit = w->visit;
@@ -171,6 +182,7 @@ static fg_code fg_visit_units(fg_visit_walk *w, fg_status *st)
   w->run.tiles = (w->run.n + visit->tile - 1) / visit->tile;
   if (visit->block) FG_TRY(fg_cuda_piece(&w->run.pieces, visit->block_bytes, NULL, &w->sums, st));
   fg_visit_add(w, &w->look, FG_VISIT_LOOK);
+  fg_visit_remember(w);
   if (visit->block) fg_visit_add(w, &w->reverse, FG_VISIT_REVERSE);
   for (size_t unit = w->part->first; unit < w->part->end; unit++) FG_TRY(fg_visit_unit(w, unit, st));
   return FG_OK;
