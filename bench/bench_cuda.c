@@ -28,7 +28,7 @@ typedef struct bench {
   fg_process *process;
   fg_target *target;
   fg_prior *prior;
-  fg_model *mixture, *network, *potential, *wide;
+  fg_model *mixture, *network, *potential, *wide, *wide_potential;
   fg_buf x, y, z, one; /* [POINTS, D] each, and [POINTS] ones */
   int repetitions;
   size_t divide;
@@ -110,6 +110,7 @@ static void start(bench *b, const char *name)
   network(b, FG_VECTOR, BENCH_WIDTH, &b->network);
   network(b, FG_POTENTIAL, BENCH_WIDTH, &b->potential);
   network(b, FG_VECTOR, BENCH_WIDE, &b->wide);
+  network(b, FG_POTENTIAL, BENCH_WIDE, &b->wide_potential);
   b->x = upload(b, BENCH_POINTS * BENCH_D, 2, 0);
   b->y = upload(b, BENCH_POINTS * BENCH_D, 2, 0.5);
   b->z = upload(b, BENCH_POINTS * BENCH_D, 1, 0);
@@ -128,6 +129,7 @@ static void stop(bench *b)
   fg_model_destroy(&b->network);
   fg_model_destroy(&b->potential);
   fg_model_destroy(&b->wide);
+  fg_model_destroy(&b->wide_potential);
   fg_prior_destroy(&b->prior);
   fg_target_destroy(&b->target);
   fg_process_destroy(&b->process);
@@ -255,10 +257,10 @@ static void ode(bench *b, bench_case_id id, const fg_model *model, size_t points
   put(b, id, (double)r.n / (double)points, &times);
 }
 
-static void points(bench *b, bench_case_id id)
+static void points(bench *b, bench_case_id id, const fg_model *model)
 {
   static fg_coeff coeff[BENCH_BATCH];
-  const fg_field *f = fg_model_field(b->potential);
+  const fg_field *f = fg_model_field(model);
   fg_points_request r;
   bench_times times = {0};
   fg_status st;
@@ -485,7 +487,8 @@ static void all(bench *b)
   slices(b, BENCH_SLICES, 0);
   slices(b, BENCH_SLICES_ALL, 1);
   slice_ways(b, BENCH_SLICE_WAYS);
-  points(b, BENCH_RESIDUAL);
+  points(b, BENCH_RESIDUAL, b->potential);
+  points(b, BENCH_WIDE_RESIDUAL, b->wide_potential);
   plain_ops = b->engine->ops;
   timed_ops = *plain_ops;
   timed_ops.paths = timed_paths;

@@ -106,6 +106,7 @@ typedef enum bench_case_id {
   BENCH_WIDE_SIMULATE,
   BENCH_WIDE_PATHS,
   BENCH_WIDE_OBJECTIVE,
+  BENCH_WIDE_RESIDUAL,
   BENCH_CASES
 } bench_case_id;
 
@@ -263,6 +264,13 @@ static inline bench_case bench_case_of(bench_case_id id)
                         paths * BENCH_GRADIENT * wide,
                         ends + wide_w,
                         "launches between small products"};
+  case BENCH_WIDE_RESIDUAL:
+    return (bench_case){"points",
+                        "residual with gradient, wide network, 2048 points",
+                        1,
+                        12 * bench_operations(BENCH_WIDE, 1) * BENCH_BATCH,
+                        BENCH_BATCH * d * 8.0 + 8 * bench_weights(BENCH_WIDE, 1),
+                        "multiply-adds, planes of activations in memory next"};
   case BENCH_CASES:
     break;
   }

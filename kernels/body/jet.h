@@ -170,6 +170,15 @@ TILE_FN void fg_jet_descend(fg_jet *j, int l, const fg_jet_gradient *to)
   fg_network_swap(&j->up, &j->down);
 }
 
+/* to [out_0] += sum over the particles: of the weights of time where it is an input, else of the tile's own row. */
+TILE_FN void fg_jet_add_row(const fg_jet *j, const fg_real *adjoint, fg_real *to)
+{
+  if (j->time)
+    tile_column_sum(j->p, j->run.at.layer[0].out_pad, adjoint, to);
+  else
+    TILE_OWN_COLUMN_SUM(j->p, j->run.at.layer[0].out_pad, adjoint, to);
+}
+
 /* Adjoint of z_0 of layer 0, channel 0. */
 TILE_FN void fg_jet_first(const fg_jet *j, const fg_real *adjoint, const fg_jet_gradient *to)
 {
@@ -179,7 +188,7 @@ TILE_FN void fg_jet_first(const fg_jet *j, const fg_real *adjoint, const fg_jet_
     tile_column_sum(j->p, first->out_pad, adjoint, to->core + first->bias);
     tile_outer(j->p, first->out_pad, 1, j->time, 1, j->p, adjoint, to->row);
   } else {
-    tile_column_sum(j->p, first->out_pad, adjoint, to->row);
+    fg_jet_add_row(j, adjoint, to->row);
   }
 }
 

@@ -99,9 +99,8 @@ TILE_FN void fg_generator_forward(fg_jet *j, const fg_generator *g, fg_real *out
     if (l > 0) fg_jet_lift(j, l);
     fg_generator_bend(g->count, fg_jet_plane(j, l), j->gate[l], j->bend[l], j->z[l], j->h[l], j->sum);
   }
-  for (int k = 0; k <= g->count; k++)
-    tile_dot(j->p, 1, last->in_pad, j->h[at->layers - 2] + (size_t)(k + 1) * j->p * last->in_pad,
-             j->run.packed + last->rows, 0, 0, out + (size_t)k * j->p);
+  tile_dot((g->count + 1) * j->p, 1, last->in_pad, j->h[at->layers - 2] + (size_t)j->p * last->in_pad,
+           j->run.packed + last->rows, 0, 0, out);
 }
 
 /* One loop over all planes for 0, 1 or 2 directions and softplus, whose third derivative follows from slope and bend.
@@ -222,7 +221,7 @@ TILE_FN void fg_generator_reverse(fg_jet *j, const fg_generator *g, const fg_rea
   }
   const fg_real *adjoint = j->up + (size_t)(g->count + 1) * n;
   tile_outer(p, width, j->d, g->c, 1, p, adjoint, to->core + first->forward);
-  if (g->row_t) tile_column_sum(p, width, adjoint, to->row_t);
+  if (g->row_t) fg_jet_add_row(j, adjoint, to->row_t);
 }
 
 #undef FG_BEND_LOOP

@@ -23,7 +23,7 @@ FG_HD size_t fg_jet_guide_scratch(const fg_field *f, int p)
 {
   const fg_density *rho = &f->guide.density;
   return 4 * fg_whole_lanes((size_t)f->d * (size_t)p) + 4 * fg_whole_lanes((size_t)p) +
-         fg_whole_lanes((size_t)fg_density_row_size(rho)) + fg_density_scratch(rho, p);
+         fg_whole_lanes((size_t)fg_density_row_size(rho)) + fg_whole_lanes(fg_density_scratch(rho, p));
 }
 
 FG_HD void fg_jet_guide_carve(fg_jet_guide *u, const fg_field *f, int p, fg_real **next)

@@ -140,7 +140,7 @@ TILE_FN void fg_pairs_reverse(fg_jet *j, const fg_real *seeds, const fg_jet_grad
   for (int k = 0; k < d; k++)
     tile_column_sum(p, first->out_pad, j->up + (size_t)(k + 1) * n,
                     to->core + first->rows + (size_t)k * first->out_pad);
-  tile_column_sum(p, first->out_pad, j->up + (size_t)fg_pairs_time(d) * n, to->row_t);
+  fg_jet_add_row(j, j->up + (size_t)fg_pairs_time(d) * n, to->row_t);
 }
 
 #endif

@@ -66,47 +66,74 @@ FG_HD size_t fg_points_row(const fg_network_layout *at)
   return 2 * (size_t)at->layer[0].out_pad + 2 * FG_PAD;
 }
 
-/* Lay out; returns the end of what is used, counted from base (0: only counts). */
+FG_HD fg_real *fg_points_piece(fg_real *base, size_t *used, size_t count)
+{
+  return fg_network_room(base, used, fg_whole_lanes(count));
+}
+
+/* Lay out; returns the reals used. With base 0 it only counts. */
 FG_HD size_t fg_points_carve(fg_points_walk *w, const fg_field *f, const fg_points_request *r, int p,
                              fg_real *base)
 {
   const size_t vector = (size_t)f->d * (size_t)p, n = (size_t)p, outputs = fg_points_outputs(f, r);
   const size_t probes = r->kind != FG_LOSS_DENOISING && r->probes > 0 ? (size_t)r->probes * vector : 0;
   fg_network_layout at;
-  fg_real none[FG_LANES], *next = base ? base : none;
-  fg_real *const start = next;
+  size_t used = 0;
   fg_network_layout_of(f, &at);
   w->field = f;
   w->request = r;
   w->p = p;
   w->d = f->d;
   w->direct = fg_points_direct(f);
-  w->value = (double *)(void *)fg_cut(&next, 2 * n);
-  w->weight = (double *)(void *)fg_cut(&next, 2 * n);
-  w->x = fg_cut(&next, vector);
-  w->c = fg_cut(&next, vector);
-  w->score = fg_cut(&next, vector);
-  w->goal = fg_cut(&next, vector);
-  w->a = fg_cut(&next, n);
-  w->g2 = fg_cut(&next, n);
-  w->gamma = fg_cut(&next, n);
-  w->time = fg_cut(&next, n);
-  w->scale = fg_cut(&next, n);
-  w->scale_t = fg_cut(&next, n);
-  w->a_0 = fg_cut(&next, w->direct ? n * (size_t)at.layer[0].out_pad : 0);
-  w->row_t = fg_cut(&next, (size_t)at.layer[0].out_pad);
-  w->probe = fg_cut(&next, probes);
-  w->out = fg_cut(&next, outputs * n);
-  w->seeds = fg_cut(&next, outputs * n);
-  if (f->guided) fg_jet_guide_carve(&w->guide, f, p, &next);
-  const size_t used = (size_t)(next - start);
-  return used + fg_jet_carve(&w->jet, f, p, fg_points_channels(f, r), base ? next : 0);
+  w->value = (double *)(void *)fg_points_piece(base, &used, 2 * n);
+  w->weight = (double *)(void *)fg_points_piece(base, &used, 2 * n);
+  w->x = fg_points_piece(base, &used, vector);
+  w->c = fg_points_piece(base, &used, vector);
+  w->score = fg_points_piece(base, &used, vector);
+  w->goal = fg_points_piece(base, &used, vector);
+  w->a = fg_points_piece(base, &used, n);
+  w->g2 = fg_points_piece(base, &used, n);
+  w->gamma = fg_points_piece(base, &used, n);
+  w->time = fg_points_piece(base, &used, n);
+  w->scale = fg_points_piece(base, &used, n);
+  w->scale_t = fg_points_piece(base, &used, n);
+  w->a_0 = fg_points_piece(base, &used, w->direct ? n * (size_t)at.layer[0].out_pad : 0);
+  w->row_t = fg_points_piece(base, &used, (size_t)at.layer[0].out_pad);
+  w->probe = fg_points_piece(base, &used, probes);
+  w->out = fg_points_piece(base, &used, outputs * n);
+  w->seeds = fg_points_piece(base, &used, outputs * n);
+  if (f->guided) {
+    fg_real *next = base ? TILE_REST(base, used) : 0;
+    if (base) fg_jet_guide_carve(&w->guide, f, p, &next);
+    used += fg_jet_guide_scratch(f, p);
+  }
+  return used + fg_jet_carve(&w->jet, f, p, fg_points_channels(f, r), base ? TILE_REST(base, used) : 0);
 }
 
 FG_HD size_t fg_points_scratch(const fg_field *f, const fg_points_request *r, int p)
 {
   fg_points_walk w;
   return fg_points_carve(&w, f, r, p, 0);
+}
+
+/* Where everything is of points first .. first + count - 1, and how the jet goes through them; row: of their time, where it
+ * is shared. */
+TILE_FN void fg_points_place(fg_points_walk *w, const fg_field *f, const fg_points_request *r,
+                             const fg_real *row, size_t first, int count, int p, fg_real *scratch)
+{
+  fg_points_carve(w, f, r, p, scratch);
+  w->first = first;
+  w->count = count;
+  w->row = row;
+  if (f->guided) w->guide.row = fg_guide_row(f, row);
+  fg_generator *g = &w->generator;
+  g->count = fg_points_directions(f, r);
+  g->gamma = r->probes > 0 ? 0 : w->gamma;
+  g->probe = w->probe;
+  g->c = w->c;
+  g->row_t = r->kind == FG_LOSS_DENOISING ? 0 : w->direct ? w->row_t : row + w->jet.run.at.layer[0].out_pad;
+  w->jet.x = w->x;
+  w->jet.time = w->direct ? w->time : 0;
 }
 
 /* Coordinates and what the time of each particle says; places beyond `count` repeat the last. */
@@ -156,8 +183,6 @@ TILE_FN void fg_points_values(fg_points_walk *w)
   const fg_network_layout *at = &w->jet.run.at;
   const int p = w->p, n = at->layer[0].out_pad;
   if (!w->direct) {
-    w->jet.time = 0;
-    w->generator.row_t = w->row + n;
     fg_jet_values(&w->jet, w->x, w->row, 0);
     return;
   }
@@ -169,22 +194,17 @@ TILE_FN void fg_points_values(fg_points_walk *w)
   TILE_PLANE(i, k, p, n) a_0[(size_t)i * n + k] = bias[k] + time[i] * weight[k];
   TILE_EACH(k, n) row_t[k] = sign * weight[k];
   TILE_SYNC();
-  w->jet.time = w->time;
-  w->generator.row_t = row_t;
   fg_jet_values(&w->jet, w->x, a_0, n);
 }
 
 /* w->value of a potential's R; w->score = grad Phi. */
 TILE_FN void fg_points_residual(fg_points_walk *w)
 {
-  fg_generator *g = &w->generator;
+  const fg_generator *g = &w->generator;
   const int p = w->p, d = w->d, probes = w->request->probes > 0, guided = w->field->guided;
   fg_real *__restrict__ score = w->score, *__restrict__ c = w->c;
   const fg_real *__restrict__ x = w->x, *__restrict__ base = guided ? w->guide.base : 0;
   const fg_real *__restrict__ out = w->out;
-  g->gamma = probes ? 0 : w->gamma;
-  g->probe = w->probe;
-  g->c = c;
   if (probes) fg_points_probe(w);
   fg_points_values(w);
   if (guided) fg_jet_guide_look(&w->guide, &w->jet, g, w->a);
@@ -268,7 +288,6 @@ TILE_FN void fg_points_denoise(fg_points_walk *w)
 
 TILE_FN void fg_points_look(fg_points_walk *w)
 {
-  w->generator.count = fg_points_directions(w->field, w->request);
   if (w->request->kind == FG_LOSS_DENOISING)
     fg_points_denoise(w);
   else if (w->request->kind == FG_LOSS_SCORE_RESIDUAL)

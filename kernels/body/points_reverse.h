@@ -93,8 +93,8 @@ TILE_FN void fg_points_reverse_residual(fg_points_walk *w, const fg_jet_gradient
     sum_t[i] = fg_points_weight(w, i) * w->guide.value[i];
   }
   TILE_SYNC();
-  tile_add_sum(p, sum, tau);
-  tile_add_sum(p, sum_t, tau + FG_PAD);
+  TILE_OWN_SUM(p, sum, tau);
+  TILE_OWN_SUM(p, sum_t, tau + FG_PAD);
 }
 
 /* d loss / d s = weight (s - goal): along it as a direction through a potential, as an adjoint of the outputs else. */
@@ -107,9 +107,7 @@ TILE_FN void fg_points_reverse_denoise(fg_points_walk *w, const fg_jet_gradient 
   for (int k = 0; k < d; k++) TILE_EACH(i, p) c[k * p + i] *= w->scale[i] * fg_points_weight(w, i);
   TILE_SYNC();
   if (fg_points_potential(w->field)) {
-    fg_generator *g = &w->generator;
-    g->c = c;
-    g->row_t = 0;
+    const fg_generator *g = &w->generator;
     fg_generator_forward(&w->jet, g, w->out);
     TILE_EACH(i, p) one[i] = i < w->count ? 1 : 0;
     TILE_SYNC();
@@ -151,40 +149,50 @@ TILE_FN void fg_points_reverse_score(fg_points_walk *w, const fg_jet_gradient *t
   fg_pairs_reverse(&w->jet, seeds, to);
 }
 
-/* Points first .. first + count - 1, p = fg_tile_size(count). value, loss [n], of all points; block: NULL, or where the
- * tile adds its gradient: the core, then with time as an input the two vectors of fg_jet_gradient. group_row: else the
- * tile's own fg_points_row, which is overwritten. */
+/* What the points of the tile give: value [count], and what the request asks for beside it. */
+TILE_FN void fg_points_store(const fg_points_walk *w, double *value)
+{
+  const fg_points_request *r = w->request;
+  TILE_EACH(i, w->count) value[i] = w->value[i];
+  if (r->vector.device)
+    fg_tile_store(w->c, w->count, w->d, w->p, (double *)r->vector.device + w->first * (size_t)w->d);
+  TILE_SYNC();
+}
+
+/* After look and weigh. block: where the tile adds its gradient: the core, then with time as an input the two vectors of
+ * fg_jet_gradient. group_row: else the tile's own fg_points_row, to which it adds. */
+TILE_FN void fg_points_reverse(fg_points_walk *w, fg_real *block, fg_real *group_row)
+{
+  const int n = w->jet.run.at.layer[0].out_pad;
+  fg_jet_gradient to;
+  to.core = block;
+  to.row = w->direct ? block + w->jet.run.at.core : group_row;
+  to.row_t = to.row + n;
+  if (w->request->kind == FG_LOSS_DENOISING)
+    fg_points_reverse_denoise(w, &to);
+  else if (w->request->kind == FG_LOSS_SCORE_RESIDUAL)
+    fg_points_reverse_score(w, &to);
+  else
+    fg_points_reverse_residual(w, &to, group_row ? group_row + 2 * n : 0);
+}
+
+/* Points first .. first + count - 1, p = fg_tile_size(count). value, loss [n], of all points; block: NULL, or as
+ * fg_points_reverse has it, as group_row, which is overwritten. */
 TILE_FN void fg_points_tile(const fg_field *f, const fg_points_request *r, const fg_real *row, size_t first,
                             int count, int p, double *value, double *loss, fg_real *block, fg_real *group_row,
                             fg_real *scratch)
 {
   fg_points_walk w;
-  fg_points_carve(&w, f, r, p, scratch);
-  w.first = first;
-  w.count = count;
-  w.row = row;
-  if (f->guided) w.guide.row = fg_guide_row(f, row);
-  const int n = w.jet.run.at.layer[0].out_pad, size = (int)fg_points_row(&w.jet.run.at);
-  if (block && !w.direct) fg_tile_zero(size, group_row);
+  fg_points_place(&w, f, r, row, first, count, p, scratch);
+  if (block && !w.direct) fg_tile_zero((int)fg_points_row(&w.jet.run.at), group_row);
   fg_points_load(&w);
   fg_points_look(&w);
-  TILE_EACH(i, count) value[i] = w.value[i];
-  if (r->vector.device) fg_tile_store(w.c, count, f->d, p, (double *)r->vector.device + first * (size_t)f->d);
-  TILE_SYNC();
+  fg_points_store(&w, value);
   const int lost = fg_points_mend(&w, value);
   fg_points_weigh(&w, value, loss);
   if (!block || lost < 0) return;
   if (lost > 0) fg_points_look(&w);
-  fg_jet_gradient to;
-  to.core = block;
-  to.row = w.direct ? block + w.jet.run.at.core : group_row;
-  to.row_t = to.row + n;
-  if (r->kind == FG_LOSS_DENOISING)
-    fg_points_reverse_denoise(&w, &to);
-  else if (r->kind == FG_LOSS_SCORE_RESIDUAL)
-    fg_points_reverse_score(&w, &to);
-  else
-    fg_points_reverse_residual(&w, &to, group_row ? group_row + 2 * n : 0);
+  fg_points_reverse(&w, block, group_row);
 }
 
 /* A block as a packed gradient: first and last layer from their rows (the first one adds to its panels), the weights of

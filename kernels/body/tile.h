@@ -25,6 +25,12 @@ enum { FG_LANES = 16 };
 #define TILE_NETWORKS 0 /* 1: every field is a network, and the code of others is left out */
 #endif
 
+/* Sums that stay the tile's own, where the plain words may add all tiles up. */
+#ifndef TILE_OWN_SUM
+#define TILE_OWN_SUM tile_add_sum
+#define TILE_OWN_COLUMN_SUM tile_column_sum
+#endif
+
 typedef struct fg_tile {
   int p;            /* particles */
   unsigned want;    /* fg_quantity bits; PHI_T, DIVERGENCE, ... without FG_RESIDUAL */

@@ -35,6 +35,8 @@
 #define TILE_ROW_SUM(c, rows, columns, j, a, b, to)                                                          \
   tile_row_sum((c)->p, (rows), (columns), (j), (a), (b), (to))
 #define TILE_SINE fg_activate_each_sine
+#define TILE_OWN_SUM tile_own_sum
+#define TILE_OWN_COLUMN_SUM tile_own_column_sum
 
 /* A sum over the rows of a tile on its way to the sum over all tiles. */
 typedef struct fg_wide_sum {
@@ -335,6 +337,29 @@ TILE_FN void tile_add_sum(int p, const fg_real *x, fg_real *out)
     fg_real sum = 0;
     for (int i = 0; i < p; i++) sum += x[i];
     *mine = sum;
+  }
+  TILE_SYNC();
+}
+
+/* Of this tile alone, to a place of its own. */
+TILE_FN void tile_own_sum(int p, const fg_real *x, fg_real *out)
+{
+  TILE_EACH(once, 1)
+  {
+    fg_real sum = 0;
+    for (int i = 0; i < p; i++) sum += x[i];
+    *out += sum;
+  }
+  TILE_SYNC();
+}
+
+TILE_FN void tile_own_column_sum(int p, int n, const fg_real *b, fg_real *out)
+{
+  TILE_EACH(c, n)
+  {
+    fg_real sum = 0;
+    for (int i = 0; i < p; i++) sum += b[(size_t)i * n + c];
+    out[c] += sum;
   }
   TILE_SYNC();
 }
