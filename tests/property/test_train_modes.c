@@ -4,7 +4,8 @@
 #include "support/sampler_case.h"
 
 /* DIS under vp from N(0, I), network and schedule as in the examples. */
-static void start(sampler_case *c, fg_target *target, uint64_t steps, size_t evaluate_steps)
+static void start(sampler_case *c, fg_target *target, uint64_t steps, size_t evaluate_steps,
+                  size_t evaluate_paths)
 {
   sampler_open(c, FG_TRAIN_DIS, target, 0);
   fg_train_defaults(FG_TRAIN_DIS, &c->settings);
@@ -18,7 +19,7 @@ static void start(sampler_case *c, fg_target *target, uint64_t steps, size_t eva
   s->stages[0] = (fg_train_stage){0, 100};
   s->schedule = FG_RATE_EXPONENTIAL;
   s->rate_end = 0.02;
-  s->evaluate_paths = 20000;
+  s->evaluate_paths = evaluate_paths;
   s->evaluate_steps = evaluate_steps;
   sampler_start(c, (int)steps);
 }
@@ -37,7 +38,7 @@ static void test_gaussian(void **state)
   t.mean = 0.5;
   t.variance = 0.7;
   SAMPLER_OK(fg_target_create(&t, &target, &sampler_status));
-  start(&c, target, 300, 4000);
+  start(&c, target, 300, 4000, 5000);
   SAMPLER_OK(fg_trainer_evaluate(c.trainer, NULL, &e, &sampler_status));
   const fg_train_figures *f = &e.form[FG_TRAIN_DISCRETE];
   print_message("Gaussian: ESS %.4f, log Z %.4f +- %.4f\n", f->ess, f->log_z_is, f->log_z_is_se);
@@ -54,7 +55,7 @@ static void test_nine_modes(void **state)
   sampler_case c;
   fg_train_evaluation e;
   (void)state;
-  start(&c, sampler_target(FG_TARGET_GMM9, 0, 0), 1200, 200);
+  start(&c, sampler_target(FG_TARGET_GMM9, 0, 0), 1200, 200, 20000);
   SAMPLER_OK(fg_trainer_evaluate(c.trainer, NULL, &e, &sampler_status));
   const fg_train_figures *f = &e.form[FG_TRAIN_DISCRETE];
   print_message("nine modes: ESS %.3f, log Z %.4f +- %.4f, least share %.3f\n", f->ess, f->log_z_is,
