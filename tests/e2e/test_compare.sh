@@ -8,7 +8,7 @@ trap 'rm -rf "$scratch"' EXIT
 cd "$scratch"
 fail() { echo "$*" >&2; exit 1; }
 
-small=(--set compare.particles=2048 --set compare.exact_points=300 --set compare.permutations=19
+small=(--set compare.particles=1024 --set compare.exact_points=150 --set compare.permutations=19
        --set compare.replicates=8 --set compare.residual_points=200 --set compare.pair_points=200
        --set compare.directions=10 --set compare.estimators=exact,grid,gaussian --quiet)
 for threads in 1 2 5; do
