@@ -12,6 +12,7 @@ static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_ensemble_kernel(const __grid_constant__ fg_field f, const __grid_constant__ fg_ensemble_request r,
                        size_t range, size_t first, fg_room room, void *scratch, size_t each)
 {
+  fg_room_enter(room);
   const size_t at = (first + blockIdx.x) * range, left = r.n - at, count = left < range ? left : range;
   const int places = fg_tile_size(count < FG_ENSEMBLE_TILE ? count : (size_t)FG_ENSEMBLE_TILE);
   fg_ensemble_tile(&f, &r, at, (int)count, places, fg_room_scratch(room, scratch, each));
