@@ -416,9 +416,9 @@ static fg_code timed_ensemble(fg_engine *e, fg_threads *threads, const fg_field 
 }
 
 /* The ODE by dopri5 at the tolerances of the defaults; its right-hand sides are counted. */
-static void ensemble(bench *b, bench_case_id id, const fg_model *model)
+static void ensemble(bench *b, bench_case_id id, const fg_model *model, size_t points)
 {
-  const size_t n = part(b, part(b, BENCH_POINTS)); /* some hundred right-hand sides each */
+  const size_t n = part(b, part(b, points)); /* some hundred right-hand sides each */
   double *x = malloc(n * BENCH_D * sizeof *x);
   fg_flow_report report;
   fg_ode_settings s;
@@ -433,7 +433,7 @@ static void ensemble(bench *b, bench_case_id id, const fg_model *model)
     if (turn < 0) ensemble_times.count = 0;
   }
   free(x);
-  put(b, id, (double)report.rhs_evaluations / ((double)BENCH_POINTS * BENCH_SIDES), &ensemble_times);
+  put(b, id, (double)report.rhs_evaluations / ((double)points * BENCH_SIDES), &ensemble_times);
 }
 
 static void training(bench *b, fg_train_objective objective, int width)
@@ -499,8 +499,9 @@ static void all(bench *b)
   training(b, FG_TRAIN_LOG_VARIANCE, BENCH_WIDTH);
   training(b, FG_TRAIN_KL, BENCH_WIDTH);
   training(b, FG_TRAIN_LOG_VARIANCE, BENCH_WIDE);
-  ensemble(b, BENCH_ENSEMBLE_MIXTURE, b->mixture);
-  ensemble(b, BENCH_ENSEMBLE, b->network);
+  ensemble(b, BENCH_ENSEMBLE_MIXTURE, b->mixture, BENCH_POINTS);
+  ensemble(b, BENCH_ENSEMBLE, b->network, BENCH_POINTS);
+  ensemble(b, BENCH_WIDE_ENSEMBLE, b->wide, BENCH_WIDE_POINTS);
 }
 
 int main(int argc, char **argv)

@@ -104,6 +104,7 @@ typedef enum bench_case_id {
   BENCH_WIDE_EVALUATE,
   BENCH_WIDE_ODE,
   BENCH_WIDE_SIMULATE,
+  BENCH_WIDE_ENSEMBLE,
   BENCH_WIDE_PATHS,
   BENCH_WIDE_OBJECTIVE,
   BENCH_WIDE_RESIDUAL,
@@ -225,7 +226,7 @@ static inline bench_case bench_case_of(bench_case_id id)
                         0,
                         n * BENCH_SIDES * (bench_mixture() + 20 * d),
                         n * 2 * d * 8,
-                        "exponentials; particles of a tile that wait for its slowest"};
+                        "exponentials; places without a particle at the end of a range"};
   case BENCH_ENSEMBLE:
     return (bench_case){"ensemble",
                         "network, 10^5 particles, 100 right-hand sides",
@@ -252,6 +253,13 @@ static inline bench_case bench_case_of(bench_case_id id)
                         "wide network, 10^4 particles, 100 steps",
                         2,
                         (double)BENCH_WIDE_POINTS * BENCH_STEPS * wide,
+                        BENCH_WIDE_POINTS * 2 * d * 8 + wide_w,
+                        "multiply-adds, planes of activations in memory as near"};
+  case BENCH_WIDE_ENSEMBLE:
+    return (bench_case){"ensemble",
+                        "wide network, 10^4 particles, 100 right-hand sides",
+                        2,
+                        (double)BENCH_WIDE_POINTS * BENCH_SIDES * wide,
                         BENCH_WIDE_POINTS * 2 * d * 8 + wide_w,
                         "multiply-adds, planes of activations in memory as near"};
   case BENCH_WIDE_PATHS:

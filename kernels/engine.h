@@ -181,8 +181,8 @@ typedef struct fg_ode_request {
 } fg_ode_request;
 
 /* Each particle along the same ODE from t0 to t1, either direction, by Dormand and Prince's pair 5(4) with a time, a step
- * and an error of its own (body/ensemble.h), in tiles of FG_ENSEMBLE_TILE. The weighted RMS norm of the estimated error,
- * over the d (+ 1) components with weights 1 / (rtol |y| + atol) as CVODE's, stays below 1 in every step. */
+ * and an error of its own (body/ensemble.h), FG_ENSEMBLE_TILE of them side by side. The weighted RMS norm of the estimated
+ * error, over the d (+ 1) components with weights 1 / (rtol |y| + atol) as CVODE's, stays below 1 in every step. */
 enum { FG_ENSEMBLE_TILE = 64, FG_ENSEMBLE_BINS_MOST = 64 };
 
 typedef enum fg_ensemble_end {
@@ -209,7 +209,7 @@ typedef struct fg_ensemble_request {
   fg_buf counts; /* uint32 [n, FG_ENSEMBLE_COUNTS] */
   int bins;      /* at most FG_ENSEMBLE_BINS_MOST; bin of time t: (log t - bin_low) bins_per_log */
   double bin_low, bins_per_log;
-  fg_buf bin; /* uint32 [tiles, 2, bins]: steps that ended there, their right-hand sides */
+  fg_buf bin; /* uint32 [n / FG_ENSEMBLE_TILE, 2, bins]: steps that ended there, their right-hand sides */
   size_t snapshots;
   const double *snapshot_t; /* host, in order from t0 to t1 */
   fg_buf snapshot_x;        /* [snapshots, n, d]; a particle that was lost before: as far as it came */

@@ -1,8 +1,9 @@
-/* One tile along the probability-flow ODE, every particle by steps of its own: Dormand and Prince's pair
- * (formula/dopri5.h). The particles of a tile take their steps side by side, each at its own time, so each has a row of
- * its own; one that has arrived or is lost stays where it is until all have ended. Nothing that a particle does depends
- * on its neighbours. Loops that go over the particles of a tile give a particle to the same thread each time, so no
- * barrier stands between them. */
+/* A range of particles along the probability-flow ODE, every particle by steps of its own: Dormand and Prince's pair
+ * (formula/dopri5.h). A tile has p places whose particles take their steps side by side, each at its own time, so each
+ * has a row of its own; when one has arrived or is lost, the next of the range takes its place. That one, fresh, spends the
+ * time of a step on its first two right-hand sides (stages 1 and 2), which give the length of its first step. Nothing that a
+ * particle does depends on its neighbours. Loops that go over the places of a tile give a place to the same thread each
+ * time, so no barrier stands between them. A step is cut into stages of one right-hand side each, with the same products. */
 #ifndef FG_BODY_ENSEMBLE_H
 #define FG_BODY_ENSEMBLE_H
 
@@ -17,20 +18,35 @@ enum { FG_ENSEMBLE_CANCEL_EVERY = 16 };
 typedef struct fg_ensemble {
   const fg_field *field;
   const fg_ensemble_request *request;
-  size_t first; /* particle of the request */
-  int count, p, d, parts, row_size;
+  size_t first; /* particle of the request with which the range begins */
+  int count;    /* of the range */
+  int p, d, parts, row_size;
   fg_tile tile;
   double *y, *next; /* [parts][p]: state, with the log-density as part d, and where the step leads */
   double *t, *h, *step, *error; /* [p]: time, size of the next step, the step as taken, its error */
   double *before, *at;          /* [p]: error of the last good step; the time of a right-hand side */
-  fg_real *x, *row;             /* [d][p] where the field is looked at, and its rows */
+  fg_real *x, *row, *score;     /* [d][p] where the field is looked at, its rows, and what it says */
   fg_real *k[FG_DOPRI5_STAGES]; /* [parts][p]: right-hand sides */
   fg_real *a, *g2;              /* [p] */
   int32_t *end, *good, *failed; /* [p]: fg_ensemble_end; is the step good, was the one before it not */
   int32_t *steps, *failures, *rhs, *counted,
-      *taken;    /* [p]: counts; rhs up to the last good step; snapshots */
-  uint32_t *bin; /* [p, 2, bins] */
+      *taken;           /* [p]: counts; rhs up to the last good step; snapshots */
+  int32_t *who, *fresh; /* [p]: particle of the range, or -1; has it no step behind it yet */
+  int32_t *gone;        /* [p]: the places whose particles have just ended, in order */
+  int32_t *number;      /* [FG_ENSEMBLE_NUMBERS] */
+  uint32_t *bin;        /* [p, 2, bins] */
+  uint32_t *bins; /* [count / unit, 2, bins]: where those of `unit` particles of the range are added up */
+  int unit;
 } fg_ensemble;
+
+/* Numbers of a tile. */
+enum {
+  FG_ENSEMBLE_NEXT, /* of the range: the particle that begins next; for the first of the places gone, */
+  FG_ENSEMBLE_BASE, /* ... this one */
+  FG_ENSEMBLE_GONE, /* places gone */
+  FG_ENSEMBLE_LEFT, /* particles of the range that have not ended */
+  FG_ENSEMBLE_NUMBERS
+};
 
 FG_HD unsigned fg_ensemble_want(const fg_ensemble_request *r)
 {
@@ -62,8 +78,9 @@ FG_HD size_t fg_ensemble_scratch(const fg_field *f, const fg_ensemble_request *r
   const size_t n = (size_t)p, d = (size_t)f->d, parts = d + (r->log_p.device ? 1 : 0);
   const size_t row = fg_whole_lanes((size_t)fg_field_row_size(f));
   const size_t field = fg_field_scratch(f, p, fg_ensemble_want(r)), rows = fg_network_rows_scratch(f, p);
-  return 2 * fg_reals_of_doubles(parts * n) + 6 * fg_reals_of_doubles(n) + fg_whole_lanes(d * n) + row * n +
-         FG_DOPRI5_STAGES * fg_whole_lanes(parts * n) + 3 * fg_whole_lanes(n) + 8 * fg_reals_of_ints(n) +
+  return 2 * fg_reals_of_doubles(parts * n) + 6 * fg_reals_of_doubles(n) + 2 * fg_whole_lanes(d * n) +
+         row * n + FG_DOPRI5_STAGES * fg_whole_lanes(parts * n) + 3 * fg_whole_lanes(n) +
+         11 * fg_reals_of_ints(n) + fg_reals_of_ints(FG_ENSEMBLE_NUMBERS) +
          fg_reals_of_ints(2 * n * (size_t)r->bins) +
          (fg_whole_lanes(field) > rows ? fg_whole_lanes(field) : rows);
 }
@@ -81,6 +98,7 @@ TILE_FN void fg_ensemble_cut(fg_ensemble *w, fg_real *scratch)
   w->at = fg_cut_doubles(&scratch, n);
   w->x = fg_cut(&scratch, (size_t)w->d * n);
   w->row = fg_cut(&scratch, (size_t)w->row_size * n);
+  w->score = fg_cut(&scratch, (size_t)w->d * n);
   for (int s = 0; s < FG_DOPRI5_STAGES; s++) w->k[s] = fg_cut(&scratch, vector);
   w->a = fg_cut(&scratch, n);
   w->g2 = fg_cut(&scratch, n);
@@ -93,25 +111,28 @@ TILE_FN void fg_ensemble_cut(fg_ensemble *w, fg_real *scratch)
   w->rhs = fg_cut_ints(&scratch, n);
   w->counted = fg_cut_ints(&scratch, n);
   w->taken = fg_cut_ints(&scratch, n);
+  w->who = fg_cut_ints(&scratch, n);
+  w->fresh = fg_cut_ints(&scratch, n);
+  w->gone = fg_cut_ints(&scratch, n);
+  w->number = fg_cut_ints(&scratch, FG_ENSEMBLE_NUMBERS);
   w->bin = (uint32_t *)fg_cut_ints(&scratch, 2 * n * (size_t)w->request->bins);
   w->tile.scratch = scratch;
 }
 
-/* Places beyond `count` repeat the last particle. */
-TILE_FN void fg_ensemble_begin(fg_ensemble *w, const fg_field *f, const fg_ensemble_request *r, size_t first,
+/* Where all of it lies; no loops. */
+TILE_FN void fg_ensemble_place(fg_ensemble *w, const fg_field *f, const fg_ensemble_request *r, size_t first,
                                int count, int p, fg_real *scratch)
 {
-  const int d = f->d;
-  const double *x = (const double *)r->x.device + first * (size_t)d;
-  const double *log_p = (const double *)r->log_p.device;
   w->field = f;
   w->request = r;
   w->first = first;
   w->count = count;
   w->p = p;
-  w->d = d;
-  w->parts = d + (log_p ? 1 : 0);
+  w->d = f->d;
+  w->parts = f->d + (r->log_p.device ? 1 : 0);
   w->row_size = (int)fg_whole_lanes((size_t)fg_field_row_size(f));
+  w->bins = (uint32_t *)r->bin.device + first / FG_ENSEMBLE_TILE * 2 * (size_t)r->bins;
+  w->unit = FG_ENSEMBLE_TILE;
   fg_ensemble_cut(w, scratch);
   w->tile.p = p;
   w->tile.want = fg_ensemble_want(r);
@@ -121,19 +142,27 @@ TILE_FN void fg_ensemble_begin(fg_ensemble *w, const fg_field *f, const fg_ensem
   w->tile.row_stride = w->row_size;
   w->tile.phi = 0;
   w->tile.phi_t = 0;
+  w->tile.score = w->score;
   w->tile.jvp = 0;
-  TILE_EACH(i, p)
-  {
-    const size_t from = (size_t)(i < count ? i : count - 1);
-    for (int j = 0; j < d; j++) w->y[j * p + i] = x[from * (size_t)d + (size_t)j];
-    if (log_p) w->y[d * p + i] = log_p[first + from];
-    w->t[i] = r->t0;
-    w->step[i] = 0;
-    w->before[i] = 1e-4;
-    w->end[i] = FG_ENSEMBLE_ON_ITS_WAY;
-    w->failed[i] = w->steps[i] = w->failures[i] = w->rhs[i] = w->counted[i] = w->taken[i] = 0;
-    for (int b = 0; b < 2 * r->bins; b++) w->bin[i * 2 * r->bins + b] = 0;
+}
+
+/* Particle q of the range at place i. */
+TILE_FN void fg_ensemble_load(fg_ensemble *w, int i, int q)
+{
+  const fg_ensemble_request *r = w->request;
+  const size_t from = w->first + (size_t)q, d = (size_t)w->d;
+  for (int j = 0; j < w->parts; j++) {
+    const int at = j * w->p + i;
+    w->y[at] = j < w->d ? ((const double *)r->x.device)[from * d + (size_t)j]
+                        : ((const double *)r->log_p.device)[from];
+    w->k[0][at] = 0;
   }
+  w->who[i] = q;
+  w->t[i] = r->t0;
+  w->before[i] = 1e-4;
+  w->end[i] = FG_ENSEMBLE_ON_ITS_WAY;
+  w->fresh[i] = 1;
+  w->failed[i] = w->steps[i] = w->failures[i] = w->rhs[i] = w->counted[i] = w->taken[i] = 0;
 }
 
 /* ---- right-hand sides ------------------------------------------------------------------------- */
@@ -145,33 +174,46 @@ TILE_FN double fg_ensemble_time(const fg_ensemble *w, int i, double share)
   return share == 1 && w->step[i] == end - w->t[i] ? end : w->t[i] + share * w->step[i];
 }
 
-/* k = right-hand side at w->x, at `share` of each particle's step. */
-TILE_FN void fg_ensemble_rhs(fg_ensemble *w, double share, fg_real *__restrict__ k)
+/* k[s] = right-hand side at w->x, at stage s of each particle's step; fresh ones have two, at the ends of their trial. */
+TILE_FN void fg_ensemble_rhs(fg_ensemble *w, int s)
 {
   const int p = w->p, d = w->d;
+  const double share = fg_dopri5_node(s);
   const fg_real *__restrict__ x = w->x;
+  const fg_real *__restrict__ score = w->score;
+  fg_real *__restrict__ k = w->k[s];
   TILE_EACH(i, p)
   {
-    w->at[i] = fg_ensemble_time(w, i, share);
+    const int fresh = w->fresh[i];
+    w->at[i] = fg_ensemble_time(w, i, fresh && s == 2 ? 1 : share);
     w->a[i] = (fg_real)fg_noising_a(&w->request->process, w->at[i]);
     w->g2[i] = (fg_real)fg_noising_g2(&w->request->process, w->at[i]);
-    w->rhs[i] += w->end[i] == FG_ENSEMBLE_ON_ITS_WAY;
+    w->rhs[i] += w->end[i] == FG_ENSEMBLE_ON_ITS_WAY && !(fresh && s > 2);
   }
   TILE_SYNC();
   fg_field_rows_apart(w->field, &w->request->process, p, w->at, w->tile.want, w->row_size, w->row,
                       w->tile.scratch);
-  w->tile.score = k;
   fg_field_tile(w->field, &w->tile);
   TILE_SYNC();
   for (int j = 0; j < d; j++) {
     const int at = j * p;
-    TILE_EACH(i, p) k[at + i] = fg_ode_drift(w->a[i], w->g2[i], x[at + i], k[at + i]);
+    TILE_EACH(i, p) k[at + i] = fg_ode_drift(w->a[i], w->g2[i], x[at + i], score[at + i]);
   }
   if (w->parts > d)
     TILE_EACH(i, p) k[d * p + i] = fg_ode_log_drift(w->a[i], w->g2[i], (fg_real)d, w->tile.divergence[i]);
 }
 
-/* w->x, and for the last stage w->next: the point of stage s. Stages that do not count have weight 0. */
+/* Where an explicit Euler step of a fresh particle leads. */
+TILE_FN void fg_ensemble_trial(fg_ensemble *w, int i)
+{
+  for (int j = 0; j < w->d; j++) {
+    const int at = j * w->p + i;
+    w->x[at] = (fg_real)(w->y[at] + w->step[i] * (w->step[i] != 0 ? (double)w->k[0][at] : 0));
+  }
+}
+
+/* w->x, and for the last stage w->next: the point of stage s, or of the trial of a fresh particle. Stages that do not count
+ * have weight 0. */
 TILE_FN void fg_ensemble_point(fg_ensemble *w, int s)
 {
   const int p = w->p, last = s == FG_DOPRI5_STAGES - 1, parts = last ? w->parts : w->d;
@@ -198,6 +240,10 @@ TILE_FN void fg_ensemble_point(fg_ensemble *w, int s)
     }
     if (j < w->d) TILE_EACH(i, p) w->x[at + i] = (fg_real)next[i];
   }
+  if (s == 2) TILE_EACH(i, p)
+    {
+      if (w->fresh[i]) fg_ensemble_trial(w, i);
+    }
 }
 
 /* ---- norms and the first step ------------------------------------------------------------------- */
@@ -208,14 +254,14 @@ TILE_FN double fg_ensemble_weight(const fg_ensemble *w, int at)
   return 1 / (w->request->rtol * fabs(w->y[at]) + w->request->atol);
 }
 
-/* Weighted RMS norm over the parts of particle i, of y, of k[0], or of k[1] - k[0]. */
+/* Weighted RMS norm over the parts of particle i, of y, of k[0], or of k[2] - k[0]. */
 TILE_FN double fg_ensemble_norm(const fg_ensemble *w, int i, int what)
 {
   double sum = 0;
   for (int j = 0; j < w->parts; j++) {
     const int at = j * w->p + i;
     const double from = (double)w->k[0][at];
-    const double e = what == 0 ? w->y[at] : what == 1 ? from : (double)w->k[1][at] - from;
+    const double e = what == 0 ? w->y[at] : what == 1 ? from : (double)w->k[2][at] - from;
     const double weighted = e * fg_ensemble_weight(w, at);
     sum += weighted * weighted;
   }
@@ -228,36 +274,27 @@ TILE_FN void fg_ensemble_lose(fg_ensemble *w, int i, fg_ensemble_end end)
   w->step[i] = 0;
 }
 
-/* First steps after Hairer, Norsett and Wanner: two right-hand sides. */
-TILE_FN void fg_ensemble_start(fg_ensemble *w)
+/* First steps after Hairer, Norsett and Wanner: from the right-hand side at the start, a trial, */
+TILE_FN void fg_ensemble_first(fg_ensemble *w, int i)
 {
   const fg_ensemble_request *r = w->request;
   const double span = fabs(r->t1 - r->t0), forward = r->t1 > r->t0 ? 1 : -1;
-  const int p = w->p;
-  TILE_EACH(i, p)
-  {
-    for (int j = 0; j < w->d; j++) w->x[j * p + i] = (fg_real)w->y[j * p + i];
-  }
-  fg_ensemble_rhs(w, 0, w->k[0]);
-  TILE_EACH(i, p)
-  {
-    const double rate = fg_ensemble_norm(w, i, 1);
-    w->error[i] = rate;
-    w->h[i] = fg_dopri5_try(fg_ensemble_norm(w, i, 0), rate, span);
-    if (!(rate <= DBL_MAX)) fg_ensemble_lose(w, i, FG_ENSEMBLE_NOT_FINITE);
-    w->step[i] = w->end[i] == FG_ENSEMBLE_ON_ITS_WAY ? forward * w->h[i] : 0;
-    for (int j = 0; j < w->d; j++) {
-      const int at = j * p + i;
-      w->x[at] = (fg_real)(w->y[at] + w->step[i] * (w->step[i] != 0 ? (double)w->k[0][at] : 0));
-    }
-  }
-  fg_ensemble_rhs(w, 1, w->k[1]);
-  TILE_EACH(i, p)
-  {
-    const double bend = fg_ensemble_norm(w, i, 2) / w->h[i];
-    if (bend <= DBL_MAX) w->h[i] = fg_dopri5_first(w->h[i], w->error[i], bend, span);
-    if (w->h[i] < r->least_step) w->h[i] = r->least_step;
-  }
+  for (int j = 0; j < w->parts; j++) w->k[0][j * w->p + i] = w->k[1][j * w->p + i];
+  const double rate = fg_ensemble_norm(w, i, 1);
+  w->error[i] = rate;
+  w->h[i] = fg_dopri5_try(fg_ensemble_norm(w, i, 0), rate, span);
+  if (!(rate <= DBL_MAX)) fg_ensemble_lose(w, i, FG_ENSEMBLE_NOT_FINITE);
+  w->step[i] = w->end[i] == FG_ENSEMBLE_ON_ITS_WAY ? forward * w->h[i] : 0;
+}
+
+/* ... and from that at the trial's end the length of the first step. */
+TILE_FN void fg_ensemble_second(fg_ensemble *w, int i)
+{
+  const fg_ensemble_request *r = w->request;
+  const double bend = fg_ensemble_norm(w, i, 2) / w->h[i];
+  if (bend <= DBL_MAX) w->h[i] = fg_dopri5_first(w->h[i], w->error[i], bend, fabs(r->t1 - r->t0));
+  if (w->h[i] < r->least_step) w->h[i] = r->least_step;
+  w->step[i] = 0;
 }
 
 /* ---- snapshots ------------------------------------------------------------------------------------ */
@@ -267,7 +304,7 @@ TILE_FN void fg_ensemble_keep(fg_ensemble *w, int i, double t, int still)
 {
   const fg_ensemble_request *r = w->request;
   const double share = still ? 0 : (t - w->t[i]) / w->step[i];
-  const size_t place = (size_t)w->taken[i] * r->n + w->first + (size_t)i;
+  const size_t place = (size_t)w->taken[i] * r->n + w->first + (size_t)w->who[i];
   for (int j = 0; j < w->parts; j++) {
     const int at = j * w->p + i;
     double value = w->y[at];
@@ -302,13 +339,13 @@ TILE_FN void fg_ensemble_keep_within(fg_ensemble *w, int i, double end)
 
 /* ---- steps ------------------------------------------------------------------------------------------ */
 
-/* The step of particle i: what is left where that is less, or little more. */
+/* The step of particle i: what is left where that is less, or little more; a fresh one stays where it is. */
 TILE_FN void fg_ensemble_measure(fg_ensemble *w, int i)
 {
   const fg_ensemble_request *r = w->request;
   const double left = r->t1 - w->t[i], forward = left > 0 ? 1 : -1;
   w->step[i] = 0;
-  if (w->end[i] != FG_ENSEMBLE_ON_ITS_WAY) return;
+  if (w->end[i] != FG_ENSEMBLE_ON_ITS_WAY || w->fresh[i]) return;
   w->step[i] = 1.01 * w->h[i] >= fabs(left) ? left : forward * w->h[i];
 }
 
@@ -331,15 +368,16 @@ TILE_FN void fg_ensemble_judge(fg_ensemble *w, int i)
   const fg_ensemble_request *r = w->request;
   const double error = w->error[i], size = fabs(w->step[i]);
   const double t = fg_ensemble_time(w, i, 1);
-  w->good[i] = 0;
-  if (w->end[i] != FG_ENSEMBLE_ON_ITS_WAY) return;
+  const int stays = w->fresh[i] || w->end[i] != FG_ENSEMBLE_ON_ITS_WAY;
+  w->good[i] = w->fresh[i] = 0;
+  if (stays) return;
   if (error <= 1) {
     const double h = size / fg_dopri5_divide(error, w->before[i]);
     w->good[i] = 1;
     w->h[i] = w->failed[i] && h > size ? size : h;
     w->before[i] = error > 1e-4 ? error : 1e-4;
     w->failed[i] = 0;
-    if (i < w->count) fg_ensemble_keep_within(w, i, t);
+    fg_ensemble_keep_within(w, i, t);
     fg_ensemble_count(w, i, t);
     w->t[i] = t;
     if (t == r->t1)
@@ -382,14 +420,10 @@ TILE_FN void fg_ensemble_error(fg_ensemble *w)
   TILE_EACH(i, p) error[i] = sqrt(error[i] / w->parts);
 }
 
-TILE_FN void fg_ensemble_step(fg_ensemble *w)
+/* The end of a step, after its last right-hand side. */
+TILE_FN void fg_ensemble_take(fg_ensemble *w)
 {
   const int p = w->p;
-  TILE_EACH(i, p) fg_ensemble_measure(w, i);
-  for (int s = 1; s < FG_DOPRI5_STAGES; s++) {
-    fg_ensemble_point(w, s);
-    fg_ensemble_rhs(w, fg_dopri5_node(s), w->k[s]);
-  }
   fg_ensemble_error(w);
   TILE_EACH(i, p) fg_ensemble_judge(w, i);
   for (int j = 0; j < w->parts; j++) {
@@ -400,58 +434,150 @@ TILE_FN void fg_ensemble_step(fg_ensemble *w)
       w->k[0][at + i] = w->good[i] ? w->k[6][at + i] : w->k[0][at + i];
     }
   }
-  if (w->request->snapshots > 0) TILE_EACH(i, w->count)
+  if (w->request->snapshots > 0) TILE_EACH(i, p)
     {
       if (w->good[i]) fg_ensemble_keep_still(w, i, 0);
     }
 }
 
-TILE_FN void fg_ensemble_finish(fg_ensemble *w)
+/* Stage s = 1 .. 6 of a step: one right-hand side, and what comes before and after it. */
+TILE_FN void fg_ensemble_stage(fg_ensemble *w, int s)
+{
+  const int p = w->p;
+  if (s == 1) TILE_EACH(i, p) fg_ensemble_measure(w, i);
+  fg_ensemble_point(w, s);
+  fg_ensemble_rhs(w, s);
+  if (s == 1) TILE_EACH(i, p)
+    {
+      if (w->fresh[i]) fg_ensemble_first(w, i);
+    }
+  if (s == 2) TILE_EACH(i, p)
+    {
+      if (w->fresh[i]) fg_ensemble_second(w, i);
+    }
+  if (s == FG_DOPRI5_STAGES - 1) fg_ensemble_take(w);
+}
+
+/* ---- particles come and go ---------------------------------------------------------------------------- */
+
+/* Has the particle at place i ended, its place being still its own? */
+TILE_FN int fg_ensemble_is_over(const fg_ensemble *w, int i)
+{
+  return w->who[i] >= 0 && w->end[i] != FG_ENSEMBLE_ON_ITS_WAY;
+}
+
+TILE_FN void fg_ensemble_begin(fg_ensemble *w)
+{
+  const int p = w->p, bins = 2 * w->request->bins;
+  const int rows = (w->count + w->unit - 1) / w->unit, last = w->count > 0 ? w->count - 1 : 0;
+  TILE_EACH(i, p)
+  {
+    fg_ensemble_load(w, i, i < w->count ? i : last);
+    for (int b = 0; b < bins; b++) w->bin[i * bins + b] = 0;
+    if (i < w->count) {
+      fg_ensemble_keep_still(w, i, 0);
+    } else { /* of few particles: an empty place */
+      w->who[i] = -1;
+      w->end[i] = FG_ENSEMBLE_ARRIVED;
+      w->fresh[i] = 0;
+    }
+  }
+  TILE_EACH(b, rows * bins) w->bins[b] = 0;
+  TILE_EACH(once, 1)
+  {
+    w->number[FG_ENSEMBLE_NEXT] = p < w->count ? p : w->count;
+    w->number[FG_ENSEMBLE_BASE] = w->number[FG_ENSEMBLE_GONE] = 0;
+    w->number[FG_ENSEMBLE_LEFT] = w->count;
+  }
+  TILE_SYNC();
+}
+
+TILE_FN void fg_ensemble_leave(fg_ensemble *w, int i)
 {
   const fg_ensemble_request *r = w->request;
-  const int bins = 2 * r->bins;
-  double *x = (double *)r->x.device + w->first * (size_t)w->d;
-  uint32_t *counts = (uint32_t *)r->counts.device + w->first * FG_ENSEMBLE_COUNTS;
-  uint32_t *bin = (uint32_t *)r->bin.device + w->first / FG_ENSEMBLE_TILE * (size_t)bins;
-  TILE_EACH(i, w->count)
+  const size_t q = w->first + (size_t)w->who[i], d = (size_t)w->d;
+  uint32_t *counts = (uint32_t *)r->counts.device + q * FG_ENSEMBLE_COUNTS;
+  fg_ensemble_keep_still(w, i, 1);
+  for (int j = 0; j < w->d; j++) ((double *)r->x.device)[q * d + (size_t)j] = w->y[j * w->p + i];
+  if (r->log_p.device) ((double *)r->log_p.device)[q] = w->y[w->d * w->p + i];
+  ((double *)r->t.device)[q] = w->t[i];
+  ((int32_t *)r->end.device)[q] = w->end[i];
+  counts[0] = (uint32_t)w->steps[i];
+  counts[1] = (uint32_t)w->failures[i];
+  counts[2] = (uint32_t)w->rhs[i];
+}
+
+/* List the places whose particles have ended, and hand out the next of the range; by one thread. */
+TILE_FN void fg_ensemble_list(fg_ensemble *w)
+{
+  int32_t *number = w->number;
+  int gone = 0;
+  for (int i = 0; i < w->p; i++)
+    if (fg_ensemble_is_over(w, i)) w->gone[gone++] = i;
+  number[FG_ENSEMBLE_BASE] = number[FG_ENSEMBLE_NEXT];
+  number[FG_ENSEMBLE_NEXT] =
+      w->count - number[FG_ENSEMBLE_BASE] > gone ? number[FG_ENSEMBLE_BASE] + gone : w->count;
+  number[FG_ENSEMBLE_GONE] = gone;
+  number[FG_ENSEMBLE_LEFT] -= gone;
+}
+
+/* Particle q of the range at place i, if there is one. */
+TILE_FN void fg_ensemble_replace(fg_ensemble *w, int i, int q)
+{
+  w->who[i] = -1;
+  if (q >= w->count) return;
+  fg_ensemble_load(w, i, q);
+  fg_ensemble_keep_still(w, i, 0);
+}
+
+/* Particles that have ended leave their places to the next of the range. */
+TILE_FN void fg_ensemble_change(fg_ensemble *w)
+{
+  const int p = w->p, bins = 2 * w->request->bins;
+  const int32_t *number = w->number;
+  TILE_EACH(i, p)
   {
-    fg_ensemble_keep_still(w, i, 1);
-    for (int j = 0; j < w->d; j++) x[(size_t)i * (size_t)w->d + (size_t)j] = w->y[j * w->p + i];
-    if (r->log_p.device) ((double *)r->log_p.device)[w->first + (size_t)i] = w->y[w->d * w->p + i];
-    ((double *)r->t.device)[w->first + (size_t)i] = w->t[i];
-    ((int32_t *)r->end.device)[w->first + (size_t)i] = w->end[i];
-    counts[i * FG_ENSEMBLE_COUNTS] = (uint32_t)w->steps[i];
-    counts[i * FG_ENSEMBLE_COUNTS + 1] = (uint32_t)w->failures[i];
-    counts[i * FG_ENSEMBLE_COUNTS + 2] = (uint32_t)w->rhs[i];
+    if (fg_ensemble_is_over(w, i)) fg_ensemble_leave(w, i);
   }
+  TILE_SYNC();
+  TILE_EACH(once, 1) fg_ensemble_list(w);
   TILE_SYNC();
   TILE_EACH(b, bins)
   {
-    uint32_t sum = 0;
-    for (int i = 0; i < w->count; i++) sum += w->bin[i * bins + b];
-    bin[b] = sum;
+    for (int k = 0; k < number[FG_ENSEMBLE_GONE]; k++) {
+      const int i = w->gone[k];
+      w->bins[(size_t)(w->who[i] / w->unit * bins + b)] += w->bin[i * bins + b];
+      w->bin[i * bins + b] = 0;
+    }
   }
+  TILE_SYNC();
+  TILE_EACH(k, p)
+  {
+    if (k < number[FG_ENSEMBLE_GONE]) fg_ensemble_replace(w, w->gone[k], number[FG_ENSEMBLE_BASE] + k);
+  }
+  TILE_SYNC();
 }
 
-/* Particles first .. first + count - 1, `first` a multiple of FG_ENSEMBLE_TILE; p = fg_tile_size(count). Returns 0, or 1
- * when the caller asked to stop. Buffers of the request are plain pointers here, and snapshot_t one of the engine's. */
+#ifdef TILE_ANY /* else an engine goes stage by stage */
+/* Particles first .. first + count - 1, `first` a multiple of FG_ENSEMBLE_TILE; p = fg_tile_size(count) or less. Returns 0,
+ * or 1 when the caller asked to stop. Buffers of the request are plain pointers here, and snapshot_t one of the engine's. */
 TILE_FN int fg_ensemble_tile(const fg_field *f, const fg_ensemble_request *r, size_t first, int count, int p,
                              fg_real *scratch)
 {
   fg_ensemble w;
-  fg_ensemble_begin(&w, f, r, first, count, p, scratch);
-  TILE_EACH(i, count) fg_ensemble_keep_still(&w, i, 0);
-  fg_ensemble_start(&w);
+  fg_ensemble_place(&w, f, r, first, count, p, scratch);
+  fg_ensemble_begin(&w);
   for (int k = 0;; k++) {
-    int left = 0;
-    TILE_EACH(i, p) left |= w.end[i] == FG_ENSEMBLE_ON_ITS_WAY;
-    if (!TILE_ANY(left)) break;
+    int over = 0;
     if (k % FG_ENSEMBLE_CANCEL_EVERY == 0 && r->progress && r->progress->cancel && *r->progress->cancel)
       return 1;
-    fg_ensemble_step(&w);
+    for (int s = 1; s < FG_DOPRI5_STAGES; s++) fg_ensemble_stage(&w, s);
+    TILE_EACH(i, p) over |= fg_ensemble_is_over(&w, i);
+    if (!TILE_ANY(over)) continue;
+    fg_ensemble_change(&w);
+    if (w.number[FG_ENSEMBLE_LEFT] == 0) return 0;
   }
-  fg_ensemble_finish(&w);
-  return 0;
 }
+#endif
 
 #endif

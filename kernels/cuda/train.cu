@@ -427,6 +427,7 @@ fg_code fg_cuda_optimise(fg_engine *e, fg_threads *threads, const fg_field *fiel
   const fg_cuda_train_table *table = fg_cuda_train_of(request->precision);
   fg_optimise_request r = *request;
   fg_cuda_pieces pieces;
+  double part[FG_NORM_BLOCKS], sum = 0;
   void *norm;
   fg_code rc;
   (void)threads;
@@ -435,11 +436,12 @@ fg_code fg_cuda_optimise(fg_engine *e, fg_threads *threads, const fg_field *fiel
   if (field->kind != FG_FIELD_NETWORK)
     return FG_FAIL(st, FG_UNSUPPORTED, "only networks have weights to optimise");
   FG_TRY(fg_cuda_enter(pieces.on, st));
-  FG_GO(fg_cuda_piece(&pieces, 64 * sizeof(double), NULL, &norm, st), done);
+  FG_GO(fg_cuda_piece(&pieces, sizeof part, NULL, &norm, st), done);
   table->norm(field, r.gradient.device, (double *)norm);
-  FG_GO(fg_cuda_finish("norm", 1, 1, st), done);
-  FG_GO(fg_cuda_fetch(&r.norm, norm, sizeof r.norm, st), done);
-  request->norm = r.norm;
+  FG_GO(fg_cuda_finish("norm", FG_NORM_BLOCKS, 1, st), done);
+  FG_GO(fg_cuda_fetch(part, norm, sizeof part, st), done);
+  for (int k = 0; k < FG_NORM_BLOCKS; k++) sum += part[k];
+  request->norm = r.norm = sqrt(sum);
   if (!isfinite(r.norm)) {
     rc = FG_FAIL(st, FG_NUMERICS, "the gradient's norm is %g at step %llu: the weights stay as they were",
                  r.norm, (unsigned long long)r.number);

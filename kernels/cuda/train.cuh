@@ -24,6 +24,8 @@ typedef struct fg_points_out {
   int gradient; /* asked for */
 } fg_points_out;
 
+enum { FG_NORM_BLOCKS = 64 }; /* on every device: the order of sums */
+
 typedef struct fg_cuda_train_table {
   size_t (*row_bytes)(const fg_field *f);
   void (*rows)(const fg_field *f, size_t n, const fg_coeff *coeff, void *rows);
@@ -53,7 +55,7 @@ typedef struct fg_cuda_train_table {
   size_t (*points_scratch)(const fg_field *f, const fg_points_request *r, size_t tile);
   void (*points)(const fg_field *f, const fg_points_request *r, const fg_cuda_walk *walk, unsigned blocks,
                  const fg_points_out *out);
-  void (*norm)(const fg_field *f, void *gradient, double *norm);
+  void (*norm)(const fg_field *f, void *gradient, double *part); /* squares: [FG_NORM_BLOCKS] */
   void (*optimise)(const fg_field *f, const fg_optimise_request *r);
 } fg_cuda_train_table;
 

@@ -309,12 +309,42 @@ static void points(const fg_field *f, const fg_points_request *r, const fg_cuda_
 
 /* ---- the optimiser -------------------------------------------------------------------------------------- */
 
-/* norm [1 + FG_LANES]: the result, then room. */
-static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
-    fg_norm_kernel(const __grid_constant__ fg_field f, fg_real *gradient, double *norm)
+/* Squares of this thread's entries of a trained matrix; its padding becomes 0. */
+static __device__ double fg_norm_share(const fg_trained *b, fg_real *gradient)
 {
-  const double result = fg_gradient_norm(&f, gradient, norm + 1);
-  if (threadIdx.x == 0) norm[0] = result;
+  const size_t count = (size_t)b->rows * (size_t)b->columns, step = (size_t)gridDim.x * blockDim.x;
+  double sum = 0;
+  for (size_t e = (size_t)blockIdx.x * blockDim.x + threadIdx.x; e < count; e += step) {
+    const int row = (int)(e / (size_t)b->columns), column = (int)(e % (size_t)b->columns);
+    fg_real *x = b->used < b->columns ? gradient + fg_trained_place(b, row, column) : gradient + b->from + e;
+    if (column >= b->used) *x = 0;
+    sum += (double)*x * (double)*x;
+  }
+  return sum;
+}
+
+/* part [FG_NORM_BLOCKS]: the sum of squares of each block, added up in pairs; the host adds them in order. */
+static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
+    fg_norm_kernel(const __grid_constant__ fg_field f, fg_real *gradient, double *part)
+{
+  __shared__ double sums[FG_CUDA_MOST];
+  __shared__ fg_trained list[FG_TRAINED_MOST];
+  __shared__ int count;
+  double sum = 0;
+  if (threadIdx.x == 0) {
+    fg_network_layout at;
+    fg_network_layout_of(&f, &at);
+    count = fg_trained_blocks(&f, &at, list);
+  }
+  __syncthreads();
+  for (int k = 0; k < count; k++) sum += fg_norm_share(&list[k], gradient);
+  sums[threadIdx.x] = sum;
+  __syncthreads();
+  for (int half = FG_CUDA_MOST / 2; half > 0; half /= 2) {
+    if ((int)threadIdx.x < half) sums[threadIdx.x] += sums[threadIdx.x + half];
+    __syncthreads();
+  }
+  if (threadIdx.x == 0) part[blockIdx.x] = sums[0];
 }
 
 static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
@@ -323,9 +353,9 @@ static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
   fg_optimise(&f, &r);
 }
 
-static void norm(const fg_field *f, void *gradient, double *to)
+static void norm(const fg_field *f, void *gradient, double *part)
 {
-  FG_LAUNCH(fg_norm_kernel, 1, FG_CUDA_MOST, *f, (fg_real *)gradient, to);
+  FG_LAUNCH(fg_norm_kernel, FG_NORM_BLOCKS, FG_CUDA_MOST, *f, (fg_real *)gradient, part);
 }
 
 static void optimise(const fg_field *f, const fg_optimise_request *r)

@@ -329,8 +329,7 @@ static fg_code fg_wide_ready(fg_wide_run *run, size_t tiles, fg_status *st)
   return FG_OK;
 }
 
-/* The same for those of `left` tiles that there is memory for. */
-static fg_code fg_wide_next(fg_wide_run *run, size_t left, fg_status *st)
+fg_code fg_wide_next(fg_wide_run *run, size_t left, fg_status *st)
 {
   size_t tiles = left < run->at_once ? left : run->at_once;
   fg_status why;

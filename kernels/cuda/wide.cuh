@@ -200,6 +200,8 @@ fg_code fg_wide_begin(fg_wide_run *run, fg_cuda_device *on, const char *name, fg
 void fg_wide_end(fg_wide_run *run);
 /* One of the bodies that waves run: its products are listed, and its graph captured, before a wave begins. */
 void fg_wide_add(fg_wide_run *run, fg_wide_plan *plan, fg_wide_launch *launch, void *what, int by);
+/* Memory and plans for run->job.tiles tiles: those of `left` that go at once, half as many as long as anything finds no memory. */
+fg_code fg_wide_next(fg_wide_run *run, size_t left, fg_status *st);
 /* Tiles `tile` to end - 1 in waves, half as large as long as anything finds no memory: particles first .. first + count - 1
  * are run->job.tiles tiles, whose plans are ready. */
 typedef fg_code fg_wide_wave(void *what, size_t first, size_t count, fg_status *st);

@@ -37,6 +37,7 @@
 #define TILE_SINE fg_activate_each_sine
 #define TILE_OWN_SUM tile_own_sum
 #define TILE_OWN_COLUMN_SUM tile_own_column_sum
+#define TILE_ROW_PRODUCT(p, n, k, a, b, c) tile_matmul((p), (n), (k), (a), (k), 1, (b), NULL, 0, NULL, (c))
 
 /* A sum over the rows of a tile on its way to the sum over all tiles. */
 typedef struct fg_wide_sum {
