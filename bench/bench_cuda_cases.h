@@ -14,7 +14,7 @@ enum {
   BENCH_POINTS = 100000,
   BENCH_STEPS = 100,
   BENCH_PAIRS = 10000,
-  BENCH_BEST = 8, /* pairs of a row that pricing keeps */
+  BENCH_BEST = 8,     /* pairs of a row that pricing keeps */
   BENCH_LINES = 100,  /* directions that samples are projected on */
   BENCH_DEALT = 4000, /* rows of a permutation test */
   BENCH_WIDE_POINTS = 10000,

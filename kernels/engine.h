@@ -8,8 +8,6 @@
 #ifndef FG_ENGINE_TABLE_H
 #define FG_ENGINE_TABLE_H
 
-#include <float.h>
-
 #include "flowgap/engine.h"
 #include "flowgap/model.h"
 #include "formula/coeff.h"
@@ -515,89 +513,6 @@ static inline fg_code fg_buf_inside(fg_buf buf, size_t offset, size_t bytes, fg_
   if (offset > buf.bytes || bytes > buf.bytes - offset)
     return FG_FAIL(st, FG_FAILED, "bytes %zu to %zu are outside a buffer of %zu bytes", offset,
                    offset + bytes, buf.bytes);
-  return FG_OK;
-}
-
-static inline fg_code fg_softmin_check(const fg_softmin_request *r, fg_status *st)
-{
-  if (r->n < 1 || r->m < 1 || r->d < 1)
-    return FG_FAIL(st, FG_USAGE,
-                   "sums over pairs of %zu and %zu rows of dimension %zu: give at least one of each", r->n,
-                   r->m, r->d);
-  if (!(r->epsilon > 0 && r->epsilon <= DBL_MAX))
-    return FG_FAIL(st, FG_USAGE, "sums over pairs with epsilon %g: it must be positive and finite",
-                   r->epsilon);
-  return FG_OK;
-}
-
-static inline fg_code fg_price_check(const fg_price_request *r, fg_status *st)
-{
-  if (r->n < 1 || r->m < 1 || r->m > UINT32_MAX - FG_PRICE_BLOCK || r->d < 1 || r->d > 65536 || r->k < 1 ||
-      r->k > FG_PRICE_MOST)
-    return FG_FAIL(
-        st, FG_USAGE,
-        "%zu pairs of each of %zu rows among %zu columns of dimension %zu: give 1 to %d of them, at "
-        "least one of the others",
-        r->k, r->n, r->m, r->d, FG_PRICE_MOST);
-  if (!(r->cap > 0) || !(r->scale > 0 && r->scale <= DBL_MAX))
-    return FG_FAIL(st, FG_USAGE, "costs cut at %g and multiplied by %g: give positive numbers", r->cap,
-                   r->scale);
-  return FG_OK;
-}
-
-static inline fg_code fg_ensemble_check(const fg_ensemble_request *r, fg_status *st)
-{
-  if (!(r->rtol >= 0 && r->atol > 0 && r->rtol < 1 && r->atol <= DBL_MAX))
-    return FG_FAIL(st, FG_USAGE, "an ODE with rtol %g and atol %g: give rtol from 0 to 1 and a positive atol",
-                   r->rtol, r->atol);
-  if (!(r->t0 >= 0 && r->t1 >= 0 && r->t0 != r->t1 && r->t0 <= DBL_MAX && r->t1 <= DBL_MAX))
-    return FG_FAIL(st, FG_USAGE, "an ODE from t = %g to %g: give two times of at least 0", r->t0, r->t1);
-  if (r->max_steps < 1 || r->bins < 0 || r->bins > FG_ENSEMBLE_BINS_MOST || !(r->least_step >= 0))
-    return FG_FAIL(st, FG_USAGE, "an ODE of %d steps, none below %g, counted in %d bins", r->max_steps,
-                   r->least_step, r->bins);
-  return FG_OK;
-}
-
-static inline fg_code fg_slices_check(size_t n, size_t m, size_t d, size_t directions, fg_status *st)
-{
-  if (n < 1 || m < 1 || d < 1 || n > INT32_MAX || m > INT32_MAX || directions > UINT32_MAX)
-    return FG_FAIL(st, FG_USAGE,
-                   "%zu and %zu rows of dimension %zu along %zu directions: give 1 to 2^31 - 1 rows", n, m, d,
-                   directions);
-  return FG_OK;
-}
-
-static inline fg_code fg_slice_ways_check(const fg_slice_ways_request *r, fg_status *st)
-{
-  FG_TRY(fg_slices_check(r->n, 1, r->d, r->directions, st));
-  if (r->n < 2 || r->ways > FG_SLICE_WAYS)
-    return FG_FAIL(st, FG_USAGE, "%zu ways to deal %zu rows: give at most %d, and two rows", r->ways, r->n,
-                   FG_SLICE_WAYS);
-  return FG_OK;
-}
-
-/* What no engine takes. */
-static inline fg_code fg_simulate_check(const fg_simulate_request *r, fg_status *st)
-{
-  if (r->tile < 1 || r->tile > 65536)
-    return FG_FAIL(st, FG_USAGE, "tile is %zu particles: give 1 to 65536", r->tile);
-  if (r->refine < 0 || r->refine > 15)
-    return FG_FAIL(st, FG_USAGE, "refine is %d: give 0 to 15 halvings", r->refine);
-  if (r->log_p.device && r->lambda != 0)
-    return FG_FAIL(st, FG_USAGE, "the log-density is carried along the ODE only: lambda is %g, not 0",
-                   r->lambda);
-  if (r->steps > INT32_MAX) return FG_FAIL(st, FG_USAGE, "%zu steps: at most %d", r->steps, INT32_MAX);
-  return FG_OK;
-}
-
-static inline fg_code fg_pair_sums_check(const fg_pair_sums_request *r, fg_status *st)
-{
-  if (r->d < 1 || r->d > 65536 || r->columns < 1 || r->columns > 4096)
-    return FG_FAIL(st, FG_USAGE,
-                   "sums over pairs of dimension %zu with %zu columns: give 1 to 65536 and 1 to 4096", r->d,
-                   r->columns);
-  if (r->kernel == FG_PAIR_GAUSSIANS && !(r->bandwidth > 0 && r->bandwidth < HUGE_VAL))
-    return FG_FAIL(st, FG_USAGE, "the bandwidth is %g: give a positive length", r->bandwidth);
   return FG_OK;
 }
 

@@ -3,6 +3,7 @@
 
 #include "cpu/cpu_impl.h"
 #include "engine_open.h"
+#include "requests.h"
 
 enum { FG_EVALUATE_TILE = 64 };
 static const size_t fg_rows_most = (size_t)256 << 20; /* a larger table of rows is computed tile by tile */

@@ -1,5 +1,6 @@
 /* Particles along the ODE by steps of their own on the CPU: a range of tiles a task. */
 #include "cpu/cpu_impl.h"
+#include "requests.h"
 
 /* Long ranges have few places that wait at their ends; each thread should have several. */
 enum { FG_RANGE_MOST = 16, FG_RANGES_EACH = 8 };

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cpu/cpu_impl.h"
+#include "requests.h"
 
 typedef struct fg_pairs_job {
   const fg_cpu_table *table;

@@ -5,6 +5,7 @@
 #include "cpu/matmul.h" /* the tile words, before the body */
 
 #include "body/price.h"
+#include "requests.h"
 
 enum { FG_PRICE_TASK = 16 }; /* blocks of columns, or tiles of rows */
 

@@ -7,6 +7,7 @@
 #include "cpu/cpu_impl.h"
 #include "cpu/sort.h"
 #include "formula/sum.h"
+#include "requests.h"
 
 /* Buffers of one worker, [rows] each. */
 typedef struct fg_splitter {

@@ -6,6 +6,7 @@
 #include "cpu/cpu_impl.h"
 #include "cpu/sort.h"
 #include "formula/sum.h"
+#include "requests.h"
 
 /* Buffers of one worker. */
 typedef struct fg_slicer {

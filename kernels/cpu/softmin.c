@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "cpu/cpu_impl.h"
+#include "requests.h"
 
 enum { FG_SOFTMIN_TILE = 64, FG_SOFTMIN_PREPARED = 16 }; /* rows and blocks of columns of a task */
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cuda/ensemble.cuh"
+#include "requests.h"
 
 /* Ranges for each processor: a block of a network fills one, of a mixture's many run on it. A long range has few places
  * that wait at its end. */

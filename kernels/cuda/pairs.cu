@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cuda/cuda_impl.h"
+#include "requests.h"
 
 typedef struct fg_pairs_job {
   const fg_cuda_table *table;

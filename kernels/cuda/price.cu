@@ -5,6 +5,7 @@
 #include "cuda/launch.cuh"
 
 #include "body/price.h"
+#include "requests.h"
 
 /* Dynamic shared memory of a block, rows of up to 20 dimensions: beside the block of columns in tile_share it stays below
  * the 48 KiB that every device has. */

@@ -4,6 +4,7 @@
 #include "cuda/slices.cuh"
 
 #include "formula/slice.h"
+#include "requests.h"
 
 /* A direction with so many rows keeps a device busy. */
 enum { FG_SLICES_WHOLE = 1 << 16 };

@@ -1,5 +1,6 @@
 /* Sums over pairs of two samples: columns and boxes are prepared, then tiles of rows go to blocks. */
 #include "cuda/cuda_impl.h"
+#include "requests.h"
 
 static fg_code fg_softmin_twins(fg_cuda_part *part, fg_softmin_request *r, fg_status *st)
 {

@@ -3,6 +3,7 @@
 
 #include "cuda/cuda_impl.h"
 #include "cuda/wide.cuh"
+#include "requests.h"
 
 const fg_cuda_table *fg_cuda_table_of(fg_precision precision)
 {
