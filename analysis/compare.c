@@ -146,9 +146,9 @@ fg_code fg_compare_open(fg_comparison *c, const char *run_directory, fg_status *
   FG_TRY(c->going_on ? fg_run_directory_reopen(run_directory, c->settings, &c->log, st)
                      : fg_run_directory_open(run_directory, c->settings, &c->log, st));
   FG_TRY(fg_compare_saved_sign(c, st));
-  fg_compare_log(c, "flowgap %s, engine %s (%s), seed %llu%s", fg_version(), fg_engine_name(c->engine),
-                 fg_engine_isa(c->engine), (unsigned long long)c->seed,
-                 c->going_on ? ", going on after what is finished" : "");
+  fg_compare_log(c, "flowgap %s, engine %s (%s%s), seed %llu%s", fg_version(), fg_engine_name(c->engine),
+                 fg_engine_isa(c->engine), fg_engine_tf32(c->engine) ? ", TF32" : "",
+                 (unsigned long long)c->seed, c->going_on ? ", going on after what is finished" : "");
   fg_compare_log(c, "the flows start at t = %.9g, where v = %.6g", fg_process_horizon(c->process),
                  fg_process_v(c->process, fg_process_horizon(c->process)));
   return FG_OK;

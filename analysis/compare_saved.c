@@ -16,9 +16,10 @@ static const char FG_UNFINISHED[] = "unfinished.bin";
 /* What bits depend on beside the settings; sizes: another build may lay its structures out otherwise. */
 static void fg_maker(const fg_comparison *c, char text[200])
 {
-  snprintf(text, 200, "flowgap %s, engine %s (%s), layout %zu-%zu-%zu-%zu-%zu", fg_version(),
-           fg_engine_name(c->engine), fg_engine_isa(c->engine), sizeof(fg_comparison), sizeof(fg_estimate),
-           sizeof(fg_budget), sizeof(fg_attempt), sizeof(fg_gap_certificate));
+  snprintf(text, 200, "flowgap %s, engine %s (%s%s), layout %zu-%zu-%zu-%zu-%zu", fg_version(),
+           fg_engine_name(c->engine), fg_engine_isa(c->engine), fg_engine_tf32(c->engine) ? ", TF32" : "",
+           sizeof(fg_comparison), sizeof(fg_estimate), sizeof(fg_budget), sizeof(fg_attempt),
+           sizeof(fg_gap_certificate));
 }
 
 /* The settings as they read back, with whole paths. free() the YAML, destroy the settings. */

@@ -104,9 +104,9 @@ fg_code fg_density_run(fg_engine *engine, const fg_settings *settings, const cha
   FG_GO(fg_compare_folder(run_directory, st), done);
   FG_GO(fg_density_read(&y, st), done);
   FG_GO(fg_run_directory_open(run_directory, settings, &y.log, st), done);
-  fg_density_log(&y, "flowgap %s, engine %s (%s), %zu cells per axis of [-%g, %g]", fg_version(),
-                 fg_engine_name(engine), fg_engine_isa(engine), y.full.grid.cells, y.full.grid.half_width,
-                 y.full.grid.half_width);
+  fg_density_log(&y, "flowgap %s, engine %s (%s%s), %zu cells per axis of [-%g, %g]", fg_version(),
+                 fg_engine_name(engine), fg_engine_isa(engine), fg_engine_tf32(engine) ? ", TF32" : "",
+                 y.full.grid.cells, y.full.grid.half_width, y.full.grid.half_width);
   FG_GO(fg_density_laws_on(&y, &y.full, st), done);
   if (y.check) FG_GO(fg_density_laws_on(&y, &y.half, st), done);
   y.seconds = fg_seconds() - y.began;

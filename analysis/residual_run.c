@@ -136,8 +136,8 @@ fg_code fg_residual_run(fg_engine *engine, const fg_settings *settings, const ch
   FG_GO(fg_compare_folder(run_directory, st), done);
   FG_GO(fg_read_settings(&s, st), done);
   FG_GO(fg_run_directory_open(run_directory, settings, &s.c.log, st), done);
-  fg_compare_log(&s.c, "flowgap %s, engine %s (%s), seed %llu", fg_version(), fg_engine_name(engine),
-                 fg_engine_isa(engine), (unsigned long long)s.c.seed);
+  fg_compare_log(&s.c, "flowgap %s, engine %s (%s%s), seed %llu", fg_version(), fg_engine_name(engine),
+                 fg_engine_isa(engine), fg_engine_tf32(engine) ? ", TF32" : "", (unsigned long long)s.c.seed);
   FG_GO(fg_measure_all(&s, st), done);
   FG_GO(fg_run_directory_replace(run_directory, settings, st), done);
   FG_GO(fg_residual_save_maps(&s, run_directory, st), done);

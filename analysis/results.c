@@ -128,6 +128,7 @@ void fg_put_engine(fg_tree root, fg_engine *engine)
 {
   fg_put_text(root, "engine", fg_engine_name(engine));
   fg_put_text(root, "isa", fg_engine_isa(engine));
+  fg_put(root, "tf32", json_boolean(fg_engine_tf32(engine)));
   fg_put_count(root, "threads", (uint64_t)fg_threads_count(fg_engine_threads(engine)));
 }
 

@@ -129,6 +129,7 @@ static json_t *head_of(fg_engine *engine, const fg_sweep *sweep)
   json_object_set_new(root, "created", json_string(created));
   json_object_set_new(root, "engine", json_string(fg_engine_name(engine)));
   json_object_set_new(root, "isa", json_string(fg_engine_isa(engine)));
+  json_object_set_new(root, "tf32", json_boolean(fg_engine_tf32(engine)));
   json_object_set_new(root, "threads", json_integer(fg_threads_count(fg_engine_threads(engine))));
   json_object_set_new(root, "seed", json_integer((json_int_t)sweep->seed));
   json_object_set_new(root, "wall_seconds", json_real(sweep->seconds));

@@ -59,6 +59,27 @@ const char *fg_engine_devices(const fg_engine *engine)
   return engine->devices ? engine->devices : "";
 }
 
+fg_code fg_engine_allow_tf32(fg_engine *engine, bool allow, fg_status *st)
+{
+  if (allow && engine->tf32 == FG_TF32_LACKING)
+    return FG_FAIL(st, FG_UNSUPPORTED,
+                   "engine %s (%s) has no TF32: leave out --tf32, or use --engine cuda on a GPU of compute "
+                   "capability 8.0 or later",
+                   engine->name, engine->isa);
+  if (engine->tf32 != FG_TF32_LACKING) engine->tf32 = allow ? FG_TF32_ON : FG_TF32_OFF;
+  return FG_OK;
+}
+
+bool fg_engine_tf32(const fg_engine *engine)
+{
+  return engine->tf32 == FG_TF32_ON;
+}
+
+bool fg_engine_has_tf32(const fg_engine *engine)
+{
+  return engine->tf32 != FG_TF32_LACKING;
+}
+
 fg_threads *fg_engine_threads(fg_engine *engine)
 {
   return engine->threads;

@@ -480,12 +480,19 @@ typedef struct fg_engine_ops {
   void (*lane_close)(fg_engine *e, fg_lane *lane);
 } fg_engine_ops;
 
+typedef enum fg_tf32 {
+  FG_TF32_LACKING, /* no tensor cores, or no code for them */
+  FG_TF32_OFF,
+  FG_TF32_ON /* products in single precision may use them */
+} fg_tf32;
+
 struct fg_engine {
   const fg_engine_ops *ops;
   const char *name;    /* static text */
   const char *isa;     /* static text */
   const char *devices; /* a line for each device, "0 NAME, ..."; NULL where there is none */
   fg_threads *threads;
+  fg_tf32 tf32;
   size_t ode_tile; /* particles that suit one CVODE here, unless the user says; 0: no matter */
   size_t
       price_pairs; /* from so many pairs on exact transport is priced here, not by trees on the host; 0: never */

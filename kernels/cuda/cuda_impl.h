@@ -43,6 +43,7 @@ typedef struct fg_cuda_device {
 
 /* The engine. Its buffers lie on the first device, its home. */
 typedef struct fg_cuda {
+  const fg_engine *engine;
   fg_cuda_device device[FG_CUDA_DEVICES];
   int devices;
   fg_threads *crew;     /* a thread for each device */

@@ -370,7 +370,7 @@ static fg_code fg_cuda_line(char line[400], int number, const cudaDeviceProp *p,
 }
 
 /* Devices unlike the first compile the same code to other roundings: they would show in the results. */
-static fg_code fg_cuda_take_devices(fg_cuda *cuda, int count, fg_status *st)
+static fg_code fg_cuda_take_devices(fg_cuda *cuda, int count, fg_tf32 *tf32, fg_status *st)
 {
   size_t used = 0;
   int most, full = 0;
@@ -383,6 +383,7 @@ static fg_code fg_cuda_take_devices(fg_cuda *cuda, int count, fg_status *st)
     snprintf(isa, sizeof isa, "sm_%d%d", p.major, p.minor);
     if (k == 0) {
       memcpy(cuda->isa, isa, sizeof isa);
+      *tf32 = p.major >= 8 ? FG_TF32_OFF : FG_TF32_LACKING;
       FG_TRY(fg_cuda_add(cuda, k, st));
     } else if (cuda->devices >= most) {
       snprintf(why, sizeof why, "%d asked for", most);
@@ -404,7 +405,7 @@ static fg_code fg_cuda_take_devices(fg_cuda *cuda, int count, fg_status *st)
   return FG_OK;
 }
 
-static fg_code fg_cuda_start(fg_cuda *cuda, fg_status *st)
+static fg_code fg_cuda_start(fg_cuda *cuda, fg_tf32 *tf32, fg_status *st)
 {
   int count = 0;
   cudaError_t rc = cudaGetDeviceCount(&count);
@@ -414,7 +415,7 @@ static fg_code fg_cuda_start(fg_cuda *cuda, fg_status *st)
         "no CUDA device: cudaGetDeviceCount returned %d (%s): install an NVIDIA driver for CUDA %d "
         "on a machine with a GPU, or use --engine cpu",
         (int)rc, cudaGetErrorString(rc), CUDART_VERSION / 1000);
-  FG_TRY(fg_cuda_take_devices(cuda, count, st));
+  FG_TRY(fg_cuda_take_devices(cuda, count, tf32, st));
   FG_TRY(fg_cuda_pair(cuda, st));
   return fg_threads_create(cuda->devices, &cuda->crew, st);
 }
@@ -438,6 +439,7 @@ extern "C" FG_API fg_code fg_cuda_engine_open(int threads, fg_engine **engine, f
   }
   pthread_mutex_init(&cuda->lock, NULL);
   cuda->device[0].engine = cuda;
+  cuda->engine = e;
   e->state = &cuda->device[0];
   e->ops = &fg_cuda_ops;
   e->name = "cuda";
@@ -447,7 +449,7 @@ extern "C" FG_API fg_code fg_cuda_engine_open(int threads, fg_engine **engine, f
   e->ode_tile = 65536; /* a launch of 64 particles would leave all but one processor idle */
   e->price_pairs =
       (size_t)1 << 24; /* fewer: trees are done before the launches and copies of a call would be */
-  FG_GO(fg_cuda_start(cuda, st), fail);
+  FG_GO(fg_cuda_start(cuda, &e->tf32, st), fail);
   e->lanes = (size_t)cuda->devices;
   FG_GO(fg_threads_create(threads, &e->threads, st), fail);
   *engine = e;

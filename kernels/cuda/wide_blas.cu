@@ -1,5 +1,5 @@
 /* cuBLAS, opened at run time: 570 MB that only wide networks need. Handles with a workspace of their own, no atomics and
- * full precision (no TF32): the same call gives the same bits on the same device and library. */
+ * full precision unless TF32 was allowed: the same call gives the same bits on the same device and library. */
 #include <cublas_v2.h>
 #include <dlfcn.h>
 #include <pthread.h>
@@ -96,6 +96,9 @@ fg_wide_memo *fg_wide_blas_memo(fg_wide_blas *blas)
 /* A workspace is set anew after each change of streams. */
 static fg_code fg_blas_begin(fg_wide_blas *blas, fg_status *st)
 {
+  const cublasMath_t math =
+      blas->on->engine->engine->tf32 == FG_TF32_ON ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH;
+  FG_TRY(fg_blas_check(blas, blas->call.set_math(blas->handle, math), "cublasSetMathMode", st));
   FG_TRY(
       fg_cuda_check(cudaStreamWaitEvent(cudaStreamPerThread, blas->idle, 0), "cudaStreamWaitEvent", 0, st));
   FG_TRY(
@@ -116,8 +119,6 @@ static fg_code fg_blas_open(fg_cuda_device *on, fg_wide_blas **to, fg_status *st
   FG_GO(fg_blas_load(&blas->call, st), fail);
   FG_GO(fg_cuda_take(on, FG_WIDE_WORKSPACE, &blas->workspace, st), fail);
   FG_GO(fg_blas_check(blas, blas->call.create(&blas->handle), "cublasCreate", st), fail);
-  FG_GO(fg_blas_check(blas, blas->call.set_math(blas->handle, CUBLAS_DEFAULT_MATH), "cublasSetMathMode", st),
-        fail);
   FG_GO(fg_blas_check(blas, blas->call.set_atomics(blas->handle, CUBLAS_ATOMICS_NOT_ALLOWED),
                       "cublasSetAtomicsMode", st),
         fail);

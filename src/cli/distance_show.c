@@ -236,6 +236,7 @@ static bool put_origin(json_t *root, const fg_distance *d)
          put(root, "created", json_string(created)) &&
          put(root, "engine", json_string(fg_engine_name(engine))) &&
          put(root, "isa", json_string(fg_engine_isa(engine))) &&
+         put(root, "tf32", json_boolean(fg_engine_tf32(engine))) &&
          put(root, "threads", json_integer(fg_threads_count(fg_engine_threads(d->session->engine)))) &&
          put(root, "seed", json_integer(seed)) && put(root, "confidence", json_real(level)) &&
          put(root, "wall_seconds", json_real(d->seconds));

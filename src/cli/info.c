@@ -19,6 +19,7 @@ static json_t *describe(const char *name)
   if (fg_engine_open(name, 1, &engine, &st) != FG_OK)
     return json_pack("{s:s, s:b, s:s}", "name", name, "available", 0, "reason", st.message);
   json_t *one = json_pack("{s:s, s:b, s:s}", "name", name, "available", 1, "isa", fg_engine_isa(engine));
+  json_object_set_new(one, "tf32", json_boolean(fg_engine_has_tf32(engine)));
   json_t *devices = json_array();
   for (const char *at = fg_engine_devices(engine); *at;) {
     const size_t length = strcspn(at, "\n");
@@ -79,8 +80,9 @@ static void put_text(const json_t *root)
   json_array_foreach(json_object_get(root, "engines"), i, value)
   {
     bool there = json_is_true(json_object_get(value, "available"));
-    printf("engine    %-10s %s\n", json_string_value(json_object_get(value, "name")),
-           json_string_value(json_object_get(value, there ? "isa" : "reason")));
+    printf("engine    %-10s %s%s\n", json_string_value(json_object_get(value, "name")),
+           json_string_value(json_object_get(value, there ? "isa" : "reason")),
+           json_is_true(json_object_get(value, "tf32")) ? ", TF32 with --tf32" : "");
     size_t k;
     json_t *device;
     json_array_foreach(json_object_get(value, "devices"), k, device)

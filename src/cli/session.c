@@ -111,13 +111,29 @@ static fg_code open_best(const fg_session *session, int threads, fg_engine **eng
   return fg_engine_open("cpu", threads, engine, st);
 }
 
+/* --tf32 allows, so that one command serves machines with a GPU and without; by name an engine has to have it. */
+static fg_code allow_tf32(const fg_session *session, bool named, fg_status *st)
+{
+  if (!session->args->value[FG_OPTION_TF32]) return FG_OK;
+  if (named || fg_engine_has_tf32(session->engine)) {
+    const fg_code rc = fg_engine_allow_tf32(session->engine, true, st);
+    return rc == FG_UNSUPPORTED ? fg_status_prefix(st, "--tf32: ") : rc;
+  }
+  if (!session->args->value[FG_OPTION_QUIET])
+    fprintf(stderr, "flowgap: --tf32 changes nothing: engine %s (%s) has no TF32\n",
+            fg_engine_name(session->engine), fg_engine_isa(session->engine));
+  return FG_OK;
+}
+
 fg_code fg_session_engine(fg_session *session, fg_status *st)
 {
   const char *name = session->args->value[FG_OPTION_ENGINE];
+  const bool named = name && strcmp(name, "auto") != 0;
   long long threads;
   FG_TRY(fg_args_integer(session->args, FG_OPTION_THREADS, 1, 4096, 0, &threads, st));
-  if (!name || strcmp(name, "auto") == 0) return open_best(session, (int)threads, &session->engine, st);
-  return fg_engine_open(name, (int)threads, &session->engine, st);
+  FG_TRY(named ? fg_engine_open(name, (int)threads, &session->engine, st)
+               : open_best(session, (int)threads, &session->engine, st));
+  return allow_tf32(session, named, st);
 }
 
 fg_code fg_session_model(fg_session *session, fg_status *st)

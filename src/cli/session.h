@@ -23,7 +23,7 @@ typedef struct fg_session {
 FG_CHECKED fg_code fg_session_open(fg_session *session, const fg_args *args, const char *model,
                                    fg_status *st);
 /* That of --engine. "auto", the default: cuda where its plugin opens and finds a device, and says so on a terminal;
- * else, and for a target of kind plugin, cpu. Needs the settings. */
+ * else, and for a target of kind plugin, cpu. With --tf32 where it has that. Needs the settings. */
 FG_CHECKED fg_code fg_session_engine(fg_session *session, fg_status *st);
 /* For verbs that run flows, before the rest: fg_settings_leave_pin, and a word on standard error. */
 FG_CHECKED fg_code fg_session_leave_pin(fg_session *session, fg_status *st);

@@ -155,6 +155,9 @@ static const fg_option options[FG_OPTIONS] = {
     [FG_OPTION_ENGINE] = {"engine", "NAME", "-report target info help",
                           "auto, cpu, cuda or cpu-check; default auto: cuda where its plugin finds a "
                           "GPU, else cpu (and cpu for targets of kind plugin)"},
+    [FG_OPTION_TF32] = {"tf32", NULL, "-report target info help",
+                        "products in single precision by tensor cores, factors rounded to 10 bits "
+                        "(engine cuda); changes results"},
     [FG_OPTION_SEED] = {"seed", "N", "-report target info help", "the same as --set seed=N"},
     [FG_OPTION_JSON] = {"json", NULL, NULL, "print results as JSON"},
     [FG_OPTION_QUIET] = {"quiet", NULL, NULL, "no progress, no summary"},

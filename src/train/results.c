@@ -211,6 +211,7 @@ json_t *fg_results_head(const fg_engine *engine, const char *command, uint64_t s
   json_object_set_new(root, "created", json_string(created));
   json_object_set_new(root, "engine", json_string(fg_engine_name(engine)));
   json_object_set_new(root, "isa", json_string(fg_engine_isa(engine)));
+  json_object_set_new(root, "tf32", json_boolean(fg_engine_tf32(engine)));
   json_object_set_new(root, "threads", json_integer(fg_threads_count(engine->threads)));
   json_object_set_new(root, "seed", count_of(seed));
   json_object_set_new(root, "wall_seconds", number(seconds));

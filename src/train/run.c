@@ -128,10 +128,10 @@ static fg_code open_run(fg_train_job *job, const fg_settings *given, fg_status *
   FG_TRY(copy_settings(job, given, st));
   FG_TRY(make_parts(job, st));
   FG_TRY(job->options->resume ? open_again(job, st) : open_anew(job, st));
-  note(job, "flowgap %s, engine %s (%s), seed %llu, %s step %llu of %llu", fg_version(),
-       fg_engine_name(job->engine), fg_engine_isa(job->engine), (unsigned long long)job->train.seed,
-       job->options->resume ? "going on after" : "from", (unsigned long long)job->trainer->done,
-       (unsigned long long)job->train.steps);
+  note(job, "flowgap %s, engine %s (%s%s), seed %llu, %s step %llu of %llu", fg_version(),
+       fg_engine_name(job->engine), fg_engine_isa(job->engine), fg_engine_tf32(job->engine) ? ", TF32" : "",
+       (unsigned long long)job->train.seed, job->options->resume ? "going on after" : "from",
+       (unsigned long long)job->trainer->done, (unsigned long long)job->train.steps);
   return FG_OK;
 }
 

@@ -1,4 +1,4 @@
-/* cuBLAS by plain loops: sums in the order of k. Every matrix must lie in device memory, and a handle must have been given
+/* cuBLAS by plain loops: sums in the order of k, factors in single precision rounded where TF32 was asked for. Every matrix must lie in device memory, and a handle must have been given
  * a stream and a workspace, without which results may differ from run to run. */
 #include <dlfcn.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "shim_impl.h"
 
 struct shim_blas {
-  bool stream, workspace, math, atomics;
+  bool stream, workspace, math, atomics, tf32;
 };
 
 static const char *last_error;
@@ -81,7 +81,8 @@ cublasStatus_t cublasSetWorkspace(cublasHandle_t handle, void *workspace, size_t
 
 cublasStatus_t cublasSetMathMode(cublasHandle_t handle, cublasMath_t mode)
 {
-  handle->math = mode == CUBLAS_DEFAULT_MATH;
+  handle->math = mode == CUBLAS_DEFAULT_MATH || mode == CUBLAS_TF32_TENSOR_OP_MATH;
+  handle->tf32 = mode == CUBLAS_TF32_TENSOR_OP_MATH;
   return answer("cublasSetMathMode", true);
 }
 
@@ -98,6 +99,17 @@ const char *cublasGetStatusString(cublasStatus_t status)
                                                 : "some status";
 }
 
+/* As the tensor cores take it, and as it is. */
+static float rounded(float x, bool tf32)
+{
+  return tf32 ? shim_tf32(x) : x;
+}
+
+static double rounded(double x, bool)
+{
+  return x;
+}
+
 template <typename real> struct product {
   cublasOperation_t op_a, op_b;
   int m, n, k, lda, ldb, ldc, count;
@@ -105,6 +117,7 @@ template <typename real> struct product {
   real alpha, beta;
   const real *a, *b;
   real *c;
+  bool tf32;
 
   /* Is a matrix of so many columns, each of `rows` numbers, all of it in device memory? */
   static bool inside(const real *from, int rows, int columns, int step, long long apart, int count)
@@ -127,11 +140,13 @@ template <typename real> struct product {
       real *column = z + (long long)j * ldc;
       for (int i = 0; i < m; i++) column[i] = beta == 0 ? 0 : beta * column[i];
       for (int l = 0; l < k; l++) {
-        const real w = alpha * (op_b == CUBLAS_OP_T ? y[(long long)l * ldb + j] : y[(long long)j * ldb + l]);
+        const real w =
+            alpha *
+            rounded(op_b == CUBLAS_OP_T ? y[(long long)l * ldb + j] : y[(long long)j * ldb + l], tf32);
         if (op_a == CUBLAS_OP_T)
-          for (int i = 0; i < m; i++) column[i] += x[(long long)i * lda + l] * w;
+          for (int i = 0; i < m; i++) column[i] += rounded(x[(long long)i * lda + l], tf32) * w;
         else
-          for (int i = 0; i < m; i++) column[i] += x[(long long)l * lda + i] * w;
+          for (int i = 0; i < m; i++) column[i] += rounded(x[(long long)l * lda + i], tf32) * w;
       }
     }
   }
@@ -158,16 +173,18 @@ cublasStatus_t cublasSgemm(cublasHandle_t handle, cublasOperation_t op_a, cublas
                            int n, int k, const float *alpha, const float *a, int lda, const float *b, int ldb,
                            const float *beta, float *c, int ldc)
 {
-  return multiply<float>("cublasSgemm", handle,
-                         {op_a, op_b, m, n, k, lda, ldb, ldc, 1, 0, 0, 0, *alpha, *beta, a, b, c});
+  return multiply<float>(
+      "cublasSgemm", handle,
+      {op_a, op_b, m, n, k, lda, ldb, ldc, 1, 0, 0, 0, *alpha, *beta, a, b, c, handle->tf32});
 }
 
 cublasStatus_t cublasDgemm(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b, int m,
                            int n, int k, const double *alpha, const double *a, int lda, const double *b,
                            int ldb, const double *beta, double *c, int ldc)
 {
-  return multiply<double>("cublasDgemm", handle,
-                          {op_a, op_b, m, n, k, lda, ldb, ldc, 1, 0, 0, 0, *alpha, *beta, a, b, c});
+  return multiply<double>(
+      "cublasDgemm", handle,
+      {op_a, op_b, m, n, k, lda, ldb, ldc, 1, 0, 0, 0, *alpha, *beta, a, b, c, handle->tf32});
 }
 
 cublasStatus_t cublasSgemmStridedBatched(cublasHandle_t handle, cublasOperation_t op_a,
@@ -176,9 +193,9 @@ cublasStatus_t cublasSgemmStridedBatched(cublasHandle_t handle, cublasOperation_
                                          long long b_step, const float *beta, float *c, int ldc,
                                          long long c_step, int count)
 {
-  return multiply<float>(
-      "cublasSgemmStridedBatched", handle,
-      {op_a, op_b, m, n, k, lda, ldb, ldc, count, a_step, b_step, c_step, *alpha, *beta, a, b, c});
+  return multiply<float>("cublasSgemmStridedBatched", handle,
+                         {op_a, op_b, m, n, k, lda, ldb, ldc, count, a_step, b_step, c_step, *alpha, *beta, a,
+                          b, c, handle->tf32});
 }
 
 cublasStatus_t cublasDgemmStridedBatched(cublasHandle_t handle, cublasOperation_t op_a,
@@ -187,7 +204,7 @@ cublasStatus_t cublasDgemmStridedBatched(cublasHandle_t handle, cublasOperation_
                                          long long b_step, const double *beta, double *c, int ldc,
                                          long long c_step, int count)
 {
-  return multiply<double>(
-      "cublasDgemmStridedBatched", handle,
-      {op_a, op_b, m, n, k, lda, ldb, ldc, count, a_step, b_step, c_step, *alpha, *beta, a, b, c});
+  return multiply<double>("cublasDgemmStridedBatched", handle,
+                          {op_a, op_b, m, n, k, lda, ldb, ldc, count, a_step, b_step, c_step, *alpha, *beta,
+                           a, b, c, handle->tf32});
 }

@@ -2,6 +2,10 @@
 #ifndef SHIM_IMPL_H
 #define SHIM_IMPL_H
 
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
 #include <functional>
 
 /* The error that a test asked this call to fail with, once; 0 if none. */
@@ -13,6 +17,17 @@ int shim_last(void);
 /* Work of the device: now, or as a node of the graph that this thread captures. */
 void shim_run(const std::function<void()> &work);
 bool shim_is_capturing(void);
+
+/* To 10 bits after the point, ties away from zero, as cvt.rna.tf32.f32 does. */
+static inline float shim_tf32(float x)
+{
+  uint32_t bits;
+  if (!isfinite(x)) return x;
+  memcpy(&bits, &x, sizeof bits);
+  bits = (bits + 0x1000u) & ~0x1fffu;
+  memcpy(&x, &bits, sizeof bits);
+  return x;
+}
 
 /* Bytes of dynamic shared memory that a block may have. */
 int shim_shared_most(void);

@@ -38,7 +38,7 @@ both() {
 }
 
 good info
-holds 'engine    cuda'
+holds 'engine    cuda       sm_80, TF32 with --tf32'
 holds 'device    0 the CPU, by tests/cuda_on_cpu, sm_80, 1.0 of 1.0 GiB free, driver for CUDA 13.0'
 holds 'default   cuda'
 good info --json
@@ -155,6 +155,17 @@ chosen cuda compare exact:gmm9 "${one[@]}"
 chosen cuda compare exact:gmm9 "${one[@]}" --engine auto
 chosen cpu compare exact:gmm9 "${one[@]}" --engine cpu
 LD_LIBRARY_PATH='' chosen cpu compare exact:gmm9 "${one[@]}"
+grep -q '"tf32": false' run/results.json || { echo "FAILED: TF32 that nobody asked for"; bad=$((bad + 1)); }
+chosen cuda compare exact:gmm9 "${one[@]}" --tf32
+grep -q '"tf32": true' run/results.json && grep -q 'engine cuda (sm_80, TF32)' run/log.txt ||
+  { echo "FAILED: --tf32 is not recorded"; bad=$((bad + 1)); }
+rm -rf run # allowed, and not there
+LD_LIBRARY_PATH='' "$flowgap" compare exact:gmm9 "${one[@]}" --tf32 --out run >out.txt 2>err.txt
+check $? 0 '--tf32 changes nothing: engine cpu' 'with --tf32 without the plugin'
+grep -q '"tf32": false' run/results.json || { echo "FAILED: TF32 on the engine cpu"; bad=$((bad + 1)); }
+expect 2 '--tf32: engine cpu' compare exact:gmm9 --engine cpu --tf32 --out none
+cases=$((cases + 3))
+rm -rf run
 LD_LIBRARY_PATH='' expect 2 'the engine cuda is a plugin that cannot be opened' compare exact:gmm9 --engine cuda --out none
 if command -v "${CC:-cc}" >/dev/null; then
   good target build "$source/examples/banana.c" --out banana.so

@@ -1,0 +1,112 @@
+/* needs: kernels cuda_on_cpu */
+/* TF32 on the CUDA engine, run on the CPU by the shim, which rounds factors to 10 bits as tensor cores do: single precision
+ * changes only when it is asked for, by as much as the rounding explains; double precision never. */
+#include "support/engine_cases.h"
+
+#include "cuda_on_cpu/shim.h"
+
+static fg_engine *cpu, *shim;
+
+/* Factors are off by up to 2^-11 of themselves, sums of some hundred terms of either sign and three layers by a few times that:
+ * largest seen 3e-4. Plain single precision is 1e-6 off, so a product that ignored the switch would show. */
+static const double most = 3e-3, least = 1e-5;
+
+static const field_case fields[] = {
+    {.name = "wide", .network = 1, .d = 2, .activation = FG_SOFTPLUS, .layers = 2, .width = {129, 129}},
+    {.name = "wide vector",
+     .network = 1,
+     .d = 3,
+     .form = FG_VECTOR,
+     .activation = FG_GELU,
+     .time = FG_TIME_EMBEDDED,
+     .output = FG_OUTPUT_NOISE,
+     .layers = 2,
+     .width = {140, 140}}};
+enum { FIELDS = sizeof fields / sizeof *fields };
+
+static const walk_case walk = {1, 2, 1, 0, 0, 0.5};
+
+static void run(fg_engine *e, const field_case *c, fg_precision precision, record *out)
+{
+  out->of = c->name;
+  out->pieces = 0;
+  run_evaluate(e, c, precision, 20, 1, out);
+  run_ode(e, c, precision, 20, 0, out);
+  run_simulate(e, c, precision, 20, &walk, out);
+}
+
+/* Largest difference, relative to the largest of its array. */
+static double apart(const record *a, const record *b)
+{
+  double worst = 0;
+  assert_int_equal(a->pieces, b->pieces);
+  for (size_t k = 0; k < a->pieces; k++) {
+    double size = 0, off = 0;
+    assert_int_equal(a->count[k], b->count[k]);
+    for (size_t i = 0; i < a->count[k]; i++) {
+      size = fmax(size, fabs(b->values[k][i]));
+      off = fmax(off, fabs(a->values[k][i] - b->values[k][i]));
+    }
+    if (size > 0) worst = fmax(worst, off / size);
+  }
+  return worst;
+}
+
+static void test_switch(void **state)
+{
+  (void)state;
+  static record plain, asked, after, doubled, doubled_asked;
+  for (size_t k = 0; k < FIELDS; k++) {
+    run(shim, &fields[k], FG_SINGLE, &plain);
+    run(shim, &fields[k], FG_DOUBLE, &doubled);
+    MUST(fg_engine_allow_tf32(shim, true, ST));
+    assert_true(fg_engine_tf32(shim));
+    run(shim, &fields[k], FG_SINGLE, &asked);
+    run(shim, &fields[k], FG_DOUBLE, &doubled_asked);
+    MUST(fg_engine_allow_tf32(shim, false, ST));
+    run(shim, &fields[k], FG_SINGLE, &after);
+    const double off = apart(&asked, &plain);
+    print_message("%s: TF32 is %.1e from single precision\n", fields[k].name, off);
+    if (!(off > least && off < most)) fail_msg("%s: %g apart", fields[k].name, off);
+    assert_true(apart(&after, &plain) == 0);
+    assert_true(apart(&doubled_asked, &doubled) == 0);
+    record *all[] = {&plain, &asked, &after, &doubled, &doubled_asked};
+    for (size_t i = 0; i < 5; i++) record_free(all[i]);
+  }
+}
+
+/* Not asked for: off. Engines without it say so. */
+static void test_asked(void **state)
+{
+  (void)state;
+  fg_status st = {0};
+  assert_true(fg_engine_has_tf32(shim));
+  assert_false(fg_engine_tf32(shim));
+  assert_false(fg_engine_has_tf32(cpu));
+  assert_int_equal(fg_engine_allow_tf32(cpu, true, &st), FG_UNSUPPORTED);
+  assert_non_null(strstr(st.message, "engine cpu"));
+  assert_false(fg_engine_tf32(cpu));
+  MUST(fg_engine_allow_tf32(cpu, false, ST));
+}
+
+static int setup(void **state)
+{
+  (void)state;
+  MUST(fg_engine_open("cpu", 1, &cpu, ST));
+  MUST(fg_cuda_engine_open(1, &shim, ST));
+  return 0;
+}
+
+static int teardown(void **state)
+{
+  (void)state;
+  fg_engine_close(&cpu);
+  fg_engine_close(&shim);
+  return shim_live() == 0 ? 0 : -1;
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_asked), cmocka_unit_test(test_switch)};
+  return cmocka_run_group_tests(tests, setup, teardown);
+}
