@@ -122,6 +122,7 @@ typedef struct fg_field {
     fg_field_mixture mixture;
     fg_field_network network;
   } as;
+  int tf32;   /* for kernels: the engine's, which sets it */
   int guided; /* NETWORK: guide is in use */
   fg_field_guide guide;
   /* A bridge with both controls: score, divergence and J v less `share` times those of clip(noising)/g. With share

@@ -171,6 +171,7 @@ void fg_cuda_lane_close(fg_engine *e, fg_lane *lane);
 /* Bytes of dynamic shared memory of a block, one after the other; 0: in device memory (cuda/room.cuh). */
 typedef struct fg_room {
   size_t scratch, weights;
+  int tf32; /* asked for */
 } fg_room;
 
 /* What cuda/kernels.cu offers, in one precision. Fields and requests hold device pointers, those to

@@ -98,6 +98,7 @@ fg_code fg_cuda_twin_density(fg_cuda_part *part, fg_density *density, fg_status 
 
 fg_code fg_cuda_twin_field(fg_cuda_part *part, fg_field *field, fg_status *st)
 {
+  field->tf32 = part->on->engine->engine->tf32 == FG_TF32_ON;
   if (field->kind == FG_FIELD_MIXTURE) return fg_twin_mixture(part, &field->as.mixture, st);
   FG_TRY(fg_twin_network(part, &field->as.network, st));
   if (field->guided) FG_TRY(fg_cuda_twin_density(part, &field->guide.density, st));

@@ -12,6 +12,7 @@ static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_ensemble_kernel(const __grid_constant__ fg_field f, const __grid_constant__ fg_ensemble_request r,
                        size_t tile, fg_room room, void *scratch, size_t each)
 {
+  fg_room_enter(room);
   const size_t first = (tile + blockIdx.x) * FG_ENSEMBLE_TILE, left = r.n - first;
   const int count = (int)(left < FG_ENSEMBLE_TILE ? left : (size_t)FG_ENSEMBLE_TILE);
   fg_ensemble_tile(&f, &r, first, count, fg_tile_size((size_t)count), fg_room_scratch(room, scratch, each));

@@ -40,6 +40,7 @@ static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_evaluate_kernel(const __grid_constant__ fg_field f, const __grid_constant__ fg_evaluate_request r,
                        size_t first, int tile, fg_room room, void *scratch, size_t each)
 {
+  fg_room_enter(room);
   int count, p;
   const size_t at = fg_block_tile(r.n, first, (size_t)tile, &count, &p);
   fg_evaluate_tile(&f, &r, at, count, p, fg_room_scratch(room, scratch, each));
@@ -49,6 +50,7 @@ static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_simulate_kernel(const __grid_constant__ fg_field f, const __grid_constant__ fg_simulate_request r,
                        const fg_real *rows, size_t first, int tile, fg_room room, void *scratch, size_t each)
 {
+  fg_room_enter(room);
   int count, p;
   const size_t at = fg_block_tile(r.n, first, (size_t)tile, &count, &p);
   fg_simulate_tile(fg_room_field(&f, room), &r, rows, at, count, p, fg_room_scratch(room, scratch, each));
@@ -58,6 +60,7 @@ static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_ode_kernel(const __grid_constant__ fg_field f, const __grid_constant__ fg_ode_request r, int jvp,
                   int tile, fg_room room, void *scratch, size_t each)
 {
+  fg_room_enter(room);
   fg_ode_run(&f, &r, jvp, (size_t)tile, (size_t)blockIdx.x * (size_t)tile, (size_t)gridDim.x * (size_t)tile,
              fg_room_scratch(room, scratch, each));
 }
@@ -67,6 +70,7 @@ static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_pairs_kernel(const __grid_constant__ fg_pair_sums_request r, size_t tile, double *part, fg_room room,
                     void *scratch, size_t each)
 {
+  fg_room_enter(room);
   const size_t at = tile + blockIdx.x, first = at * FG_PAIR_ROWS, left = r.n - first;
   fg_pairs_tile(&r, first, (int)(left < FG_PAIR_ROWS ? left : (size_t)FG_PAIR_ROWS), part + at * r.columns,
                 fg_room_scratch(room, scratch, each));
@@ -164,7 +168,7 @@ static void pairs(const fg_pair_sums_request *r, size_t tile, unsigned blocks, d
                   size_t each)
 {
   const size_t bytes = fg_pairs_scratch(r) * sizeof(fg_real);
-  const fg_room room = {bytes - fg_room_outside(bytes), 0};
+  const fg_room room = {bytes - fg_room_outside(bytes), 0, 0};
   FG_LAUNCH_ROOM(fg_pairs_kernel, blocks, r->columns > 1 ? (int)FG_CUDA_MOST : (int)FG_PAIR_ROWS, room, *r,
                  tile, part, room, scratch, each);
 }

@@ -58,7 +58,7 @@ static fg_room fg_room_of(const fg_field *f, size_t scratch, bool trajectory)
 {
   const size_t most = fg_room_most();
   fg_network_layout at;
-  fg_room room = {scratch <= most ? scratch : 0, 0};
+  fg_room room = {scratch <= most ? scratch : 0, 0, f->tf32};
   if (!trajectory || f->kind != FG_FIELD_NETWORK) return room;
   fg_network_layout_of(f, &at);
   if (room.scratch + at.core * sizeof(fg_real) <= most) room.weights = at.core * sizeof(fg_real);
@@ -76,10 +76,42 @@ static size_t fg_room_outside(size_t scratch)
 
 /* ---- in a kernel -------------------------------------------------------------------------------- */
 
+/* First of all, by all threads: what the tile words are to know. */
+TILE_FN void fg_room_enter(fg_room room)
+{
+  if (threadIdx.x == 0) {
+    fg_tile_mode *mode = tile_mode();
+    mode->begin = (const fg_real *)(FG_DYNAMIC() + room.scratch);
+    mode->end = mode->begin + room.weights / sizeof(fg_real);
+    mode->tf32 = room.tf32;
+  }
+  __syncthreads();
+}
+
 /* memory: of all blocks, `each` bytes a block. */
 TILE_FN fg_real *fg_room_scratch(fg_room room, void *memory, size_t each)
 {
   return room.scratch ? (fg_real *)FG_DYNAMIC() : (fg_real *)((char *)memory + blockIdx.x * each);
+}
+
+/* Copies of weights as tensor cores are to read them: every matrix that is multiplied by. */
+TILE_FN void fg_room_swizzle(const fg_field *f, const fg_real *from, fg_real *to)
+{
+  fg_network_layout at;
+  fg_network_layout_of(f, &at);
+  for (int m = 0; m < 2 * at.layers; m++) {
+    const fg_network_layer *layer = &at.layer[m / 2];
+    const int back = m % 2, rows = back ? layer->out : layer->in,
+              columns = back ? layer->in_pad : layer->out_pad;
+    const size_t begin = back ? layer->backward : layer->forward;
+    if (rows < FG_STEP || (back && m == 1)) continue;
+    TILE_PLANE(q, j, rows, columns)
+    {
+      int first, width;
+      const size_t place = begin + tile_column(columns, rows, j, &first, &width) + (size_t)q * width;
+      to[place - (size_t)(j - first) + tile_swizzle(q, j - first)] = from[place];
+    }
+  }
 }
 
 /* The field as the block sees it: with room for its weights, a copy that points to a copy of them (of those of its
@@ -96,6 +128,8 @@ TILE_FN const fg_field *fg_room_field(const fg_field *f, fg_room room)
     field.as.network.packed_single.device = field.as.network.packed_double.device = to;
   }
   TILE_EACH(i, count) to[i] = from[i];
+  __syncthreads();
+  if (tile_by_tensor()) fg_room_swizzle(f, from, to);
   __syncthreads();
   return &field;
 }

@@ -1,8 +1,9 @@
 /* The tile words of CUDA: the threads of one block share a tile, and __syncthreads stands wherever one
- * reads what another wrote. Products keep register tiles, up to eight rows by four columns a thread; weights
- * that lie in device memory pass through shared memory, a few rows at a time, copied while the rows before
- * are in use. Plain multiply-adds: no tensor cores, no TF32. Sums run in a fixed order that depends on shapes
- * alone, not on where an operand lies nor on how many threads share the work. */
+ * reads what another wrote. Products of doubles go by tensor cores, and those of single numbers where TF32 was asked for
+ * (cuda/tensor.cuh); others, and those of few terms, by plain multiply-adds in register tiles, up to eight rows by four
+ * columns a thread. Weights that lie in device memory pass through shared memory, a few rows at a time, copied while
+ * the rows before are in use. Sums run in a fixed order that depends on shapes alone, not on where an operand
+ * lies nor on how many threads share the work. */
 #ifndef FG_CUDA_TILE_CUH
 #define FG_CUDA_TILE_CUH
 
@@ -155,27 +156,39 @@ static __device__ __forceinline__ void tile_accumulate(int count, const fg_real 
   }
 }
 
+/* Where column j of row q of weights that are swizzled for tensor cores lies in its row. */
+static __device__ __forceinline__ int tile_swizzle(int q, int j)
+{
+  return j ^ (q / FG_WIDE % 4 * FG_COLUMNS);
+}
+
 /* Begin to copy rows q .. q + rows - 1 of b into a buffer, where each panel has these rows alone. */
 static __device__ __forceinline__ void tile_fetch(int n, int k, const fg_real *b, int q, int rows,
-                                                  fg_real *to)
+                                                  bool swizzled, fg_real *to)
 {
   TILE_ROLLED
   for (int panel = 0; panel < fg_panels(n); panel++) {
     const int first = fg_panel_start(n, panel), width = fg_panel_start(n, panel + 1) - first;
     const fg_real *from = b + (size_t)k * first + (size_t)q * width;
     TILE_EACH(e, rows * width / FG_WIDE)
-    __pipeline_memcpy_async(to + rows * first + e * FG_WIDE, from + e * FG_WIDE, sizeof(fg_wide));
+    {
+      const int at = e * FG_WIDE, row = swizzled ? at / width : 0, column = at - row * width;
+      const int place = swizzled ? row * width + tile_swizzle(row, column) : at;
+      __pipeline_memcpy_async(to + rows * first + place, from + at, sizeof(fg_wide));
+    }
   }
   __pipeline_commit();
 }
 
-/* Rows of b that a buffer holds; 0: too wide, or not worth it. */
-static __device__ __forceinline__ int tile_stage_rows(int n, int k, const fg_real *b)
+/* Rows of b that a buffer holds, a multiple of `unit` or all; 0: too wide, or not worth it. */
+static __device__ __forceinline__ int tile_stage_rows(int n, int k, int unit, const fg_real *b)
 {
-  const int rows = FG_STAGE / n / FG_WIDE * FG_WIDE;
+  const int rows = FG_STAGE / n / unit * unit;
   if (__isShared(b) || !tile_aligned(b) || k < 2 * FG_WIDE) return 0;
   return rows < k ? rows : k;
 }
+
+#include "cuda/tensor.cuh"
 
 /* As tile_matmul, ROWS rows by four columns a thread. */
 template <int ROWS>
@@ -183,7 +196,7 @@ static __device__ __noinline__ void tile_product(int p, int n, int k, const fg_r
                                                  int column_step, const fg_real *b, const fg_real *init,
                                                  int init_step, const fg_real *gate, fg_real *c)
 {
-  const int groups = n / FG_COLUMNS, tiles = p / ROWS * groups, stage = tile_stage_rows(n, k, b);
+  const int groups = n / FG_COLUMNS, tiles = p / ROWS * groups, stage = tile_stage_rows(n, k, FG_WIDE, b);
   const bool wide = column_step == 1 && row_step % FG_WIDE == 0 && tile_aligned(a);
   TILE_ROLLED
   for (int base = 0; base < tiles; base += (int)blockDim.x) {
@@ -200,13 +213,14 @@ static __device__ __noinline__ void tile_product(int p, int n, int k, const fg_r
     if (stage == 0) {
       if (active) tile_accumulate<ROWS>(k, x, row_step, column_step, wide, w, width, sum);
     } else {
-      tile_fetch(n, k, b, 0, stage, tile_stage(0));
+      tile_fetch(n, k, b, 0, stage, false, tile_stage(0));
       TILE_ROLLED
       for (int q = 0, turn = 0; q < k; q += stage, turn ^= 1) {
         const int next = q + stage, rows = k - q < stage ? k - q : stage;
         __pipeline_wait_prior(0);
         __syncthreads(); /* this buffer is whole, and all are done with the other */
-        if (next < k) tile_fetch(n, k, b, next, k - next < stage ? k - next : stage, tile_stage(turn ^ 1));
+        if (next < k)
+          tile_fetch(n, k, b, next, k - next < stage ? k - next : stage, false, tile_stage(turn ^ 1));
         if (active)
           tile_accumulate<ROWS>(rows, x + (size_t)q * column_step, row_step, column_step, wide,
                                 tile_stage(turn) + rows * first + (j - first), width, sum);
@@ -237,6 +251,13 @@ TILE_FN void tile_matmul(int p, int n, int k, const fg_real *a, int row_step, in
                          fg_real *c)
 {
   const int outputs = p * n / FG_COLUMNS, threads = (int)blockDim.x;
+  if (k >= FG_STEP && tile_by_tensor()) {
+    if (n % (2 * FG_PAIR) == 0 && p * n >= 2 * FG_PAIR * FG_PAIR * (threads / 32)) /* work for all warps */
+      tile_tensor_product<2>(p, n, k, a, row_step, column_step, b, init, init_step, gate, c);
+    else
+      tile_tensor_product<1>(p, n, k, a, row_step, column_step, b, init, init_step, gate, c);
+    return;
+  }
 #ifdef FG_SINGLE /* of doubles a thread has no more registers to spare */
   if (outputs >= 8 * threads) {
     tile_product<8>(p, n, k, a, row_step, column_step, b, init, init_step, gate, c);
@@ -355,7 +376,10 @@ static __device__ __noinline__ void tile_outer_product(int p, int n, int k, cons
 TILE_FN void tile_outer(int p, int n, int k, const fg_real *a, int row_step, int column_step,
                         const fg_real *b, fg_real *out)
 {
-  if (k * n >= 4 * FG_COLUMNS * (int)blockDim.x)
+  if (k >= FG_PAIR / 2 && column_step == 1 && row_step % FG_WIDE == 0 && row_step >= fg_panel_padded(k) &&
+      tile_aligned(a) && tile_by_tensor())
+    tile_tensor_outer_any(p, n, k, a, row_step, b, out);
+  else if (k * n >= 4 * FG_COLUMNS * (int)blockDim.x)
     tile_outer_product<4>(p, n, k, a, row_step, column_step, b, out);
   else
     tile_outer_product<1>(p, n, k, a, row_step, column_step, b, out);

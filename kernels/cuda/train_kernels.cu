@@ -51,6 +51,7 @@ static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_paths_kernel(const __grid_constant__ fg_field f, const __grid_constant__ fg_paths_request r,
                     fg_cuda_walk walk, int keep_end)
 {
+  fg_room_enter(walk.room);
   const fg_field *field = fg_room_field(&f, walk.room);
   for (size_t at = 0; at < walk.tiles; at++) {
     const size_t first = ((walk.first + blockIdx.x) * walk.tiles + at) * walk.tile;
@@ -68,6 +69,7 @@ static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_objective_kernel(const __grid_constant__ fg_field f, const __grid_constant__ fg_objective_request r,
                         fg_cuda_walk walk, double *number)
 {
+  fg_room_enter(walk.room);
   const fg_field *field = fg_room_field(&f, walk.room);
   const fg_real *table = (const fg_real *)walk.rows;
   fg_real *path = fg_share_of(walk.scratch, walk.each);
@@ -257,6 +259,7 @@ static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_points_kernel(const __grid_constant__ fg_field f, const __grid_constant__ fg_points_request r,
                      fg_cuda_walk walk, fg_room room, fg_points_out out)
 {
+  fg_room_enter(room);
   const size_t row = fg_whole_lanes((size_t)fg_field_row_size(&f));
   fg_network_layout at;
   fg_network_layout_of(&f, &at);

@@ -200,15 +200,17 @@ static fg_code fg_cuda_ode(fg_engine *e, const fg_field *field, const fg_ode_req
   const fg_cuda_table *table = fg_cuda_table_of(r->precision);
   const char *kernel = jvp ? "ode_jvp" : "ode_rhs";
   fg_cuda_device *on = fg_cuda_home(e);
+  fg_field f = *field;
   if (r->n == 0) return FG_OK;
   if (fg_wide_is(field, NULL)) return fg_wide_ode(on, field, r, jvp, st);
-  const size_t each = fg_cuda_share(table->ode_scratch(field, r, jvp));
-  const size_t tiles = fg_tiles(r->n, (size_t)table->ode_tile(field, r, jvp));
+  f.tf32 = on->engine->engine->tf32 == FG_TF32_ON;
+  const size_t each = fg_cuda_share(table->ode_scratch(&f, r, jvp));
+  const size_t tiles = fg_tiles(r->n, (size_t)table->ode_tile(&f, r, jvp));
   unsigned blocks = fg_cuda_blocks_at_once(tiles, each);
   void *scratch = NULL;
   FG_TRY(fg_cuda_enter(on, st));
   FG_TRY(fg_cuda_take_wave(on, kernel, each, &blocks, &scratch, st));
-  table->ode(field, r, jvp, blocks, scratch, each);
+  table->ode(&f, r, jvp, blocks, scratch, each);
   fg_code rc = fg_cuda_left(kernel, blocks, r->n, st); /* what reads dy comes later on the same stream */
   fg_cuda_give(on, scratch);
   return rc;

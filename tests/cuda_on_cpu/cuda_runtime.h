@@ -38,6 +38,13 @@ void shim_barrier(const char *file, int line);
 int shim_barrier_or(const char *file, int line, int flag);
 #define __syncthreads_or(flag) shim_barrier_or(__FILE__, __LINE__, (flag))
 
+/* One of mma.sync's products of a warp, and the end of some of them: here sums are made. All lanes of the warp come to the same. */
+void shim_multiply(int line, double (&c)[4], const double (&a)[2], double b);
+void shim_multiply(int line, float (&c)[4], const float (&a)[2], float b);
+void shim_multiplied(const char *file, int line, bool single);
+#define FG_TENSOR_MULTIPLY(c, a, b) shim_multiply(__LINE__, (c), (a), (b))
+#define FG_TENSOR_SUMS(single) shim_multiplied(__FILE__, __LINE__, (single))
+
 /* `shared` bytes of dynamic shared memory a block, of the `most` that the kernel may have. */
 void shim_launch(const char *kernel, unsigned blocks, unsigned threads, size_t shared, size_t most,
                  const std::function<void()> &body);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <atomic>
+#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -17,7 +18,19 @@ void fg_cuda_note_launch(unsigned threads, size_t shared); /* the engine's: what
 thread_local shim_index threadIdx, blockIdx, blockDim, gridDim;
 static std::atomic<unsigned> shuffle_seed{1};
 
-enum state { RUNNING, WAITING, DONE };
+enum state { RUNNING, WAITING, MULTIPLYING, DONE };
+
+/* Products of warps. What a lane brings to one is kept until its warp reads sums: then they are made, all at once. */
+enum { WARP = 32 };
+struct product {
+  void *sum; /* [4] of the lane */
+  double a[2], b;
+  int line;
+};
+struct lane {
+  std::vector<product> brought[2]; /* two, so that one may bring the next before all have read these */
+  unsigned turns = 0;              /* sums that it has read */
+};
 
 struct worker {
   ~worker()
@@ -30,6 +43,8 @@ struct worker {
   std::vector<shim_place *> fibers;
   std::vector<state> states;
   std::vector<unsigned> turns; /* barriers that each fiber has passed */
+  std::vector<lane> lanes;     /* of each fiber */
+  std::vector<unsigned> came;  /* lanes of each warp to all sums so far */
   shim_place scheduler = {};
   const std::function<void()> *body = nullptr;
   const char *kernel = "", *file = nullptr; /* of the barrier that the block waits at */
@@ -89,6 +104,70 @@ int shim_barrier_or(const char *file, int line, int flag)
   return here.any[place];
 }
 
+/* ---- products of warps --------------------------------------------------------------------------------- */
+
+static void bring(int line, void *sum, double a, double below, double b)
+{
+  lane &me = here.lanes[here.current];
+  me.brought[me.turns % 2].push_back({sum, {a, below}, b, line});
+}
+
+void shim_multiply(int line, double (&c)[4], const double (&a)[2], double b)
+{
+  bring(line, c, a[0], a[1], b);
+}
+
+void shim_multiply(int line, float (&c)[4], const float (&a)[2], float b)
+{
+  bring(line, c, shim_tf32(a[0]), shim_tf32(a[1]), shim_tf32(b));
+}
+
+/* One product as this lane has it; terms in the order of the lanes that bring them. */
+template <typename real> static void multiply(const lane *warp, unsigned turn, size_t at)
+{
+  const unsigned me = here.current % WARP, row = me / 4, column = me % 4 * 2;
+  real *c = (real *)warp[me].brought[turn][at].sum;
+  for (unsigned q = 0; q < 4; q++)
+    for (unsigned i = 0; i < 4; i++)
+      c[i] = std::fma((real)warp[4 * row + q].brought[turn][at].a[i / 2],
+                      (real)warp[4 * (column + i % 2) + q].brought[turn][at].b, c[i]);
+}
+
+/* Has every lane of the warp brought the same products? */
+static bool alike(const lane *warp, unsigned turn)
+{
+  const std::vector<product> &mine = warp[0].brought[turn];
+  for (unsigned i = 1; i < WARP; i++) {
+    const std::vector<product> &other = warp[i].brought[turn];
+    if (other.size() != mine.size()) return false;
+    for (size_t at = 0; at < mine.size(); at++)
+      if (other[at].line != mine[at].line) return false;
+  }
+  return true;
+}
+
+/* The lanes wait for one another, and for nothing else: what they have in memory is in no order. */
+void shim_multiplied(const char *file, int line, bool single)
+{
+  const unsigned me = here.current, turn = here.lanes[me].turns++ % 2;
+  const lane *warp = &here.lanes[me / WARP * WARP];
+  if (blockDim.x % WARP != 0) wrong("multiplies in a warp that is not whole");
+  if (++here.came[me / WARP] < WARP * here.lanes[me].turns) {
+    here.states[me] = MULTIPLYING;
+    shim_place_switch(here.fibers[me], &here.scheduler);
+  } else if (!alike(warp, turn)) {
+    here.file = file;
+    here.line = line;
+    wrong("has other products than its warp");
+  }
+  for (size_t at = 0; at < here.lanes[me].brought[turn].size(); at++)
+    if (single)
+      multiply<float>(warp, turn, at);
+    else
+      multiply<double>(warp, turn, at);
+  here.lanes[me].brought[turn ^ 1].clear();
+}
+
 /* ---- dynamic shared memory: [ guard | bytes | guard ], filled with NaN before each block ---------- */
 
 enum { GUARD = 256 };
@@ -141,11 +220,34 @@ static std::vector<unsigned> shuffled(unsigned count)
   return order;
 }
 
+/* Fibers whose warp has come to a product whole go on from there; 0: none has. */
+static bool multiply_on(const std::vector<unsigned> &order)
+{
+  bool any = false, left = false;
+  for (unsigned i : order) {
+    if (here.states[i] != MULTIPLYING) continue;
+    left = true;
+    if (here.came[i / WARP] < WARP * here.lanes[i].turns) continue;
+    any = true;
+    here.states[i] = RUNNING;
+    here.current = threadIdx.x = i;
+    shim_place_switch(&here.scheduler, here.fibers[i]);
+  }
+  for (unsigned i : order)
+    if (left && !any && here.states[i] == MULTIPLYING) {
+      here.current = i;
+      wrong("waits at a product for others of its warp");
+    }
+  return any;
+}
+
 /* Each thread up to its next barrier, again and again until all are done. */
 static void run_block(unsigned threads)
 {
   here.states.assign(threads, RUNNING);
   here.turns.assign(threads, 0);
+  here.lanes.assign(threads, lane());
+  here.came.assign((threads + WARP - 1) / WARP, 0);
   shim_order_give(&here.start);
   for (bool left = true; left;) {
     const std::vector<unsigned> order = shuffled(threads);
@@ -158,6 +260,7 @@ static void run_block(unsigned threads)
       here.current = threadIdx.x = i;
       shim_place_switch(&here.scheduler, here.fibers[i]);
     }
+    while (multiply_on(order)) continue;
     for (unsigned i = 0; i < threads; i++) left = left || here.states[i] == WAITING;
     for (unsigned i = 0; left && i < threads; i++)
       if (here.states[i] == DONE) {
