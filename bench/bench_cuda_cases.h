@@ -27,7 +27,7 @@ enum {
 /* ---- devices ------------------------------------------------------------------------------------ */
 
 /* Makers' data sheets: 10^12 operations a second of plain arithmetic in double and single, and in double by tensor cores,
- * which cuBLAS uses; 10^12 bytes a second. Found in the device's name, the first that fits. */
+ * which products of networks use; 10^12 bytes a second. Found in the device's name, the first that fits. */
 typedef struct bench_peaks {
   const char *word, *name;
   double rate[3], bandwidth;
@@ -135,11 +135,14 @@ static inline bench_case bench_case_of(bench_case_id id)
                         n * (2 * d * 8 + 4),
                         "exponentials; 64 threads a block, a particle each"};
   case BENCH_SIMULATE:
-    return (bench_case){
-        "simulate",          "network, 10^5 particles, 100 steps", 0,
-        steps * (f + noise), n * (2 * d * 8 + 4) + 8 * w,          "reads of shared memory, multiply-adds"};
+    return (bench_case){"simulate",
+                        "network, 10^5 particles, 100 steps",
+                        2,
+                        steps * (f + noise),
+                        n * (2 * d * 8 + 4) + 8 * w,
+                        "multiply-adds, reads of shared memory as near"};
   case BENCH_EVALUATE:
-    return (bench_case){"evaluate",   "score of the network, 10^5 points", 0, n * f, n * 2 * d * 8 + 8 * w,
+    return (bench_case){"evaluate",   "score of the network, 10^5 points", 2, n * f, n * 2 * d * 8 + 8 * w,
                         "as simulate"};
   case BENCH_ODE_MIXTURE:
     return (bench_case){"ode",
@@ -150,7 +153,7 @@ static inline bench_case bench_case_of(bench_case_id id)
                         "launch and wait"};
   case BENCH_ODE:
     return (bench_case){
-        "ode",        "right-hand side, network, 10^5 particles", 0, n * (f + 4 * d), n * 2 * d * 8 + 8 * w,
+        "ode",        "right-hand side, network, 10^5 particles", 2, n * (f + 4 * d), n * 2 * d * 8 + 8 * w,
         "as simulate"};
   case BENCH_MAP:
     return (bench_case){"map", "a x + b y of 2 10^5 numbers", 0, 3 * n * d, 3 * n * d * 8, "launch and wait"};
@@ -229,7 +232,7 @@ static inline bench_case bench_case_of(bench_case_id id)
   case BENCH_ENSEMBLE:
     return (bench_case){"ensemble",
                         "network, 10^5 particles, 100 right-hand sides",
-                        0,
+                        2,
                         n * BENCH_SIDES * (f + 20 * d),
                         n * 2 * d * 8 + 8 * w,
                         "as simulate"};

@@ -93,6 +93,25 @@ static __global__ void other_kernel(bool fault, double *x, double *y)
     __syncthreads();
 }
 
+/* A fault leaves half of each warp out of a product. */
+static __global__ void product_kernel(bool fault, double *x, double *y)
+{
+  double sum[4] = {}, a[2] = {own(x)[threadIdx.x], 1};
+  if (!fault || threadIdx.x % 32 < 16) FG_TENSOR_MULTIPLY(sum, a, 1.0);
+  FG_TENSOR_SUMS(false);
+  own(y)[threadIdx.x] = sum[0];
+}
+
+/* A fault lets half of each warp read sums of which the others know nothing. */
+static __global__ void sums_kernel(bool fault, double *x, double *y)
+{
+  double sum[4] = {}, a[2] = {own(x)[threadIdx.x], 1};
+  FG_TENSOR_MULTIPLY(sum, a, 1.0);
+  if (!fault || threadIdx.x % 32 < 16) FG_TENSOR_SUMS(false);
+  __syncthreads();
+  own(y)[threadIdx.x] = sum[0];
+}
+
 /* A fault reads what nobody wrote. */
 static __global__ void unset_kernel(bool fault, double *x, double *y)
 {
@@ -132,6 +151,12 @@ static void launch(shim_fault kind, bool on, double *a, double *b)
     break;
   case SHIM_OTHER_BARRIER:
     FG_LAUNCH(other_kernel, BLOCKS, THREADS, on, a, b);
+    break;
+  case SHIM_HALF_MULTIPLIES:
+    FG_LAUNCH(product_kernel, BLOCKS, THREADS, on, a, b);
+    break;
+  case SHIM_HALF_SUMS:
+    FG_LAUNCH(sums_kernel, BLOCKS, THREADS, on, a, b);
     break;
   case SHIM_UNSET:
     FG_LAUNCH(unset_kernel, BLOCKS, THREADS, on, a, b);

@@ -53,6 +53,8 @@ typedef enum shim_fault {
   SHIM_OVERRUN_DYNAMIC,
   SHIM_HALF_AT_BARRIER,
   SHIM_OTHER_BARRIER,
+  SHIM_HALF_MULTIPLIES,
+  SHIM_HALF_SUMS,
   SHIM_UNSET,
   SHIM_UNSET_DYNAMIC,
   SHIM_OTHER_DEVICE, /* reads memory of another device */

@@ -104,6 +104,14 @@ static void test_barriers(void **state)
   is_caught(SHIM_OTHER_BARRIER, CAUGHT, "waits at another barrier than the block");
 }
 
+/* Tensor cores want whole warps. */
+static void test_products(void **state)
+{
+  (void)state;
+  is_caught(SHIM_HALF_MULTIPLIES, CAUGHT, "has other products than its warp");
+  is_caught(SHIM_HALF_SUMS, CAUGHT, "waits at a product for others of its warp");
+}
+
 static void test_unset(void **state)
 {
   (void)state;
@@ -133,9 +141,9 @@ static void test_waits(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_shared),       cmocka_unit_test(test_device),   cmocka_unit_test(test_blocks),
-      cmocka_unit_test(test_overrun),      cmocka_unit_test(test_barriers), cmocka_unit_test(test_unset),
-      cmocka_unit_test(test_other_device), cmocka_unit_test(test_waits),
+      cmocka_unit_test(test_shared),  cmocka_unit_test(test_device),       cmocka_unit_test(test_blocks),
+      cmocka_unit_test(test_overrun), cmocka_unit_test(test_barriers),     cmocka_unit_test(test_products),
+      cmocka_unit_test(test_unset),   cmocka_unit_test(test_other_device), cmocka_unit_test(test_waits),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

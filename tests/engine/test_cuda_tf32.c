@@ -75,6 +75,27 @@ static void test_switch(void **state)
   }
 }
 
+/* Where weights lie, and the order of threads, show in no bit. */
+static void test_places(void **state)
+{
+  (void)state;
+  static record whole, parted;
+  MUST(fg_engine_allow_tf32(shim, true, ST));
+  for (size_t k = 2; k < FIELDS; k++) {
+    run(shim, &fields[k], FG_SINGLE, &whole);
+    for (int kilobytes = 20; kilobytes < 100; kilobytes += 40) { /* none, and scratch without weights */
+      shim_shared(kilobytes << 10);
+      shim_shuffle((unsigned)kilobytes);
+      run(shim, &fields[k], FG_SINGLE, &parted);
+      assert_true(apart(&parted, &whole) == 0);
+      record_free(&parted);
+    }
+    shim_shared(232448);
+    record_free(&whole);
+  }
+  MUST(fg_engine_allow_tf32(shim, false, ST));
+}
+
 /* Not asked for: off. Engines without it say so. */
 static void test_asked(void **state)
 {
@@ -107,6 +128,7 @@ static int teardown(void **state)
 
 int main(void)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_asked), cmocka_unit_test(test_switch)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_asked), cmocka_unit_test(test_switch),
+                                     cmocka_unit_test(test_places)};
   return cmocka_run_group_tests(tests, setup, teardown);
 }
