@@ -152,25 +152,25 @@ static __device__ __forceinline__ void tile_turn(const fg_product *of, int q, fg
                tile_stage(at->turn ^ 1));
 }
 
-/* sum += the terms of step q times their rows of b, columns from j on; PAIRS times 16 of them lie in panels that begin at
- * `first` and are so wide. */
+/* sum += the terms of step q times their rows of b, PAIRS times 16 columns from j on, in a panel that begins at `first` and
+ * is so wide. */
 template <int PAIRS>
-static __device__ __forceinline__ void
-tile_step(const fg_product *of, const fg_terms &terms, int q, const fg_weights *at, const int (&first)[PAIRS],
-          const int (&width)[PAIRS], int j, fg_real (&sum)[PAIRS][2][4])
+static __device__ __forceinline__ void tile_step(const fg_product *of, const fg_terms &terms, int q,
+                                                 const fg_weights *at, int first, int width, int j,
+                                                 fg_real (&sum)[PAIRS][2][4])
 {
   const int lane = (int)threadIdx.x % 32, from = lane % 4 * FG_WIDE, column = (lane / 4 * 2) ^ at->mask;
   const fg_real *base = at->stage ? tile_stage(at->turn) : of->b;
   const int height = at->stage ? at->rows : of->k;
+  const fg_real *w = base + (size_t)(height * first + (q - at->begin + from) * width + j - first + column);
   TILE_UNROLL
-  for (int c = 0; c < PAIRS; c++) {
-    const fg_real *w = base + (size_t)height * first[c] + (size_t)(q - at->begin + from) * width[c] +
-                       (size_t)(j + FG_PAIR * c - first[c] + column);
+  for (int s = 0; s < FG_WIDE; s++) {
+    const bool there = q + from + s < of->k;
+    const fg_real a[2] = {terms.part[0].v[s], terms.part[1].v[s]};
     TILE_UNROLL
-    for (int s = 0; s < FG_WIDE; s++) {
-      const fg_real a[2] = {terms.part[0].v[s], terms.part[1].v[s]};
+    for (int c = 0; c < PAIRS; c++) {
       fg_two y = {};
-      if (q + from + s < of->k) y = *(const fg_two *)(w + s * width[c]);
+      if (there) y = *(const fg_two *)(w + s * width + FG_PAIR * c);
       TILE_UNROLL
       for (int f = 0; f < 2; f++) tile_multiply(sum[c][f], a, y.v[f]);
     }
@@ -203,7 +203,7 @@ static __device__ __forceinline__ void tile_finish(int n, int row, int column, c
   }
 }
 
-/* As tile_matmul, 16 rows by PAIRS times 16 columns a warp, where that divides the columns. */
+/* As tile_matmul, 16 rows by PAIRS times 16 columns a warp, where that divides the columns of each panel. */
 template <int PAIRS>
 static __device__ __noinline__ void
 tile_tensor_product(int p, int n, int k, const fg_real *a, int row_step, int column_step, const fg_real *b,
@@ -223,10 +223,9 @@ tile_tensor_product(int p, int n, int k, const fg_real *a, int row_step, int col
               j = active ? e % groups * FG_PAIR * PAIRS : 0;
     const fg_real *x = a + (size_t)i * row_step;
     fg_real sum[PAIRS][2][4] = {};
-    int first[PAIRS], width[PAIRS], q = 0;
+    int first, width, q = 0;
     at.begin = 0;
-    TILE_UNROLL
-    for (int c4 = 0; c4 < PAIRS; c4++) (void)tile_column(n, k, j + FG_PAIR * c4, &first[c4], &width[c4]);
+    (void)tile_column(n, k, j, &first, &width);
     TILE_ROLLED
     for (; wide && q + 2 * FG_STEP <= k; q += 2 * FG_STEP) {
       fg_terms one = {}, two = {};

@@ -252,7 +252,9 @@ TILE_FN void tile_matmul(int p, int n, int k, const fg_real *a, int row_step, in
 {
   const int outputs = p * n / FG_COLUMNS, threads = (int)blockDim.x;
   if (k >= FG_STEP && tile_by_tensor()) {
-    if (n % (2 * FG_PAIR) == 0 && p * n >= 2 * FG_PAIR * FG_PAIR * (threads / 32)) /* work for all warps */
+    const bool pairs =
+        n <= 2 * FG_PANEL && n % (2 * FG_PAIR) == 0 && fg_panel_start(n, 1) % (2 * FG_PAIR) == 0;
+    if (pairs && p * n >= 2 * FG_PAIR * FG_PAIR * (threads / 32)) /* work for all warps */
       tile_tensor_product<2>(p, n, k, a, row_step, column_step, b, init, init_step, gate, c);
     else
       tile_tensor_product<1>(p, n, k, a, row_step, column_step, b, init, init_step, gate, c);
