@@ -88,8 +88,8 @@ static fg_code fg_block_transport(fg_density_laws *l, size_t most, fg_engine *en
   fg_blocks(n, k, blocks, p, mass);
   fg_blocks(n, k, blocks, q, mass + blocks * blocks);
   const fg_w2_grid_settings settings = {blocks, 0.5 * h * (double)(blocks - 1)};
-  fg_code rc = fg_w2_grid(engine, fg_engine_threads(engine), &settings, mass, mass + blocks * blocks,
-                          progress, &l->w2, st);
+  fg_code rc = fg_w2_grid(engine, engine ? fg_engine_threads(engine) : NULL, &settings, mass,
+                          mass + blocks * blocks, progress, &l->w2, st);
   free(mass);
   l->w2_cells = blocks;
   return rc;

@@ -89,6 +89,8 @@ brief=(--set "train.steps=$steps" --set train.batch=64 --set train.time_steps=20
 for example in dis-gmm9 bridge-gmm9 dds-gmm9 pis-gmm9; do # rounding grows from step to step of a training
   step "train $example" same 1e-5 train "examples/$example-short.yaml" "${brief[@]}"
 done
+step 'train, wide network' same 1e-5 train examples/dis-gmm9-short.yaml "${brief[@]}" --set 'train.hidden=[160, 160]'
+step 'train dsm-circles' same 1e-5 train examples/dsm-circles-short.yaml "${brief[@]}"
 
 # ---- compute-sanitizer
 if command -v compute-sanitizer >/dev/null; then

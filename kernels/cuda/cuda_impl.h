@@ -178,6 +178,7 @@ typedef struct fg_room {
  * coefficients and snapshot steps too. Launches do not wait; `each` is the scratch of one block in bytes, as *_scratch
  * says: 0 where it fits shared memory; *_tile: particles of a block (cuda/room.cuh). */
 typedef struct fg_cuda_table {
+  void (*check)(int *wrong); /* 0 if the device multiplies by tensor cores as these kernels take it to */
   size_t (*rows_bytes)(const fg_field *f, size_t n);
   void (*rows)(const fg_field *f, const fg_simulate_request *r, size_t n, void *rows);
   int (*evaluate_tile)(const fg_field *f, const fg_evaluate_request *r);

@@ -302,6 +302,32 @@ static fg_code fg_cuda_wish(int *most, fg_status *st)
   return FG_OK;
 }
 
+/* Lanes of a warp hold the entries of a product as PTX says: wrong ones would look like numbers. */
+static fg_code fg_cuda_check_products(fg_cuda_device *on, fg_status *st)
+{
+  const fg_precision each[] = {FG_DOUBLE, FG_SINGLE};
+  void *wrong;
+  int found = 0;
+  fg_code rc = FG_OK;
+  FG_TRY(fg_cuda_take(on, sizeof found, &wrong, st));
+  for (int k = 0; k < 2; k++) {
+    fg_cuda_table_of(each[k])->check((int *)wrong);
+    FG_GO(fg_cuda_started("check", 1, 1, st), done);
+    FG_GO(fg_cuda_fetch(&found, wrong, sizeof found, st), done);
+    if (found) {
+      rc = FG_FAIL(
+          st, FG_UNSUPPORTED,
+          "tensor cores of device %d do not multiply in %s precision as this build takes them to: build "
+          "for its architecture (-DCMAKE_CUDA_ARCHITECTURES), or use --engine cpu",
+          on->number, each[k] == FG_DOUBLE ? "double" : "single");
+      goto done;
+    }
+  }
+done:
+  fg_cuda_give(on, wrong);
+  return rc;
+}
+
 /* Make a device one of the engine's. Other than home, one that cannot is left out, and the list says why. */
 static fg_code fg_cuda_add(fg_cuda *cuda, int number, fg_status *st)
 {
@@ -314,6 +340,7 @@ static fg_code fg_cuda_add(fg_cuda *cuda, int number, fg_status *st)
                        "cudaDeviceGetAttribute", 0, st));
   FG_GO(fg_cuda_arena_create(on, st), fail);
   FG_GO(fg_cuda_probe(st), fail);
+  FG_GO(fg_cuda_check_products(on, st), fail);
   FG_GO(fg_cuda_check(cudaEventCreateWithFlags(&on->uploaded, cudaEventDisableTiming),
                       "cudaEventCreateWithFlags", 0, st),
         fail);

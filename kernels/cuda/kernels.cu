@@ -65,6 +65,39 @@ static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
              fg_room_scratch(room, scratch, each));
 }
 
+/* Are products by tensor cores what the tile words say? Of small whole numbers they are exact, in TF32 too. */
+static __global__ void __launch_bounds__(FG_CUDA_MOST, 1) fg_check_kernel(int *wrong)
+{
+  enum { ROWS = FG_PAIR, TERMS = 32, COLUMNS = 32 };
+  __shared__ __align__(16) fg_real a[ROWS * TERMS], b[TERMS * COLUMNS], c[ROWS * COLUMNS], d[TERMS * COLUMNS];
+  const fg_room room = {0, 0, 1};
+  int bad = 0;
+  fg_room_enter(room);
+  TILE_PLANE(i, q, ROWS, TERMS) a[i * TERMS + q] = (fg_real)((7 * i + 3 * q + i * q) % 5 - 2);
+  TILE_PLANE(q, j, TERMS, COLUMNS)
+  {
+    b[q * COLUMNS + j] = (fg_real)((5 * q + 11 * j + q * j) % 7 - 3);
+    d[q * COLUMNS + j] = 0;
+  }
+  TILE_SYNC();
+  tile_matmul(ROWS, COLUMNS, TERMS, a, TERMS, 1, b, NULL, 0, NULL, c);
+  tile_outer(ROWS, COLUMNS, TERMS, a, TERMS, 1, c, d);
+  TILE_PLANE(i, j, ROWS, COLUMNS)
+  {
+    fg_real sum = 0;
+    for (int q = 0; q < TERMS; q++) sum += a[i * TERMS + q] * b[q * COLUMNS + j];
+    bad |= sum != c[i * COLUMNS + j];
+  }
+  TILE_PLANE(q, j, TERMS, COLUMNS)
+  {
+    fg_real sum = 0;
+    for (int i = 0; i < ROWS; i++) sum += a[i * TERMS + q] * c[i * COLUMNS + j];
+    bad |= sum != d[q * COLUMNS + j];
+  }
+  bad = tile_any(bad);
+  if (threadIdx.x == 0) *wrong = bad;
+}
+
 /* A row a thread: blocks of FG_PAIR_ROWS threads. part [tiles, columns]. */
 static __global__ void __launch_bounds__(FG_CUDA_MOST, 1)
     fg_pairs_kernel(const __grid_constant__ fg_pair_sums_request r, size_t tile, double *part, fg_room room,
@@ -227,7 +260,13 @@ static void softmin(const fg_softmin_request *r, const void *columns, const void
             (const fg_real *)row_boxes, first, (fg_real *)scratch);
 }
 
-const fg_cuda_table FG_TABLE = {rows_bytes,
+static void check(int *wrong)
+{
+  FG_LAUNCH(fg_check_kernel, 1, FG_CUDA_TILE, wrong);
+}
+
+const fg_cuda_table FG_TABLE = {check,
+                                rows_bytes,
                                 rows,
                                 evaluate_tile,
                                 evaluate_scratch,

@@ -50,7 +50,7 @@ small=(--set compare.particles=128 --set compare.permutations=5 --set compare.re
 cvode=(--set flow.ode.tile=64) # each engine has a tile that suits it, and steps are those of a tile
 # sums in another order alone: the adaptive solver takes the same steps
 both compare perturbed:gmm9 "${small[@]}" "${cvode[@]}" --set model.epsilon=1 \
-  --set 'compare.estimators=[exact, gaussian, sliced, mmd, energy]'
+  --set 'compare.estimators=[exact, grid, gaussian, sliced, mmd, energy]' --set compare.grid.bins=12
 same results.json 1e-9 200
 # pairs in single precision, 1e-7 apart; what the curve over 16 to 128 rows extrapolates to is 1.6e-5 apart
 both compare exact:gmm9 "${small[@]}" "${cvode[@]}" --set 'compare.estimators=[sinkhorn, entropic]'
@@ -127,6 +127,8 @@ both train tiny.yaml --set train.method=bridge --set train.form=discrete
 same metrics.jsonl 1e-8 10
 both train tiny.yaml --set train.precision=single
 same metrics.jsonl 1e-4 10
+both train tiny.yaml --set 'train.hidden=[136, 8]' # too wide for shared memory: by cuBLAS
+same metrics.jsonl 1e-8 10
 
 cat >tiny.yaml <<'YAML'
 process: {kind: ou, rate: 1, diff: 1, horizon: 2}
@@ -138,6 +140,8 @@ train: {method: dsm, steps: 3, batch: 32, hidden: [8, 8], precision: double, log
         residual: {weight: 0.1, form: centred, where: path, points: 16, paths: 16, path_steps: 8, refresh: 2}}
 YAML
 both train tiny.yaml
+same metrics.jsonl 1e-8 10
+both train tiny.yaml --set 'train.hidden=[136, 8]'
 same metrics.jsonl 1e-8 10
 
 # ---- the engine that nobody named: cuda where it opens, cpu without the plugin and for targets of C functions

@@ -51,12 +51,13 @@ NOTES=$scratch/notes GPU_CHECK_BUILD=$kit GPU_CHECK_DIVIDE=100 PATH=$bin:$PATH \
   bash "$source_dir/scripts/gpu-check.sh" "$scratch/report.txt" >"$scratch/out" 2>&1 || status=$?
 has() { grep -qF -- "$1" "$scratch/report.txt" || { cat "$scratch/report.txt"; echo "not in the report: $1"; exit 1; }; }
 [ $status = 1 ] || { cat "$scratch/out"; echo "status $status, expected 1: a step failed"; exit 1; }
-has '== 19 steps right, 1 failed: racecheck test_points_on_cuda; '
+has '== 21 steps right, 1 failed: racecheck test_points_on_cuda; '
 for done in info 'engine test test_points_on_cuda' 'engine test test_engine_slots_on_cuda' compare 'compare, searches' residual \
-  'train dis-gmm9' 'train bridge-gmm9' 'train dds-gmm9' 'train pis-gmm9' 'memcheck test_points_on_cuda' 'synccheck compare' roofline; do
+  'train dis-gmm9' 'train bridge-gmm9' 'train dds-gmm9' 'train pis-gmm9' 'train, wide network' 'train dsm-circles' \
+  'memcheck test_points_on_cuda' 'synccheck compare' roofline; do
   has "-- $done: right"
 done
-for slot in simulate evaluate ode map reduce pairs softmin points objective optimise paths; do has "$slot  "; done
+for slot in simulate evaluate ode map reduce pairs softmin price slices slice_ways ensemble points objective optimise paths; do has "$slot  "; done
 [ "$(sort -u "$scratch/notes" | wc -l)" = 9 ] || { cat "$scratch/notes"; echo 'expected three tools on three programs'; exit 1; }
 [ "$(grep -c 'on_cuda 1$' "$scratch/notes")" = 6 ] || { echo 'tests under compute-sanitizer not on the device'; exit 1; }
 
