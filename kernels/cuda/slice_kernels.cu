@@ -37,8 +37,9 @@ static __device__ __forceinline__ fg_slice_tile fg_tile_of(const fg_slice_work &
 
 /* ---- projections --------------------------------------------------------------------------------- */
 
-/* A thread has one row and FG_PROJECT_LINES directions; the block reads its rows a few coordinates at a time. */
-static __global__ void __launch_bounds__(FG_PROJECT_ROWS)
+/* A thread has one row and FG_PROJECT_LINES directions; the block reads its rows a few coordinates at a time. Eight blocks
+ * leave each thread 64 registers: left to itself ptxas takes 40 for 10.0, and spills. */
+static __global__ void __launch_bounds__(FG_PROJECT_ROWS, 8)
     fg_project_kernel(const __grid_constant__ fg_slice_work w, unsigned tiles_x, unsigned tiles_y)
 {
   __shared__ double rows[FG_PROJECT_ROWS * (FG_PROJECT_DEPTH + 1)];
