@@ -58,8 +58,8 @@ static fg_code fg_splitting_allocate(fg_splitting *s, fg_status *st)
 static void fg_splitting_clear(fg_splitting *s)
 {
   fg_slice_ways_request *r = &s->request;
-  fg_buf *const bufs[] = {&r->x, &r->weight, &r->side, &r->direction, &r->cost};
-  for (size_t k = 0; k < sizeof bufs / sizeof *bufs; k++) fg_slice_free(s->engine, bufs[k]);
+  fg_buf *const bufs[] = {&r->x, &r->weight, &r->side, &r->direction, &r->cost, NULL};
+  for (size_t k = 0; bufs[k]; k++) fg_slice_free(s->engine, bufs[k]);
   free(s->side);
   free(s->label);
   free(s->direction);

@@ -85,8 +85,8 @@ fg_code fg_slicer_create(fg_engine *engine, fg_threads *threads, const fg_pair *
 void fg_slicer_destroy(fg_slicer *slicer)
 {
   fg_slices_request *r = &slicer->request;
-  fg_buf *const bufs[] = {&r->x, &r->y, &r->mass_x, &r->mass_y, &r->direction, &r->cost, &r->gradient};
-  for (size_t k = 0; k < sizeof bufs / sizeof *bufs; k++) fg_slice_free(slicer->engine, bufs[k]);
+  fg_buf *const bufs[] = {&r->x, &r->y, &r->mass_x, &r->mass_y, &r->direction, &r->cost, &r->gradient, NULL};
+  for (size_t k = 0; bufs[k]; k++) fg_slice_free(slicer->engine, bufs[k]);
   free(slicer->direction);
   free(slicer->cost);
   free(slicer->gradient);
