@@ -1,21 +1,14 @@
 /* needs: kernels cuda_on_cpu */
 /* The slots slices and slice_ways: cpu, cpu-check and the CUDA kernels run on the CPU, against sorts by comparison and long
  * double sums. Orders are the same to the bit on all of them. */
-#include "support/engine_cases.h"
+#include "support/shim_engines.h"
 
-#include "cuda_on_cpu/shim.h"
 #include "formula/slice.h"
 
 /* RANKED: rows of either side that the CUDA engine sorts in one launch */
 enum { RANKED = 512, MOST = 4100, D_MOST = 20, LINES = 5, WAYS = 64 };
 
-#if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED /* slow */
-enum { FIRST = 1, STEP = 2 };
-#else
-enum { FIRST = 0, STEP = 1 };
-#endif
-
-static fg_engine *cpu, *check, *shim;
+enum { FIRST = SLOW, STEP = 1 + SLOW };
 
 typedef enum masses { EVEN, ONE_SIDE, BOTH } masses;
 
@@ -419,7 +412,7 @@ static void failures(void **state)
 static void devices(void **state)
 {
   const slice_case *c = &cases[11];
-  const size_t bytes[] = {(size_t)1 << 30, 400000, 200000, 60000};
+  const size_t bytes[] = {PLENTY, 400000, 200000, 60000};
   (void)state;
   fill(c);
   fg_engine_close(&shim); /* its memory is that of the device */
@@ -455,26 +448,8 @@ static void devices(void **state)
       }
       fg_engine_close(&e);
     }
-  shim_devices(1, (size_t)1 << 30);
+  shim_devices(1, PLENTY);
   MUST(fg_cuda_engine_open(1, &shim, ST));
-}
-
-static int open_engines(void **state)
-{
-  (void)state;
-  MUST(fg_engine_open("cpu", 2, &cpu, ST));
-  MUST(fg_engine_open("cpu-check", 1, &check, ST));
-  MUST(fg_cuda_engine_open(1, &shim, ST));
-  return 0;
-}
-
-static int close_engines(void **state)
-{
-  (void)state;
-  fg_engine_close(&cpu);
-  fg_engine_close(&check);
-  fg_engine_close(&shim);
-  return shim_live() == 0 ? 0 : -1;
 }
 
 int main(void)
@@ -484,5 +459,5 @@ int main(void)
       cmocka_unit_test(ways_agree),    cmocka_unit_test(interruption), cmocka_unit_test(failures),
       cmocka_unit_test(devices),
   };
-  return cmocka_run_group_tests(tests, open_engines, close_engines);
+  return cmocka_run_group_tests(tests, open_three, close_engines);
 }
