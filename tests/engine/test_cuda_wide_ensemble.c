@@ -16,18 +16,6 @@ static const field_case fields[] = {
 };
 enum { FIELDS = sizeof fields / sizeof *fields };
 
-/* As test_ensemble.c has it: where the field is smooth steps and ends are the same integers in double. */
-static void compare(record *a, record *b, fg_precision precision, const field_case *c)
-{
-  if (precision == FG_SINGLE || c->guide) a->pieces = b->pieces = FLOATS;
-  record_compare(a, b,
-                 precision == FG_SINGLE ? c->guide ? 0.1 : 5e-3
-                 : c->guide             ? 2e-2
-                 : SLOW                 ? 1e-4
-                                        : 1e-10);
-  a->pieces = b->pieces = RECORDED;
-}
-
 static void test_fields(void **state)
 {
   static record want, got;
@@ -39,7 +27,7 @@ static void test_fields(void **state)
         if (precision == FG_SINGLE && f % 2 == s % 2) continue;
         fly(cpu, &fields[f], (fg_precision)precision, sizes[s], NULL, with_log_p, forward, &want);
         fly(shim, &fields[f], (fg_precision)precision, sizes[s], NULL, with_log_p, forward, &got);
-        compare(&got, &want, (fg_precision)precision, &fields[f]);
+        flight_compare(&got, &want, (fg_precision)precision, &fields[f], 2e-2);
         for (size_t i = 0; !SLOW && i < sizes[s]; i++) assert_true(got.values[END][i] == FG_ENSEMBLE_ARRIVED);
         record_free(&got);
         record_free(&want);

@@ -351,9 +351,9 @@ static fg_code price(void *request, fg_status *st)
 static void failures(void **state)
 {
   (void)state;
-  static const fault faults[] = {{"cudaSetDevice", "", 700, 0, FG_FAILED},
-                                 {"fg_price_prepare_kernel", "", 700, 0, FG_FAILED},
-                                 {"fg_price_kernel", "", 700, 0, FG_FAILED}};
+  static const fault faults[] = {{"cudaSetDevice", "cudaSetDevice", 700, 0, FG_FAILED},
+                                 {"fg_price_prepare_kernel", "did not launch", 700, 0, FG_FAILED},
+                                 {"fg_price_kernel", "did not launch", 700, 0, FG_FAILED}};
   const long before = shim_live();
   guarded one = guarded_draws(shim, 2, 1);
   fg_price_request r = {.n = 1, .m = 1, .d = 1, .k = 1, .cap = INFINITY, .scale = 1};

@@ -377,34 +377,57 @@ static void interruption(void **state)
   stops(shim);
 }
 
+static fg_code slices(void *request, fg_status *st)
+{
+  return shim->ops->slices(shim, NULL, request, st);
+}
+
+static fg_code slice_ways(void *request, fg_status *st)
+{
+  return shim->ops->slice_ways(shim, NULL, request, st);
+}
+
 static void failures(void **state)
 {
   (void)state;
-  static const char *const calls[] = {"cudaSetDevice",       "fg_project_kernel",  "fg_tile_sort_kernel",
-                                      "fg_sort_scan_kernel", "fg_scatter_kernel",  "fg_mass_kernel",
-                                      "fg_plan_kernel",      "fg_plan_sum_kernel", "fg_order_kernel"};
+  static const fault large[] = {{"cudaSetDevice", "cudaSetDevice", 700, 0, FG_FAILED},
+                                {"fg_project_kernel", "did not launch", 700, 0, FG_FAILED},
+                                {"fg_tile_sort_kernel", "did not launch", 700, 0, FG_FAILED},
+                                {"fg_sort_scan_kernel", "did not launch", 700, 0, FG_FAILED},
+                                {"fg_scatter_kernel", "did not launch", 700, 0, FG_FAILED},
+                                {"fg_mass_kernel", "did not launch", 700, 0, FG_FAILED},
+                                {"fg_plan_kernel", "did not launch", 700, 0, FG_FAILED},
+                                {"fg_plan_sum_kernel", "did not launch", 700, 0, FG_FAILED},
+                                {"fg_order_kernel", "did not launch", 700, 0, FG_FAILED}};
+  static const fault small[] = {{"fg_rank_kernel", "did not launch", 700, 0, FG_FAILED}};
+  static const fault ways[] = {{"fg_way_count_kernel", "did not launch", 700, 0, FG_FAILED},
+                               {"fg_way_kernel", "did not launch", 700, 0, FG_FAILED}};
   enum { ROWS = RANKED + 1 };
+  static const int64_t all = ROWS;
+  static const uint64_t sides[2] = {0, 1};
+  static int64_t ones[ROWS];
   const long before = shim_live();
-  guarded one = guarded_draws(shim, ROWS, 1), two = guarded_draws(shim, ROWS, 1);
-  fg_slices_request r = {.n = ROWS, .m = 1, .d = 1, .directions = 1, .total = 1};
+  for (size_t i = 0; i < ROWS; i++) ones[i] = 1;
+  guarded rows = guarded_draws(shim, ROWS, 1), costs = guarded_draws(shim, 1, 1);
+  guarded each = guarded_open(shim, sizeof ones, ones), sum = guarded_open(shim, sizeof all, &all);
+  guarded ranks = guarded_open(shim, ROWS * sizeof(uint32_t), NULL);
+  guarded two = guarded_open(shim, sizeof sides, sides);
+  fg_slices_request r = {.n = ROWS, .m = 1, .d = 1, .directions = 1, .total = ROWS};
   fg_slice_ways_request w = {.n = 2, .d = 1, .directions = 1, .ways = 1};
-  fg_status st;
-  r.x = r.y = r.mass_x = r.mass_y = r.direction = w.x = w.direction = w.side = one.inner;
-  r.cost = r.order = w.cost = two.inner;
-  for (size_t k = 0; k < sizeof calls / sizeof *calls; k++) {
-    shim_fail(calls[k], 700);
-    assert_int_equal(shim->ops->slices(shim, NULL, &r, &st), FG_FAILED);
-    assert_non_null(strstr(st.message, "--engine cpu"));
-  }
+  r.x = r.y = r.direction = w.x = w.direction = rows.inner;
+  r.mass_x = each.inner;
+  r.mass_y = sum.inner;
+  r.cost = w.cost = costs.inner;
+  r.order = ranks.inner;
+  w.side = two.inner;
+  faults_are_told(large, sizeof large / sizeof *large, slices, &r);
   r.n = 1;
-  shim_fail("fg_rank_kernel", 700);
-  assert_int_equal(shim->ops->slices(shim, NULL, &r, &st), FG_FAILED);
-  shim_fail("fg_way_count_kernel", 700);
-  assert_int_equal(shim->ops->slice_ways(shim, NULL, &w, &st), FG_FAILED);
-  shim_fail("fg_way_kernel", 700);
-  assert_int_equal(shim->ops->slice_ways(shim, NULL, &w, &st), FG_FAILED);
-  guarded_close(shim, &one, NULL);
-  guarded_close(shim, &two, NULL);
+  r.total = 1;
+  r.mass_y = each.inner;
+  faults_are_told(small, 1, slices, &r);
+  faults_are_told(ways, 2, slice_ways, &w);
+  guarded *const held[] = {&rows, &costs, &each, &sum, &ranks, &two};
+  for (int k = 0; k < 6; k++) guarded_close(shim, held[k], NULL);
   assert_int_equal(shim_live(), before);
 }
 

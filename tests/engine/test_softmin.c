@@ -240,9 +240,9 @@ static fg_code softmin(void *request, fg_status *st)
 static void failures(void **state)
 {
   (void)state;
-  static const fault faults[] = {{"cudaSetDevice", "", 700, 0, FG_FAILED},
-                                 {"fg_softmin_prepare_kernel", "", 700, 0, FG_FAILED},
-                                 {"fg_softmin_kernel", "", 700, 0, FG_FAILED}};
+  static const fault faults[] = {{"cudaSetDevice", "cudaSetDevice", 700, 0, FG_FAILED},
+                                 {"fg_softmin_prepare_kernel", "did not launch", 700, 0, FG_FAILED},
+                                 {"fg_softmin_kernel", "did not launch", 700, 0, FG_FAILED}};
   const long before = shim_live();
   guarded one = guarded_draws(shim, 2, 1);
   fg_softmin_request r = {.n = 1, .m = 1, .d = 1, .epsilon = 1};
