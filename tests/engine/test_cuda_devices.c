@@ -1,52 +1,20 @@
 /* needs: train cuda_on_cpu */
 /* Particles shared by several devices, each with memory of its own (the shim): the bits of one. Watched, a kernel that
  * touches memory of another device ends the test. */
-#include "cuda_on_cpu/shim.h"
+#include "support/shim_engines.h"
 
 #include "support/objective_case.h"
 #include "support/points_run.h"
 
-enum { MOST_DEVICES = 3 };
-static const size_t plenty = (size_t)1 << 30;
-
-#if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED /* slow */
-enum { N = 140, STEP = 2 };
-#else
-enum { N = 330, STEP = 1 };
-#endif
+enum { MOST_DEVICES = 3, N = SLOW ? 140 : 330, STEP = 1 + SLOW };
 
 static const field_case fields[] = {
     {.name = "mixture", .d = 5, .components = 3, .epsilon = 0.3},
     {.name = "isotropic", .d = 2, .components = 9, .isotropic = 1},
-    {.name = "network", .network = 1, .d = 2, .activation = FG_SOFTPLUS, .layers = 2, .width = {20, 33}},
-    {.name = "control",
-     .network = 1,
-     .d = 3,
-     .components = 4,
-     .form = FG_VECTOR,
-     .activation = FG_GELU,
-     .time = FG_TIME_EMBEDDED,
-     .output = FG_OUTPUT_CONTROL,
-     .layers = 2,
-     .width = {20, 30},
-     .guide = FG_DENSITY_MIXTURE,
-     .paired = 1},
+    SOFTPLUS_FIELD("network", 2, 20, 33),
+    CONTROL_FIELD("control", FG_GELU, 1, 20, 30),
 };
 enum { FIELDS = sizeof fields / sizeof *fields };
-
-static long copies; /* between devices, before a run */
-
-static void begin(int devices)
-{
-  shim_devices(devices, plenty);
-  copies = shim_calls("cudaMemcpyPeerAsync");
-}
-
-/* More devices took part, and one alone has nobody to copy from. */
-static void took_part(int devices)
-{
-  assert_true((shim_calls("cudaMemcpyPeerAsync") > copies) == (devices > 1));
-}
 
 static void test_fields(void **state)
 {
@@ -58,7 +26,7 @@ static void test_fields(void **state)
       record *to = devices == 1 ? &first : &other;
       const fg_precision precision = f % 2 ? FG_SINGLE : FG_DOUBLE;
       fg_engine *e = NULL;
-      begin(devices);
+      begin_on(devices);
       to->pieces = 0;
       to->of = fields[f].name;
       MUST(fg_cuda_engine_open(1, &e, ST));
@@ -108,7 +76,7 @@ static void test_objectives(void **state)
                               .first = 5,
                               .limit = objective ? (double)INFINITY : 1.5};
     for (int devices = 1; devices <= MOST_DEVICES; devices += STEP) {
-      begin(devices);
+      begin_on(devices);
       other = objective_run("cuda-on-cpu", 1, &shapes[objective % 2], &p);
       took_part(devices);
       if (devices == 1) {
@@ -129,7 +97,7 @@ static void points_on(const points_shape *shape, fg_point_loss kind, fg_precisio
   static points_outcome first, other;
   for (int devices = 1; devices <= MOST_DEVICES; devices += STEP) {
     points_outcome *to = devices == 1 ? &first : &other;
-    begin(devices);
+    begin_on(devices);
     points_run("cuda-on-cpu", 1, shape, kind, precision, 0, n, group, 1, to);
     took_part(devices);
     if (devices == 1) continue;
@@ -200,7 +168,7 @@ static void test_pairs(void **state)
   for (int devices = 1; devices <= MOST_DEVICES; devices += STEP) {
     record *to = devices == 1 ? &first : &other;
     fg_engine *e = NULL;
-    begin(devices);
+    begin_on(devices);
     to->pieces = 0;
     MUST(fg_cuda_engine_open(1, &e, ST));
     for (int within = 0; within < 2; within++) pairs_on(e, within, to);
@@ -226,7 +194,7 @@ static void test_choice(void **state)
   fg_engine *e = NULL;
   fg_status st;
   (void)state;
-  shim_devices(3, plenty);
+  shim_devices(3, PLENTY);
   assert_string_equal(listed(&e),
                       "0 the CPU, by tests/cuda_on_cpu, sm_80, 1.0 of 1.0 GiB free, driver for CUDA 13.0\n"
                       "1 the CPU, by tests/cuda_on_cpu, sm_80, 1.0 of 1.0 GiB free, driver for CUDA 13.0\n"
@@ -247,7 +215,7 @@ static void test_choice(void **state)
       strstr(fg_engine_devices(e), "2 the CPU, by tests/cuda_on_cpu, sm_80, 1.0 of 1.0 GiB free"));
   static record out;
   out.pieces = 0;
-  begin(3);
+  begin_on(3);
   run_evaluate(e, &fields[0], FG_DOUBLE, N, 0, &out);
   took_part(2);
   record_free(&out);
@@ -267,7 +235,7 @@ static void test_failures(void **state)
   enum { D = 5 };
   fg_engine *e = NULL;
   (void)state;
-  shim_devices(3, plenty);
+  shim_devices(3, PLENTY);
   MUST(fg_cuda_engine_open(1, &e, ST));
   held_field h = field_open(e, &fields[0]);
   guarded x = guarded_draws(e, N * D, 1), score = guarded_open(e, N * D * sizeof(double), NULL);

@@ -1,11 +1,9 @@
 /* needs: train cuda_on_cpu */
 /* Memory of the CUDA engine, on the CPU by the shim: blocks that are kept and taken again, uploads and launches that do not
  * wait, fewer blocks of threads at once where memory is short, and what is said where it is not enough. */
-#include "cuda_on_cpu/shim.h"
+#include "support/shim_cases.h"
 
 #include "support/objective_case.h"
-
-static const size_t plenty = (size_t)1 << 30;
 
 static const field_case network = {
     .name = "softplus", .network = 1, .d = 2, .activation = FG_SOFTPLUS, .layers = 3, .width = {20, 96, 33}};
@@ -21,7 +19,7 @@ static fg_engine *open_with(size_t bytes)
 static void test_buffers(void **state)
 {
   (void)state;
-  fg_engine *e = open_with(plenty);
+  fg_engine *e = open_with(PLENTY);
   fg_buf buf;
   fg_status st = {0};
   char text[6] = "abcde", back[6] = "";
@@ -75,13 +73,8 @@ static void right_hand_sides(void *argument, size_t task, int worker)
 static void test_kept(void **state)
 {
   (void)state;
-  enum { WORKERS = 4 };
-#if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED /* slow */
-  enum { ROUNDS = 2 };
-#else
-  enum { ROUNDS = 20 };
-#endif
-  crowd all = {.e = open_with(plenty)};
+  enum { WORKERS = 4, ROUNDS = SLOW ? 2 : 20 };
+  crowd all = {.e = open_with(PLENTY)};
   fg_threads *pool = NULL;
   MUST(fg_threads_create(WORKERS, &pool, ST));
   all.field = field_open(all.e, &network);
@@ -130,7 +123,7 @@ static void churn(void *argument, size_t task, int worker)
 static void test_churn(void **state)
 {
   (void)state;
-  fg_engine *e = open_with(plenty);
+  fg_engine *e = open_with(PLENTY);
   fg_threads *pool = NULL;
   MUST(fg_threads_create(4, &pool, ST));
   fg_threads_run(pool, 8, churn, e);
@@ -177,7 +170,7 @@ static void look(void *argument, size_t task, int worker)
 /* The host may change what it sent at once, and another thread finds what was sent. */
 static void upload_of(size_t bytes, const char *fails, int waits)
 {
-  fg_engine *e = open_with(plenty);
+  fg_engine *e = open_with(PLENTY);
   fg_threads *pool = NULL;
   looked l = {.e = e, .bytes = bytes, .got = malloc(bytes)};
   unsigned char *sent = malloc(bytes);
@@ -213,18 +206,11 @@ static void test_uploads(void **state)
 
 /* ---- launches that do not wait ----------------------------------------------------------------------- */
 
-static void fails(fg_code code, const fg_status *st, const char *part)
-{
-  assert_int_equal(code, FG_FAILED);
-  if (!strstr(st->message, part) || !strstr(st->message, "--engine cpu"))
-    fail_msg("the message is \"%s\": \"%s\" and a remedy were expected", st->message, part);
-}
-
 /* What did not wait: a failure on the device is told by the next call that waits, which names it, once. */
 static void test_late_failures(void **state)
 {
   (void)state;
-  fg_engine *e = open_with(plenty);
+  fg_engine *e = open_with(PLENTY);
   held_field h = field_open(e, &network);
   guarded x = guarded_draws(e, 20, 1);
   const fg_ode_request o = {.n = 10, .coeff = coeff_at(1), .y = x.inner, .dy = x.inner};
@@ -239,12 +225,12 @@ static void test_late_failures(void **state)
     for (int turn = 0; turn < 5; turn++) MUST((jvp ? e->ops->ode_jvp : e->ops->ode_rhs)(e, &h.field, &r, ST));
     assert_int_equal(shim_calls("cudaStreamSynchronize"), waits);
     shim_fail("cudaStreamSynchronize", 700);
-    fails(e->ops->download(e, out, x.inner, 0, sizeof out, &st), &st, expected);
+    fails(e->ops->download(e, out, x.inner, 0, sizeof out, &st), &st, FG_FAILED, expected);
     MUST(e->ops->download(e, out, x.inner, 0, sizeof out, ST));
     MUST((jvp ? e->ops->ode_jvp : e->ops->ode_rhs)(e, &h.field, &r, ST));
     shim_fail("cudaStreamSynchronize", 700);
     assert_true(isnan(e->ops->vec_reduce(e, FG_VEC_DOT, 20, x.inner, x.inner)));
-    fails(e->ops->ode_rhs(e, &h.field, &r, &st), &st, expected);
+    fails(e->ops->ode_rhs(e, &h.field, &r, &st), &st, FG_FAILED, expected);
     MUST(e->ops->sync(e, ST));
   }
   guarded_close(e, &x, NULL);
@@ -254,11 +240,8 @@ static void test_late_failures(void **state)
 
 /* ---- too little memory ------------------------------------------------------------------------------ */
 
-#if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED /* slow */
-enum { N = 260, STEPS = 1, SHRINK = 4 };
-#else
-enum { N = 700, STEPS = 3, SHRINK = 8 }; /* eleven tiles */
-#endif
+/* eleven tiles, or five */
+enum { N = SLOW ? 260 : 700, STEPS = SLOW ? 1 : 3, SHRINK = SLOW ? 4 : 8 };
 
 /* Simulate on a device of so many bytes; x: what came out; launches: kernels that it took. */
 static fg_code simulate_within(size_t bytes, double *x, long *launches, fg_status *st)
@@ -317,7 +300,7 @@ static void shrink(within *run, const char *says)
   long launches = 0, most = 0;
   fg_code rc;
   size_t bytes = 16 << 20;
-  assert_int_equal(run(plenty, expected, &launches, &st), FG_OK);
+  assert_int_equal(run(PLENTY, expected, &launches, &st), FG_OK);
   while ((rc = run(bytes, x, &launches, &st)) == FG_OK) {
     assert_memory_equal(x, expected, sizeof x);
     assert_true(launches >= most); /* less memory is never quicker */
@@ -363,11 +346,9 @@ static void test_gradients(void **state)
                             .group = 300,
                             .limit = (double)INFINITY};
   (void)state;
-#if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED
-  skip();
-#endif
+  if (SLOW) skip();
   long launches = 0;
-  shim_devices(1, plenty);
+  shim_devices(1, PLENTY);
   shim_shared(0);
   objective_answer a = objective_run("cuda-on-cpu", 1, &shape, &p);
   for (size_t bytes = 6 << 20; launches <= 1; bytes -= bytes / 32) {

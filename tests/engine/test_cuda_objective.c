@@ -1,7 +1,7 @@
 /* needs: train cuda_on_cpu */
 /* The CUDA engine's paths and gradients of objectives, run on the CPU by the shim, against the engine cpu: every
  * objective and form, odd shapes of networks, bridges, lost paths, orders of blocks and threads, failures. */
-#include "cuda_on_cpu/shim.h"
+#include "support/shim_cases.h"
 
 #include "support/bridge_case.h"
 
@@ -52,10 +52,10 @@ static const size_t sizes[] = {20};
 #else
 static const size_t sizes[] = {70};
 #endif
-enum { PRECISIONS = 1, FORMS = 1, SHUFFLED = 40, LESS_SHARED = 40 << 10 };
+enum { FORMS = 1, SHUFFLED = 40, LESS_SHARED = 40 << 10 };
 #else
 static const size_t sizes[] = {2, 7, 64, 200};
-enum { PRECISIONS = 2, FORMS = 2, SHUFFLED = 140, LESS_SHARED = 10 << 10 };
+enum { FORMS = 2, SHUFFLED = 140, LESS_SHARED = 10 << 10 };
 #endif
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
@@ -111,18 +111,6 @@ static void test_lost(void **state)
     objective_free(&a);
     objective_free(&b);
   }
-}
-
-static void near_all(const double *a, const double *b, size_t n, double most, const char *what)
-{
-  double scale = 0, off = 0;
-  for (size_t i = 0; i < n; i++) {
-    if (isfinite(b[i]) != isfinite(a[i])) fail_msg("%s: number %zu is %g, not %g", what, i, a[i], b[i]);
-    if (!isfinite(b[i])) continue;
-    scale = fmax(scale, fabs(b[i]));
-    off = fmax(off, fabs(a[i] - b[i]));
-  }
-  if (!(off <= most * scale)) fail_msg("%s: differ by %g of %g", what, off, scale);
 }
 
 /* Bridges, but for those whose target is the user's C, which no device runs. Where one form has to do, each bridge and

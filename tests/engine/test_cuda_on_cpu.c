@@ -1,9 +1,7 @@
 /* needs: kernels cuda_on_cpu */
 /* The CUDA engine's kernels, run on the CPU by the shim (and on a GPU where there is one and the plugin is
  * on the library path), against the engine cpu. */
-#include "support/engine_cases.h"
-
-#include "cuda_on_cpu/shim.h"
+#include "support/shim_engines.h"
 
 #if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED /* slow */
 #ifdef SHIM_CHECKED
@@ -11,18 +9,16 @@ static const size_t sizes[] = {40}; /* three tiles of 16 */
 #else
 static const size_t sizes[] = {7, 100};
 #endif
-enum { PRECISIONS = 1, LENGTHS = 4 };
+enum { LENGTHS = 4 };
 #else
 #ifdef __SANITIZE_ADDRESS__
 static const size_t sizes[] = {1, 7, 64, 200};
 #else
 static const size_t sizes[] = {1, 7, 64, 1000};
 #endif
-enum { PRECISIONS = 2, LENGTHS = 5 };
+enum { LENGTHS = 5 };
 #endif
 enum { SIZES = sizeof sizes / sizeof *sizes };
-
-static fg_engine *cpu, *shim;
 
 /* Sums in another order and without fused multiply-adds, through divisions by small variances; scale is the
  * largest value of an array. Measured: below 3e-14 and 2e-5. */
@@ -32,7 +28,7 @@ static const field_case fields[] = {
     {.name = "isotropic", .d = 2, .components = 9, .isotropic = 1},
     {.name = "full, perturbed", .d = 5, .components = 3, .epsilon = 0.3},
     {.name = "many components", .d = 3, .components = 90, .isotropic = 1, .epsilon = 0.1},
-    {.name = "softplus", .network = 1, .d = 2, .activation = FG_SOFTPLUS, .layers = 3, .width = {20, 96, 33}},
+    SOFTPLUS_FIELD("softplus", 3, 20, 96, 33),
     {.name = "sine",
      .network = 1,
      .d = 3,
@@ -40,24 +36,8 @@ static const field_case fields[] = {
      .time = FG_TIME_LAST,
      .layers = 2,
      .width = {40, 16}},
-    {.name = "gelu",
-     .network = 1,
-     .d = 3,
-     .form = FG_VECTOR,
-     .activation = FG_GELU,
-     .time = FG_TIME_EMBEDDED,
-     .output = FG_OUTPUT_NOISE,
-     .layers = 2,
-     .width = {48, 30}},
-    {.name = "tanh",
-     .network = 1,
-     .d = 1,
-     .form = FG_VECTOR,
-     .activation = FG_TANH,
-     .time = FG_TIME_FOURIER,
-     .output = FG_OUTPUT_CONTROL,
-     .layers = 1,
-     .width = {24}},
+    NOISE_FIELD("gelu", 48, 30),
+    FOURIER_FIELD("tanh", 24),
     {.name = "silu",
      .network = 1,
      .d = 2,
@@ -66,37 +46,9 @@ static const field_case fields[] = {
      .layers = 1,
      .width = {16}},
     {.name = "linear", .network = 1, .d = 2, .form = FG_VECTOR, .layers = 0},
-    {.name = "control",
-     .network = 1,
-     .d = 3,
-     .components = 4,
-     .form = FG_VECTOR,
-     .activation = FG_GELU,
-     .time = FG_TIME_EMBEDDED,
-     .output = FG_OUTPUT_CONTROL,
-     .layers = 2,
-     .width = {48, 30},
-     .guide = FG_DENSITY_MIXTURE},
-    {.name = "control as a potential",
-     .network = 1,
-     .d = 2,
-     .activation = FG_GELU,
-     .time = FG_TIME_EMBEDDED,
-     .layers = 1,
-     .width = {20},
-     .guide = FG_DENSITY_WELLS},
-    {.name = "bridge",
-     .network = 1,
-     .d = 3,
-     .components = 4,
-     .form = FG_VECTOR,
-     .activation = FG_GELU,
-     .time = FG_TIME_EMBEDDED,
-     .output = FG_OUTPUT_CONTROL,
-     .layers = 2,
-     .width = {20, 30},
-     .guide = FG_DENSITY_MIXTURE,
-     .paired = 1},
+    CONTROL_FIELD("control", FG_GELU, 0, 48, 30),
+    WELLS_FIELD("control as a potential", 1, 20),
+    CONTROL_FIELD("bridge", FG_GELU, 1, 20, 30),
 };
 enum { FIELDS = sizeof fields / sizeof *fields };
 
@@ -134,25 +86,16 @@ static void test_fields(void **state)
   compare_fields(shim);
 }
 
-/* The order in which blocks and threads run changes no bit: a barrier that is missing would. */
+static void run_200(const void *c, record *out)
+{
+  run_field(shim, c, FG_DOUBLE, 200, out);
+}
+
 static void test_order(void **state)
 {
   (void)state;
-  static record first, other;
-#if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED
-  skip();
-#endif
-  for (size_t f = 0; f < FIELDS; f++) {
-    shim_shuffle(1);
-    run_field(shim, &fields[f], FG_DOUBLE, 200, &first);
-    for (unsigned seed = 2; seed < 4; seed++) {
-      shim_shuffle(seed);
-      run_field(shim, &fields[f], FG_DOUBLE, 200, &other);
-      record_compare(&other, &first, 0);
-      record_free(&other);
-    }
-    record_free(&first);
-  }
+  if (SLOW) skip();
+  for (size_t f = 0; f < FIELDS; f++) same_in_any_order(run_200, &fields[f], 3);
 }
 
 /* Nor does it change a bit where scratch and weights lie: in shared memory, or in a device's own where a block has little
@@ -187,9 +130,7 @@ static void test_tiles(void **state)
   (void)state;
   static const field_case *const some[] = {&fields[7], &fields[6]};
   static record a, b;
-#if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED
-  skip();
-#endif
+  if (SLOW) skip();
   for (size_t n = 4096; n <= 8192; n *= 2)
     for (size_t k = 0; k < 2; k++) {
       a.pieces = b.pieces = 0;
@@ -376,13 +317,6 @@ static void test_particle_norm(void **state)
 
 /* ---- failures, stopping, threads ------------------------------------------------------------------------ */
 
-static void fails(fg_code code, const fg_status *st, fg_code expected, const char *part)
-{
-  assert_int_equal(code, expected);
-  if (!strstr(st->message, part) || !strstr(st->message, "--engine cpu"))
-    fail_msg("the message is \"%s\": \"%s\" and a remedy were expected", st->message, part);
-}
-
 static void test_failures(void **state)
 {
   (void)state;
@@ -466,21 +400,11 @@ static void test_opening(void **state)
   assert_string_equal(fg_engine_devices(cpu), "");
 }
 
-static double reported;
-
-static void note(void *user, const char *stage, double done, double total)
-{
-  (void)user;
-  (void)stage;
-  assert_true(done > reported && done <= total);
-  reported = done;
-}
-
 static void test_progress(void **state)
 {
   (void)state;
   volatile sig_atomic_t stop = 0;
-  const fg_progress progress = {note, NULL, &stop};
+  const fg_progress progress = {note, "simulate", &stop};
   enum { N = 70 };
   held_field h = field_open(shim, &fields[0]);
   fg_coeff coeff[2] = {coeff_at(1), coeff_at(0.5)};
@@ -564,22 +488,6 @@ static void test_device(void **state)
   }
   compare_fields(cuda);
   fg_engine_close(&cuda);
-}
-
-static int open_engines(void **state)
-{
-  (void)state;
-  MUST(fg_engine_open("cpu", 1, &cpu, ST));
-  MUST(fg_cuda_engine_open(1, &shim, ST));
-  return 0;
-}
-
-static int close_engines(void **state)
-{
-  (void)state;
-  fg_engine_close(&cpu);
-  fg_engine_close(&shim);
-  return shim_live() == 0 ? 0 : -1;
 }
 
 int main(void)

@@ -1,22 +1,11 @@
 /* needs: model cuda_on_cpu */
 /* The CUDA engine's losses at points and its optimiser, run on the CPU by the shim, against the engine cpu. */
-#include "cuda_on_cpu/shim.h"
+#include "support/shim_cases.h"
 
 #include "support/points_run.h"
 
 /* Sums in another order and no fused multiply-adds: of the largest entry. Measured: below 4e-14 and 3e-5. */
 static const double tolerance[2] = {1e-12, 1e-3};
-
-static void near_all(const double *a, const double *b, size_t n, double most, const char *what)
-{
-  double scale = 0, off = 0;
-  for (size_t i = 0; i < n; i++) {
-    scale = fmax(scale, fabs(b[i]));
-    off = fmax(off, fabs(a[i] - b[i]));
-    if (!isfinite(a[i])) fail_msg("%s: number %zu is %g, not %g", what, i, a[i], b[i]);
-  }
-  if (!(off <= most * scale)) fail_msg("%s: differ by %g of %g", what, off, scale);
-}
 
 static void check(const points_shape *shape, fg_point_loss kind, int probes, size_t n, size_t group)
 {

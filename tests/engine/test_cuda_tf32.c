@@ -1,37 +1,15 @@
 /* needs: kernels cuda_on_cpu */
 /* TF32 on the CUDA engine, run on the CPU by the shim, which rounds factors to 10 bits as tensor cores do: single precision
  * changes only when it is asked for, by as much as the rounding explains; double precision never. */
-#include "support/engine_cases.h"
-
-#include "cuda_on_cpu/shim.h"
-
-static fg_engine *cpu, *shim;
+#include "support/shim_engines.h"
 
 /* Factors are off by up to 2^-11 of themselves, sums of some hundred terms of either sign and three layers by a few times that:
  * largest seen 9e-4. Plain single precision is 1e-6 off, so a product that ignored the switch would show. */
 static const double most = 3e-3, least = 1e-5;
 
-static const field_case fields[] = {
-    {.name = "wide", .network = 1, .d = 2, .activation = FG_SOFTPLUS, .layers = 2, .width = {129, 129}},
-    {.name = "wide vector",
-     .network = 1,
-     .d = 3,
-     .form = FG_VECTOR,
-     .activation = FG_GELU,
-     .time = FG_TIME_EMBEDDED,
-     .output = FG_OUTPUT_NOISE,
-     .layers = 2,
-     .width = {140, 140}},
-    {.name = "narrow", .network = 1, .d = 2, .activation = FG_SOFTPLUS, .layers = 3, .width = {64, 50, 64}},
-    {.name = "narrow vector",
-     .network = 1,
-     .d = 3,
-     .form = FG_VECTOR,
-     .activation = FG_GELU,
-     .time = FG_TIME_EMBEDDED,
-     .output = FG_OUTPUT_NOISE,
-     .layers = 2,
-     .width = {128, 100}}};
+static const field_case fields[] = {SOFTPLUS_FIELD("wide", 2, 129, 129), NOISE_FIELD("wide vector", 140, 140),
+                                    SOFTPLUS_FIELD("narrow", 3, 64, 50, 64),
+                                    NOISE_FIELD("narrow vector", 128, 100)};
 enum { FIELDS = sizeof fields / sizeof *fields, NARROW = 2 /* the first of those by fused kernels */ };
 
 static const walk_case walk = {1, 2, 1, 0, 0, 0.5};
@@ -120,25 +98,9 @@ static void test_asked(void **state)
   MUST(fg_engine_allow_tf32(cpu, false, ST));
 }
 
-static int setup(void **state)
-{
-  (void)state;
-  MUST(fg_engine_open("cpu", 1, &cpu, ST));
-  MUST(fg_cuda_engine_open(1, &shim, ST));
-  return 0;
-}
-
-static int teardown(void **state)
-{
-  (void)state;
-  fg_engine_close(&cpu);
-  fg_engine_close(&shim);
-  return shim_live() == 0 ? 0 : -1;
-}
-
 int main(void)
 {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_asked), cmocka_unit_test(test_switch),
                                      cmocka_unit_test(test_places)};
-  return cmocka_run_group_tests(tests, setup, teardown);
+  return cmocka_run_group_tests(tests, open_engines, close_engines);
 }

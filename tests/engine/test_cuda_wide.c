@@ -2,32 +2,17 @@
 /* Networks too wide for fused kernels on the CUDA engine, run on the CPU by the shim, against the engine cpu: values,
  * right-hand sides of the ODE and simulations, in one wave of tiles and in several, in other orders of blocks and threads,
  * and what fails. */
-#include "support/engine_cases.h"
+#include "support/shim_engines.h"
 
-#include "cuda_on_cpu/shim.h"
-
-#if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED /* slow */
-static const size_t sizes[] = {20};
-enum { PRECISIONS = 1, SLOW = 1 };
-#else
-static const size_t sizes[] = {7, 40};
-enum { PRECISIONS = 2, SLOW = 0 };
-#endif
-enum { SIZES = sizeof sizes / sizeof *sizes };
-
-enum { PLENTY = 1 << 30, PROCESSORS = 4 }; /* of the shim's device: a wave has as many tiles, or more */
-static fg_engine *cpu, *shim;
+static const size_t sizes[] = {SLOW ? 20 : 7, 40};
+enum { SIZES = SLOW ? 1 : 2 };
+enum { PROCESSORS = 4 }; /* of the shim's device: a wave has as many tiles, or more */
 
 /* As in test_cuda_on_cpu.c: sums in another order, those of cuBLAS too. */
 static const double tolerance[2] = {1e-12, 5e-4};
 
 static const field_case fields[] = {
-    {.name = "one more than fused",
-     .network = 1,
-     .d = 2,
-     .activation = FG_SOFTPLUS,
-     .layers = 2,
-     .width = {129, 129}},
+    SOFTPLUS_FIELD("one more than fused", 2, 129, 129),
     {.name = "unlike widths",
      .network = 1,
      .d = 3,
@@ -35,44 +20,10 @@ static const field_case fields[] = {
      .time = FG_TIME_LAST,
      .layers = 3,
      .width = {40, 200, 16}},
-    {.name = "vector",
-     .network = 1,
-     .d = 3,
-     .form = FG_VECTOR,
-     .activation = FG_GELU,
-     .time = FG_TIME_EMBEDDED,
-     .output = FG_OUTPUT_NOISE,
-     .layers = 2,
-     .width = {200, 200}},
-    {.name = "one layer",
-     .network = 1,
-     .d = 1,
-     .form = FG_VECTOR,
-     .activation = FG_TANH,
-     .time = FG_TIME_FOURIER,
-     .output = FG_OUTPUT_CONTROL,
-     .layers = 1,
-     .width = {256}},
-    {.name = "control and bridge",
-     .network = 1,
-     .d = 3,
-     .components = 4,
-     .form = FG_VECTOR,
-     .activation = FG_SILU,
-     .time = FG_TIME_EMBEDDED,
-     .output = FG_OUTPUT_CONTROL,
-     .layers = 2,
-     .width = {140, 140},
-     .guide = FG_DENSITY_MIXTURE,
-     .paired = 1},
-    {.name = "control as a potential",
-     .network = 1,
-     .d = 2,
-     .activation = FG_GELU,
-     .time = FG_TIME_EMBEDDED,
-     .layers = 2,
-     .width = {130, 130},
-     .guide = FG_DENSITY_WELLS},
+    NOISE_FIELD("vector", 200, 200),
+    FOURIER_FIELD("one layer", 256),
+    CONTROL_FIELD("control and bridge", FG_SILU, 1, 140, 140),
+    WELLS_FIELD("control as a potential", 2, 130, 130),
 };
 enum { FIELDS = sizeof fields / sizeof *fields };
 
@@ -106,8 +57,6 @@ static void test_fields(void **state)
       for (size_t s = 0; s < SIZES; s++) compare(&fields[f], (fg_precision)precision, sizes[s]);
 }
 
-static int refused = -1; /* the allocation of the next simulation that finds no memory, by number */
-
 /* One simulation of n particles on a device of so many bytes; *waves: how often it went
  * through all steps. */
 static fg_code simulate(const field_case *c, size_t n, size_t bytes, record *out, long *waves, fg_status *st)
@@ -137,9 +86,9 @@ static fg_code simulate(const field_case *c, size_t n, size_t bytes, record *out
                                  .snapshot_step = snapshot_step,
                                  .snapshot_x = snapshots.inner};
   const long before = shim_calls("cudaGraphLaunch");
-  if (refused >= 0) shim_fail_times("cudaMalloc", 2, refused, 2); /* asked again after a clearing up */
+  refuse_begin();
   const fg_code rc = e->ops->simulate(e, NULL, &h.field, &r, st);
-  shim_fail_times("cudaMalloc", 0, 0, 0);
+  refuse_end();
   *waves = (shim_calls("cudaGraphLaunch") - before) / STEPS;
   out->of = c->name;
   out->pieces = 0;
@@ -160,9 +109,7 @@ static void test_waves(void **state)
 {
   (void)state;
   static record a, b;
-#if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED
-  skip();
-#endif
+  if (SLOW) skip();
   fg_engine_close(&shim); /* it has memory of the device too */
   for (size_t f = 0; f < FIELDS; f += 4) {
     fg_status st = {0};
@@ -195,9 +142,7 @@ static void test_refused(void **state)
 {
   (void)state;
   static record a, b;
-#if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED
-  skip();
-#endif
+  if (SLOW) skip();
   fg_status st = {0};
   long waves = 0, smaller = 0, failed = 0;
   const long before = shim_calls("cudaMalloc");
@@ -255,16 +200,16 @@ static void test_devices(void **state)
   for (size_t f = 0; f < FIELDS; f += SLOW ? FIELDS : 2)
     for (int devices = 1; devices <= 3; devices += 1 + SLOW) {
       record *to = devices == 1 ? &first : &other;
-      const long copies = shim_calls("cudaMemcpyPeerAsync"), graphs = shim_calls("cudaGraphLaunch");
+      const long graphs = shim_calls("cudaGraphLaunch");
       fg_engine *e = NULL;
-      shim_devices(devices, PLENTY);
+      begin_on(devices);
       MUST(fg_cuda_engine_open(2, &e, ST));
       to->of = fields[f].name;
       to->pieces = 0;
       run_evaluate(e, &fields[f], (fg_precision)(f % 2), N, 0, to);
       run_simulate(e, &fields[f], (fg_precision)(f % 2), N, &walks[1], to);
       fg_engine_close(&e);
-      assert_true((shim_calls("cudaMemcpyPeerAsync") > copies) == (devices > 1));
+      took_part(devices);
       assert_true(shim_calls("cudaGraphLaunch") > graphs);
       if (devices == 1) continue;
       record_compare(&other, &first, 0);
@@ -276,32 +221,16 @@ static void test_devices(void **state)
   MUST(fg_cuda_engine_open(1, &shim, ST));
 }
 
-/* The same call gives the same bits, in whatever order blocks and threads run. */
+static void run_40(const void *c, record *out)
+{
+  run_field(shim, c, FG_DOUBLE, 40, out);
+}
+
 static void test_order(void **state)
 {
   (void)state;
-  static record first, other;
-#if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED
-  skip();
-#endif
-  for (size_t f = 0; f < FIELDS; f++) {
-    shim_shuffle(1);
-    run_field(shim, &fields[f], FG_DOUBLE, 40, &first);
-    for (unsigned seed = 2; seed < 4; seed++) {
-      shim_shuffle(seed);
-      run_field(shim, &fields[f], FG_DOUBLE, 40, &other);
-      record_compare(&other, &first, 0);
-      record_free(&other);
-    }
-    record_free(&first);
-  }
-}
-
-static void fails(fg_code code, const fg_status *st, fg_code expected, const char *part)
-{
-  assert_int_equal(code, expected);
-  if (!strstr(st->message, part) || !strstr(st->message, "--engine cpu"))
-    fail_msg("the message is \"%s\": \"%s\" and a remedy were expected", st->message, part);
+  if (SLOW) skip();
+  for (size_t f = 0; f < FIELDS; f++) same_in_any_order(run_40, &fields[f], 3);
 }
 
 /* Right-hand sides and Jacobian-vector products that are asked for again list no products and wait for nothing. */
@@ -366,70 +295,53 @@ static void test_no_library(void **state)
   fg_engine_close(&e);
 }
 
-/* What fails says which call it was, and leaves nothing behind. */
+typedef struct simulated {
+  held_field field;
+  fg_simulate_request r;
+} simulated;
+
+static fg_code simulate_again(void *what, fg_status *st)
+{
+  simulated *s = what;
+  return shim->ops->simulate(shim, NULL, &s->field.field, &s->r, st);
+}
+
 static void test_failures(void **state)
 {
   (void)state;
-  static const struct {
-    const char *call, *said;
-    int error;
-    fg_code code;
-  } cases[] = {
-      {"cublasSetStream", "cublasSetStream failed", 7, FG_FAILED},
-      {"cublasSetWorkspace", "cublasSetWorkspace failed", 7, FG_FAILED},
+  static const fault faults[] = {
+      {"cublasSetStream", "cublasSetStream failed", 7, 0, FG_FAILED},
+      {"cublasSetWorkspace", "cublasSetWorkspace failed", 7, 0, FG_FAILED},
       {"cublasDgemm",
-       "cublasDgemm (144 x 32 x 129, 1 times) failed: the operation failed with invalid value (7)", 7,
+       "cublasDgemm (144 x 32 x 129, 1 times) failed: the operation failed with invalid value (7)", 7, 0,
        FG_FAILED},
-      {"cublasDgemmStridedBatched", "(7)", 7, FG_FAILED},
-      {"fg_wide_simulate_kernel", "did not launch", 700, FG_FAILED},
-      {"cudaStreamBeginCapture", "cudaStreamBeginCapture", 900, FG_FAILED},
-      {"cudaStreamEndCapture", "cudaStreamEndCapture", 901, FG_FAILED},
-      {"cudaGraphInstantiate", "cudaGraphInstantiate", 700, FG_FAILED},
-      {"cudaGraphLaunch", "cudaGraphLaunch", 700, FG_FAILED},
-      {"cudaMemcpyAsync", "cudaMemcpyAsync", 700, FG_FAILED},
+      {"cublasDgemmStridedBatched", "(7)", 7, 0, FG_FAILED},
+      {"fg_wide_simulate_kernel", "did not launch", 700, 0, FG_FAILED},
+      {"cudaStreamBeginCapture", "cudaStreamBeginCapture", 900, 0, FG_FAILED},
+      {"cudaStreamEndCapture", "cudaStreamEndCapture", 901, 0, FG_FAILED},
+      {"cudaGraphInstantiate", "cudaGraphInstantiate", 700, 0, FG_FAILED},
+      {"cudaGraphLaunch", "cudaGraphLaunch", 700, 0, FG_FAILED},
+      {"cudaMemcpyAsync", "cudaMemcpyAsync", 700, 0, FG_FAILED},
   };
-  held_field h = field_open(shim, &fields[0]);
+  simulated s = {.field = field_open(shim, &fields[0])};
   const fg_coeff coeff[2] = {coeff_at(1), coeff_at(0.5)};
   guarded x = guarded_draws(shim, 40, 1), lost = guarded_open(shim, 80, NULL);
-  const fg_simulate_request r = {
+  s.r = (fg_simulate_request){
       .n = 20, .tile = 64, .steps = 1, .coeff = coeff, .x = x.inner, .lost_step = lost.inner};
-  MUST(shim->ops->simulate(shim, NULL, &h.field, &r, ST));
-  const long live = shim_live(), graphs = shim_graphs();
-  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
-    fg_status st = {0};
-    shim_fail(cases[k].call, cases[k].error);
-    fails(shim->ops->simulate(shim, NULL, &h.field, &r, &st), &st, cases[k].code, cases[k].said);
-    assert_true(shim_live() <= live); /* a handle that failed is not kept */
-    assert_int_equal(shim_graphs(), graphs);
-    MUST(shim->ops->simulate(shim, NULL, &h.field, &r, ST));
-    assert_int_equal(shim_live(), live);
-  }
+  faults_are_told(faults, sizeof faults / sizeof *faults, simulate_again, &s);
   volatile sig_atomic_t cancel = 1;
   fg_progress progress = {.cancel = &cancel};
-  fg_simulate_request stopped = r;
-  fg_status st = {0};
-  stopped.progress = &progress;
-  assert_int_equal(shim->ops->simulate(shim, NULL, &h.field, &stopped, &st), FG_INTERRUPTED);
+  s.r.progress = &progress;
+  assert_int_equal(simulate_again(&s, NULL), FG_INTERRUPTED);
   guarded_close(shim, &x, NULL);
   guarded_close(shim, &lost, NULL);
-  field_close(shim, &h);
+  field_close(shim, &s.field);
 }
 
 static int setup(void **state)
 {
-  (void)state;
   shim_processors(PROCESSORS);
-  MUST(fg_engine_open("cpu", 1, &cpu, ST));
-  MUST(fg_cuda_engine_open(1, &shim, ST));
-  return 0;
-}
-
-static int teardown(void **state)
-{
-  (void)state;
-  fg_engine_close(&cpu);
-  fg_engine_close(&shim);
-  return shim_live() == 0 && shim_graphs() == 0 ? 0 : -1;
+  return open_engines(state);
 }
 
 int main(void)
@@ -439,5 +351,5 @@ int main(void)
                                      cmocka_unit_test(test_devices),  cmocka_unit_test(test_order),
                                      cmocka_unit_test(test_no_waits), cmocka_unit_test(test_no_library),
                                      cmocka_unit_test(test_failures)};
-  return cmocka_run_group_tests(tests, setup, teardown);
+  return cmocka_run_group_tests(tests, setup, close_engines);
 }

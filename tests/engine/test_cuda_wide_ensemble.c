@@ -3,71 +3,18 @@
  * against the engine cpu: ends, counts, bins, times, snapshots and log-densities; a place for each particle, and fewer places
  * than particles; particles that do not arrive; and what fails. */
 #include "support/ensemble_run.h"
+#include "support/shim_engines.h"
 
-#include "cuda_on_cpu/shim.h"
-
-#if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED /* slow */
-static const size_t sizes[] = {20};
-enum { PRECISIONS = 1, SLOW = 1 };
-#else
-static const size_t sizes[] = {1, 35};
-enum { PRECISIONS = 2, SLOW = 0 };
-#endif
-enum { SIZES = sizeof sizes / sizeof *sizes, PLENTY = 1 << 30 };
-
-static fg_engine *cpu, *shim;
+static const size_t sizes[] = {SLOW ? 20 : 1, 35};
+enum { SIZES = SLOW ? 1 : 2 };
 
 static const field_case fields[] = {
-    {.name = "one more than fused",
-     .network = 1,
-     .d = 2,
-     .activation = FG_SOFTPLUS,
-     .layers = 2,
-     .width = {129, 129}},
-    {.name = "embedded",
-     .network = 1,
-     .d = 3,
-     .form = FG_VECTOR,
-     .activation = FG_GELU,
-     .time = FG_TIME_EMBEDDED,
-     .output = FG_OUTPUT_NOISE,
-     .layers = 2,
-     .width = {130, 150}},
-    {.name = "fourier",
-     .network = 1,
-     .d = 1,
-     .form = FG_VECTOR,
-     .activation = FG_TANH,
-     .time = FG_TIME_FOURIER,
-     .output = FG_OUTPUT_CONTROL,
-     .layers = 1,
-     .width = {200}},
-    {.name = "control and bridge",
-     .network = 1,
-     .d = 3,
-     .components = 4,
-     .form = FG_VECTOR,
-     .activation = FG_SILU,
-     .time = FG_TIME_EMBEDDED,
-     .output = FG_OUTPUT_CONTROL,
-     .layers = 2,
-     .width = {140, 140},
-     .guide = FG_DENSITY_MIXTURE,
-     .paired = 1},
+    SOFTPLUS_FIELD("one more than fused", 2, 129, 129),
+    NOISE_FIELD("embedded", 130, 150),
+    FOURIER_FIELD("fourier", 200),
+    CONTROL_FIELD("control and bridge", FG_SILU, 1, 140, 140),
 };
 enum { FIELDS = sizeof fields / sizeof *fields };
-
-/* As test_ensemble.c has it: where the field is smooth steps and ends are the same integers in double. */
-static void compare(record *a, record *b, fg_precision precision, const field_case *c)
-{
-  if (precision == FG_SINGLE || c->guide) a->pieces = b->pieces = FLOATS;
-  record_compare(a, b,
-                 precision == FG_SINGLE ? c->guide ? 0.1 : 5e-3
-                 : c->guide             ? 2e-2
-                 : SLOW                 ? 1e-4
-                                        : 1e-10);
-  a->pieces = b->pieces = RECORDED;
-}
 
 static void test_fields(void **state)
 {
@@ -80,7 +27,7 @@ static void test_fields(void **state)
         if (precision == FG_SINGLE && f % 2 == s % 2) continue;
         fly(cpu, &fields[f], (fg_precision)precision, sizes[s], NULL, with_log_p, forward, &want);
         fly(shim, &fields[f], (fg_precision)precision, sizes[s], NULL, with_log_p, forward, &got);
-        compare(&got, &want, (fg_precision)precision, &fields[f]);
+        flight_compare(&got, &want, (fg_precision)precision, &fields[f], 2e-2);
         for (size_t i = 0; !SLOW && i < sizes[s]; i++) assert_true(got.values[END][i] == FG_ENSEMBLE_ARRIVED);
         record_free(&got);
         record_free(&want);
@@ -152,21 +99,16 @@ static void test_places(void **state)
   MUST(fg_cuda_engine_open(1, &shim, ST));
 }
 
-/* The same call gives the same bits, in whatever order blocks and threads run. */
+static void fly_20(const void *c, record *out)
+{
+  fly(shim, c, FG_DOUBLE, 20, NULL, 1, 0, out);
+}
+
 static void test_order(void **state)
 {
-  static record first, other;
   (void)state;
   if (SLOW) skip();
-  for (size_t f = 1; f < FIELDS; f += 2) {
-    shim_shuffle(1);
-    fly(shim, &fields[f], FG_DOUBLE, 20, NULL, 1, 0, &first);
-    shim_shuffle(2);
-    fly(shim, &fields[f], FG_DOUBLE, 20, NULL, 1, 0, &other);
-    record_compare(&other, &first, 0);
-    record_free(&other);
-    record_free(&first);
-  }
+  for (size_t f = 1; f < FIELDS; f += 2) same_in_any_order(fly_20, &fields[f], 2);
 }
 
 /* Too few steps; starts that are no numbers; steps that may not be as short as the tolerance asks. */
@@ -214,79 +156,55 @@ static void test_lost(void **state)
 
 /* ---- reports, stops, failures -------------------------------------------------------------------------------------- */
 
-static double reported;
+typedef struct flown {
+  held_field field;
+  flight f;
+} flown;
 
-static void note(void *user, const char *stage, double done, double total)
+static fg_code fly_again(void *what, fg_status *st)
 {
-  (void)user;
-  assert_string_equal(stage, "ode");
-  assert_true(done > reported && done <= total);
-  reported = done;
+  flown *f = what;
+  return shim->ops->ensemble(shim, shim->threads, &f->field.field, &f->f.request, st);
 }
 
 static void test_failures(void **state)
 {
-  static const struct {
-    const char *call, *said;
-    int error;
-    fg_code code;
-  } cases[] = {
-      {"cublasDgemm", "cublasDgemm (", 7, FG_FAILED},
-      {"fg_wide_ensemble_kernel", "did not launch", 700, FG_FAILED},
-      {"cudaStreamBeginCapture", "cudaStreamBeginCapture", 900, FG_FAILED},
-      {"cudaStreamEndCapture", "cudaStreamEndCapture", 901, FG_FAILED},
-      {"cudaGraphInstantiate", "cudaGraphInstantiate", 999, FG_FAILED},
-      {"cudaGraphInstantiate", "", 2, SLOW ? FG_MEMORY : FG_OK}, /* one tile at once of two would do */
-      {"cudaGraphLaunch", "cudaGraphLaunch", 700, FG_FAILED},
-      {"cudaMemcpyAsync", "cudaMemcpyAsync", 700, FG_FAILED},
+  static const fault faults[] = {
+      {"cublasDgemm", "cublasDgemm (", 7, 0, FG_FAILED},
+      {"fg_wide_ensemble_kernel", "did not launch", 700, 0, FG_FAILED},
+      {"cudaStreamBeginCapture", "cudaStreamBeginCapture", 900, 0, FG_FAILED},
+      {"cudaStreamEndCapture", "cudaStreamEndCapture", 901, 0, FG_FAILED},
+      {"cudaGraphInstantiate", "cudaGraphInstantiate", 999, 0, FG_FAILED},
+      {"cudaGraphInstantiate", "", 2, 0, SLOW ? FG_MEMORY : FG_OK}, /* one tile at once of two would do */
+      {"cudaGraphLaunch", "cudaGraphLaunch", 700, 0, FG_FAILED},
+      {"cudaMemcpyAsync", "cudaMemcpyAsync", 700, 0, FG_FAILED},
   };
   static record out;
   volatile sig_atomic_t stop = 0;
-  const fg_progress progress = {note, NULL, &stop};
-  held_field h = field_open(shim, &fields[0]);
-  flight f;
+  const fg_progress progress = {note, "ode", &stop};
+  flown f = {.field = field_open(shim, &fields[0])};
   (void)state;
-  flight_open(shim, &fields[0], FG_DOUBLE, 20, NULL, 0, 0, &f);
-  f.request.max_steps = 2;
-  f.request.progress = &progress;
-  MUST(shim->ops->ensemble(shim, shim->threads, &h.field, &f.request, ST));
+  flight_open(shim, &fields[0], FG_DOUBLE, 20, NULL, 0, 0, &f.f);
+  f.f.request.max_steps = 2;
+  f.f.request.progress = &progress;
+  MUST(fly_again(&f, ST));
   assert_true(reported == 20);
-  f.request.progress = NULL;
-  const long live = shim_live(), graphs = shim_graphs();
-  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
-    fg_status st = {0};
-    shim_fail(cases[k].call, cases[k].error);
-    assert_int_equal(shim->ops->ensemble(shim, shim->threads, &h.field, &f.request, &st), cases[k].code);
-    assert_non_null(strstr(st.message, cases[k].said));
-    if (cases[k].code != FG_OK) assert_non_null(strstr(st.message, "--engine cpu"));
-    assert_true(shim_live() <= live); /* a handle that failed is not kept */
-    assert_int_equal(shim_graphs(), graphs);
-  }
-  f.request.progress = &progress;
+  f.f.request.progress = NULL;
+  faults_are_told(faults, sizeof faults / sizeof *faults, fly_again, &f);
+  f.f.request.progress = &progress;
   stop = 1;
-  assert_int_equal(shim->ops->ensemble(shim, shim->threads, &h.field, &f.request, NULL), FG_INTERRUPTED);
-  flight_close(shim, &f, &out);
+  assert_int_equal(fly_again(&f, NULL), FG_INTERRUPTED);
+  flight_close(shim, &f.f, &out);
   record_free(&out);
-  field_close(shim, &h);
+  field_close(shim, &f.field);
 }
 
 static int setup(void **state)
 {
-  (void)state;
   flight_rtol = 1e-3; /* few steps */
   if (SLOW) flight_steps = 2;
   shim_processors(SLOW ? 1 : 2); /* waves of so many tiles, 16 places each, that are taken again */
-  MUST(fg_engine_open("cpu", 1, &cpu, ST));
-  MUST(fg_cuda_engine_open(1, &shim, ST));
-  return 0;
-}
-
-static int teardown(void **state)
-{
-  (void)state;
-  fg_engine_close(&cpu);
-  fg_engine_close(&shim);
-  return shim_live() == 0 && shim_graphs() == 0 ? 0 : -1;
+  return open_engines(state);
 }
 
 int main(void)
@@ -294,5 +212,5 @@ int main(void)
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_fields), cmocka_unit_test(test_places),
                                      cmocka_unit_test(test_order), cmocka_unit_test(test_lost),
                                      cmocka_unit_test(test_failures)};
-  return cmocka_run_group_tests(tests, setup, teardown);
+  return cmocka_run_group_tests(tests, setup, close_engines);
 }

@@ -2,21 +2,10 @@
 /* Losses at points of networks too wide for fused kernels on the CUDA engine, run on the CPU by the shim, against the engine
  * cpu: every loss with its gradient, guided controls, lost points, in one wave of tiles and in several, in other orders of
  * blocks and threads, and what fails. */
-#include "support/engine_cases.h"
-
-#include "cuda_on_cpu/shim.h"
-
-#if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED /* slow */
-enum { PRECISIONS = 1, SLOW = 1 };
-#else
-enum { PRECISIONS = 2, SLOW = 0 };
-#endif
-enum { PLENTY = 1 << 30 };
+#include "support/shim_engines.h"
 
 /* Sums in another order: of 1 or the largest entry, if that is more. Measured: below 1e-14 and 2e-6. */
 static const double tolerance[2] = {2e-13, 5e-5};
-
-static fg_engine *cpu, *shim;
 
 static const field_case one_more = {
     .name = "potential, time an input", .network = 1, .d = 2, .layers = 3, .width = {129, 132, 135}};
@@ -58,14 +47,7 @@ static const field_case score = {.name = "vector, embedded time",
                                  .time = FG_TIME_EMBEDDED,
                                  .layers = 2,
                                  .width = {150, 150}};
-static const field_case wells = {.name = "control of wells",
-                                 .network = 1,
-                                 .d = 2,
-                                 .activation = FG_GELU,
-                                 .time = FG_TIME_EMBEDDED,
-                                 .layers = 2,
-                                 .width = {130, 130},
-                                 .guide = FG_DENSITY_WELLS};
+static const field_case wells = WELLS_FIELD("control of wells", 2, 130, 130);
 static const field_case mixture = {.name = "control of a mixture",
                                    .network = 1,
                                    .d = 3,
@@ -278,8 +260,6 @@ static void test_lost(void **state)
 
 /* ---- memory, order, devices --------------------------------------------------------------------------- */
 
-static int refused = -1; /* the allocation of the next call that finds no memory, by number */
-
 /* One call on a device of so many bytes; *graphs: how many were launched. */
 static fg_code run_within(const loss_case *c, size_t bytes, record *out, long *graphs, fg_status *st)
 {
@@ -290,9 +270,9 @@ static fg_code run_within(const loss_case *c, size_t bytes, record *out, long *g
   points_open(&h, e, c, FG_DOUBLE);
   const long before = shim_calls("cudaGraphLaunch"), live = shim_live(),
              narrow = shim_calls("fg_points_kernel");
-  if (refused >= 0) shim_fail_times("cudaMalloc", 2, refused, 2); /* asked again after a clearing up */
+  refuse_begin();
   const fg_code rc = points_call(&h, e, st);
-  shim_fail_times("cudaMalloc", 0, 0, 0);
+  refuse_end();
   assert_int_equal(shim_calls("fg_points_kernel"), narrow);
   assert_true(shim_live() <= live + 1); /* the workspace of cuBLAS stays */
   *graphs = shim_calls("cudaGraphLaunch") - before;
@@ -363,23 +343,17 @@ static void test_refused(void **state)
   record_free(&b);
 }
 
+static void run_single(const void *c, record *out)
+{
+  run(shim, c, FG_SINGLE, 0, out);
+}
+
 static void test_order(void **state)
 {
   (void)state;
-  static record first, other;
   static const size_t some[] = {1, 11, 12};
   if (SLOW) skip();
-  for (size_t k = 0; k < sizeof some / sizeof *some; k++) {
-    shim_shuffle(1);
-    run(shim, &cases[some[k]], FG_SINGLE, 0, &first);
-    for (unsigned seed = 2; seed < 4; seed++) {
-      shim_shuffle(seed);
-      run(shim, &cases[some[k]], FG_SINGLE, 0, &other);
-      record_compare(&other, &first, 0);
-      record_free(&other);
-    }
-    record_free(&first);
-  }
+  for (size_t k = 0; k < sizeof some / sizeof *some; k++) same_in_any_order(run_single, &cases[some[k]], 3);
 }
 
 /* Waves are shared among devices: the same bits. A lost wave too, and what is left of a smaller one. */
@@ -393,14 +367,13 @@ static void test_devices(void **state)
   for (size_t k = 0; k < sizeof some / sizeof *some; k++) {
     for (int devices = 1; devices < 4; devices++) {
       fg_engine *e = NULL;
-      shim_devices(devices, PLENTY);
+      begin_on(devices);
       MUST(fg_cuda_engine_open(2, &e, ST));
-      const long before = shim_calls("cudaMemcpyPeerAsync");
       run(e, &some[k], FG_DOUBLE, 1, devices == 1 ? &one : &more);
       fg_engine_close(&e);
+      took_part(devices);
       shim_devices(1, PLENTY);
       if (devices == 1) continue;
-      assert_true(shim_calls("cudaMemcpyPeerAsync") > before);
       record_compare(&more, &one, 0);
       record_free(&more);
     }
@@ -410,11 +383,9 @@ static void test_devices(void **state)
 
 /* ---- what fails ------------------------------------------------------------------------------------------ */
 
-static void fails(held_points *h, fg_code expected, const char *part)
+static fg_code points_again(void *what, fg_status *st)
 {
-  fg_status st = {0};
-  assert_int_equal(points_call(h, shim, &st), expected);
-  if (!strstr(st.message, part)) fail_msg("the message is \"%s\": \"%s\" was expected", st.message, part);
+  return points_call(what, shim, st);
 }
 
 /* What the first of the two bodies does is listed once, as long as it lies in the same places. */
@@ -438,11 +409,7 @@ static void test_remembered(void **state)
 static void test_failures(void **state)
 {
   (void)state;
-  static const struct {
-    const char *call, *said;
-    int error, after;
-    fg_code code;
-  } calls[] = {
+  static const fault faults[] = {
       {"cublasSgemm", "cublasSgemm (", 7, 0, FG_FAILED},
       {"cublasSgemmStridedBatched", "cublasSgemmStridedBatched (", 7, 1, FG_FAILED},
       {"fg_wide_points_kernel", "did not launch", 700, 0, FG_FAILED},
@@ -453,19 +420,13 @@ static void test_failures(void **state)
   held_points h;
   assert_true(shim_calls("cudaMalloc") > 0); /* skips the rest on a GPU */
   points_open(&h, shim, &some, FG_SINGLE);
-  MUST(points_call(&h, shim, ST));
-  const long live = shim_live();
-  for (size_t k = 0; k < sizeof calls / sizeof *calls; k++) {
-    shim_fail_after(calls[k].call, calls[k].error, calls[k].after);
-    fails(&h, calls[k].code, calls[k].said);
-    assert_true(shim_live() <= live);
-    MUST(points_call(&h, shim, ST));
-    assert_int_equal(shim_live(), live);
-  }
+  faults_are_told(faults, sizeof faults / sizeof *faults, points_again, &h);
   volatile sig_atomic_t cancel = 1;
   fg_progress progress = {.cancel = &cancel};
   h.r.progress = &progress;
-  fails(&h, FG_INTERRUPTED, "the losses at points were stopped");
+  fg_status st = {0};
+  assert_int_equal(points_call(&h, shim, &st), FG_INTERRUPTED);
+  assert_non_null(strstr(st.message, "the losses at points were stopped"));
   points_close(&h, shim, NULL);
 }
 
@@ -477,19 +438,11 @@ static int setup(void **state)
   return 0;
 }
 
-static int teardown(void **state)
-{
-  (void)state;
-  fg_engine_close(&cpu);
-  fg_engine_close(&shim);
-  return shim_live() == 0 && shim_graphs() == 0 ? 0 : -1;
-}
-
 int main(void)
 {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_losses),     cmocka_unit_test(test_lost),
                                      cmocka_unit_test(test_waves),      cmocka_unit_test(test_refused),
                                      cmocka_unit_test(test_order),      cmocka_unit_test(test_devices),
                                      cmocka_unit_test(test_remembered), cmocka_unit_test(test_failures)};
-  return cmocka_run_group_tests(tests, setup, teardown);
+  return cmocka_run_group_tests(tests, setup, close_engines);
 }

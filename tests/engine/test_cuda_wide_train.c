@@ -1,7 +1,7 @@
 /* needs: train cuda_on_cpu */
 /* Paths and gradients of objectives of wide networks on the CUDA engine, run on the CPU by the shim, against the engine cpu:
  * every objective and form, like and unlike widths, lost paths, orders of blocks and threads. */
-#include "cuda_on_cpu/shim.h"
+#include "support/shim_cases.h"
 
 #include "support/bridge_case.h"
 
@@ -45,14 +45,8 @@ static const objective_shape shapes[] = {
 enum { SHAPES = sizeof shapes / sizeof *shapes, OBJECTIVES = 4 };
 enum { PROCESSORS = 4 }; /* of the shim's device: a wave has as many tiles, or more */
 
-#if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED /* slow */
-static const size_t sizes[] = {20};
-enum { PRECISIONS = 1, SLOW = 1 };
-#else
-static const size_t sizes[] = {2, 40};
-enum { PRECISIONS = 2, SLOW = 0 };
-#endif
-enum { SIZES = sizeof sizes / sizeof *sizes };
+static const size_t sizes[] = {SLOW ? 20 : 2, 40};
+enum { SIZES = SLOW ? 1 : 2 };
 
 /* As in test_cuda_objective.c. */
 static const double tolerance[2] = {1e-11, 2e-3};
@@ -133,11 +127,10 @@ static void test_devices(void **state)
     p.limit = objective ? 1.1 : (double)INFINITY;
     objective_answer a = objective_run("cuda-on-cpu", 2, &shapes[objective / 2], &p);
     for (int devices = 2 + SLOW; devices <= 3; devices++) {
-      const long copies = shim_calls("cudaMemcpyPeerAsync");
-      shim_devices(devices, (size_t)1 << 30);
+      begin_on(devices);
       objective_answer b = objective_run("cuda-on-cpu", 2, &shapes[objective / 2], &p);
-      shim_devices(1, (size_t)1 << 30);
-      assert_true(shim_calls("cudaMemcpyPeerAsync") > copies);
+      took_part(devices);
+      shim_devices(1, PLENTY);
       objective_same_bits(&a, &b, "more devices");
       assert_int_equal(a.lost, b.lost);
       objective_free(&b);
@@ -205,19 +198,6 @@ static double *call_close(bridge_call *c, fg_engine *e)
   return gradient;
 }
 
-static void near_all(const double *a, const double *b, size_t n, double most)
-{
-  double scale = 0, off = 0;
-  for (size_t i = 0; i < n; i++) {
-    scale = fmax(scale, fabs(b[i]));
-    off = fmax(off, fabs(a[i] - b[i]));
-    assert_true(isfinite(a[i]) && isfinite(b[i]));
-  }
-  if (!(off <= most * scale)) fail_msg("gradients differ by %g of %g", off, scale);
-}
-
-static int refused = -1; /* the allocation of the next call that finds no memory, by number */
-
 /* One call on an engine; the gradients, or NULL when it failed, which is for lack of memory. */
 static double *gradients(fg_engine *e, const objective_plan *p, size_t *count, fg_status *st)
 {
@@ -226,9 +206,9 @@ static double *gradients(fg_engine *e, const objective_plan *p, size_t *count, f
   setting_open(&s, e, &wide, p, p);
   call_open(&c, e, &s, p);
   const long live = shim_live();
-  if (refused >= 0) shim_fail_times("cudaMalloc", 2, refused, 2); /* asked again after a clearing up */
+  refuse_begin();
   const fg_code rc = e->ops->objective(e, e->threads, &s.f[0], &c.request, st);
-  shim_fail_times("cudaMalloc", 0, 0, 0);
+  refuse_end();
   if (rc != FG_OK && rc != FG_MEMORY) fail_msg("%s", st->message);
   assert_true(shim_live() <= live + 1); /* the workspace of cuBLAS stays */
   *count = (s.packed[0].inner.bytes + s.packed[1].inner.bytes) / sizeof(double);
@@ -250,7 +230,7 @@ static double *gradients_within(size_t bytes, const objective_plan *p, size_t *c
   double *gradient = gradients(e, p, count, st);
   *waves = (shim_calls("cudaGraphLaunch") - before) / OBJECTIVE_STEPS;
   fg_engine_close(&e);
-  shim_devices(1, (size_t)1 << 30);
+  shim_devices(1, PLENTY);
   return gradient;
 }
 
@@ -259,9 +239,7 @@ static double *gradients_within(size_t bytes, const objective_plan *p, size_t *c
 static void test_short_of_memory(void **state)
 {
   (void)state;
-#if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED
-  skip();
-#endif
+  if (SLOW) skip();
   for (int objective = 0; objective < OBJECTIVES; objective += 2) {
     const objective_plan p = plan_of((fg_objective)objective, FG_FORM_DISCRETE, FG_DOUBLE, 480);
     fg_status st = {0};
@@ -275,7 +253,7 @@ static void test_short_of_memory(void **state)
     for (size_t bytes = (size_t)43 << 20; waves <= 2; bytes -= (size_t)1 << 20) { /* 32 MiB are cuBLAS's */
       double *gradient = gradients_within(bytes, &p, &count, &waves, &st);
       if (!gradient) fail_msg("in %zu bytes, %ld waves: %s", bytes, waves, st.message);
-      near_all(gradient, expected, count, tolerance[FG_DOUBLE]);
+      near_all(gradient, expected, count, tolerance[FG_DOUBLE], "gradients");
       free(gradient);
     }
     assert_null(gradients_within((size_t)34 << 20, &p, &count, &waves, &st));
@@ -289,9 +267,7 @@ static void test_short_of_memory(void **state)
 static void test_refused(void **state)
 {
   (void)state;
-#if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED
-  skip();
-#endif
+  if (SLOW) skip();
   for (int objective = 0; objective < OBJECTIVES; objective += 2) {
     const objective_plan p = plan_of((fg_objective)objective, FG_FORM_DISCRETE, FG_DOUBLE, 40);
     shim_processors(objective ? 1 : PROCESSORS); /* waves: three, or one */
@@ -299,13 +275,13 @@ static void test_refused(void **state)
     long waves, failed = 0;
     size_t count;
     fg_status st = {0};
-    double *expected = gradients_within((size_t)1 << 30, &p, &count, &waves, &st);
+    double *expected = gradients_within(PLENTY, &p, &count, &waves, &st);
     const long most = shim_calls("cudaMalloc") - before;
     assert_non_null(expected);
     for (refused = 0; refused < most; refused++) {
-      double *gradient = gradients_within((size_t)1 << 30, &p, &count, &waves, &st);
+      double *gradient = gradients_within(PLENTY, &p, &count, &waves, &st);
       if (gradient)
-        near_all(gradient, expected, count, tolerance[FG_DOUBLE]);
+        near_all(gradient, expected, count, tolerance[FG_DOUBLE], "gradients");
       else if (strncmp(st.message, "the kernel ", 11) || !strstr(st.message, "are free: use fewer particles"))
         fail_msg("%s", st.message);
       failed += !gradient;

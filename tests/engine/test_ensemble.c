@@ -2,70 +2,20 @@
 /* Particles along the ODE by steps of their own: the engines cpu, cpu-check and the CUDA kernels run by the shim do the
  * same, a particle alone the same as in company, and all of them what small steps of right-hand sides give. */
 #include "support/ensemble_run.h"
+#include "support/shim_engines.h"
 
-#include "cuda_on_cpu/shim.h"
-
-#if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED /* slow */
-static const size_t sizes[] = {19};
-enum { PRECISIONS = 1, SLOW = 1 };
-#else
-static const size_t sizes[] = {1, 70};
-enum { PRECISIONS = 2, SLOW = 0 };
-#endif
-enum { SIZES = sizeof sizes / sizeof *sizes };
-
-static fg_engine *cpu, *check, *shim;
+static const size_t sizes[] = {SLOW ? 19 : 1, 70};
+enum { SIZES = SLOW ? 1 : 2 };
 
 static const field_case fields[] = {
     {.name = "isotropic", .d = 2, .components = 9, .isotropic = 1},
     {.name = "full, perturbed", .d = 5, .components = 3, .epsilon = 0.3},
-    {.name = "bridge",
-     .network = 1,
-     .d = 3,
-     .components = 4,
-     .form = FG_VECTOR,
-     .activation = FG_GELU,
-     .time = FG_TIME_EMBEDDED,
-     .output = FG_OUTPUT_CONTROL,
-     .layers = 2,
-     .width = {20, 30},
-     .guide = FG_DENSITY_MIXTURE,
-     .paired = 1},
-    {.name = "softplus", .network = 1, .d = 2, .activation = FG_SOFTPLUS, .layers = 2, .width = {40, 33}},
-    {.name = "noise",
-     .network = 1,
-     .d = 3,
-     .form = FG_VECTOR,
-     .activation = FG_GELU,
-     .time = FG_TIME_EMBEDDED,
-     .output = FG_OUTPUT_NOISE,
-     .layers = 2,
-     .width = {48, 30}},
-    {.name = "fourier",
-     .network = 1,
-     .d = 1,
-     .form = FG_VECTOR,
-     .activation = FG_TANH,
-     .time = FG_TIME_FOURIER,
-     .output = FG_OUTPUT_CONTROL,
-     .layers = 1,
-     .width = {24}},
+    CONTROL_FIELD("bridge", FG_GELU, 1, 20, 30),
+    SOFTPLUS_FIELD("softplus", 2, 40, 33),
+    NOISE_FIELD("noise", 48, 30),
+    FOURIER_FIELD("fourier", 24),
 };
 enum { FIELDS = sizeof fields / sizeof *fields };
-
-/* (Where a particle is after two steps depends on their lengths, which roundings of a small estimate of the error change.)
- * Steps and ends are the same integers in double where the field is smooth. In float, and where clips make kinks, a step
- * may pass here and fail there: then two runs within a tolerance of 1e-4 or 1e-6, magnified by the flow. */
-static void compare(record *a, record *b, fg_precision precision, const field_case *c)
-{
-  if (precision == FG_SINGLE || c->guide) a->pieces = b->pieces = FLOATS;
-  record_compare(a, b,
-                 precision == FG_SINGLE ? c->guide ? 0.1 : 5e-3
-                 : c->guide             ? 2e-3
-                 : SLOW                 ? 1e-4
-                                        : 1e-10);
-  a->pieces = b->pieces = RECORDED;
-}
 
 static void test_engines(void **state)
 {
@@ -81,7 +31,7 @@ static void test_engines(void **state)
         record_compare(&got, &want, 0);
         record_free(&got);
         fly(shim, &fields[f], (fg_precision)precision, sizes[s], NULL, with_log_p, forward, &got);
-        compare(&got, &want, (fg_precision)precision, &fields[f]);
+        flight_compare(&got, &want, (fg_precision)precision, &fields[f], 2e-3);
         for (size_t i = 0; !SLOW && i < sizes[s]; i++) {
           assert_true(got.values[END][i] == FG_ENSEMBLE_ARRIVED);
           assert_true(got.values[TIME][i] == (forward ? 1.7 : 0.1));
@@ -139,6 +89,11 @@ static void test_alone(void **state)
     }
 }
 
+static void fly_70(const void *c, record *out)
+{
+  fly(shim, c, FG_DOUBLE, 70, NULL, 1, 0, out);
+}
+
 /* Threads have ranges of one tile, one thread has a range of four whose places are taken again; blocks and threads of the
  * kernel run in another order: the same bits. */
 static void test_order(void **state)
@@ -154,12 +109,7 @@ static void test_order(void **state)
   record_free(&other);
   record_free(&first);
   fg_engine_close(&wide);
-  fly(shim, &fields[2], FG_DOUBLE, 70, NULL, 1, 0, &first);
-  shim_shuffle(5);
-  fly(shim, &fields[2], FG_DOUBLE, 70, NULL, 1, 0, &other);
-  record_compare(&other, &first, 0);
-  record_free(&other);
-  record_free(&first);
+  same_in_any_order(fly_70, &fields[2], 2);
 }
 
 /* Ranges of 128 particles, whose places are taken again and again, against ranges of 64 on three devices: the same bits. */
@@ -176,17 +126,16 @@ static void test_ranges(void **state)
     record_free(&first);
     return;
   }
-  shim_devices(3, (size_t)1 << 30);
+  begin_on(3);
   MUST(fg_cuda_engine_open(1, &three, ST));
-  const long copies = shim_calls("cudaMemcpyPeerAsync");
   fly(three, &fields[5], FG_DOUBLE, N, NULL, 1, 0, &other);
-  assert_true(shim_calls("cudaMemcpyPeerAsync") > copies);
+  took_part(3);
   fg_engine_close(&three);
-  shim_devices(1, (size_t)1 << 30);
+  shim_devices(1, PLENTY);
   record_compare(&other, &first, 0);
   record_free(&other);
   fly(cpu, &fields[5], FG_DOUBLE, N, NULL, 1, 0, &other);
-  compare(&first, &other, FG_DOUBLE, &fields[5]);
+  flight_compare(&first, &other, FG_DOUBLE, &fields[5], 2e-3);
   record_free(&other);
   record_free(&first);
   flight_rtol = 1e-6;
@@ -319,16 +268,6 @@ static void test_lost(void **state)
 
 /* ---- refusals, stops, failures of the device ---------------------------------------------------------------------- */
 
-static double reported;
-
-static void note(void *user, const char *stage, double done, double total)
-{
-  (void)user;
-  assert_string_equal(stage, "ode");
-  assert_true(done > reported && done <= total);
-  reported = done;
-}
-
 static void test_requests(void **state)
 {
   (void)state;
@@ -337,7 +276,7 @@ static void test_requests(void **state)
   for (int k = 0; k < 2; k++) {
     fg_engine *e = engines[k];
     volatile sig_atomic_t stop = 0;
-    const fg_progress progress = {note, NULL, &stop};
+    const fg_progress progress = {note, "ode", &stop};
     held_field h = field_open(e, &fields[0]);
     flight f;
     flight_open(e, &fields[0], FG_DOUBLE, 70, NULL, 0, 0, &f);
@@ -378,23 +317,11 @@ static void test_requests(void **state)
   }
 }
 
-static int open_engines(void **state)
+static int setup(void **state)
 {
-  (void)state;
   if (SLOW) flight_steps = 2;
-  MUST(fg_engine_open("cpu", 1, &cpu, ST));
   MUST(fg_engine_open("cpu-check", 1, &check, ST));
-  MUST(fg_cuda_engine_open(1, &shim, ST));
-  return 0;
-}
-
-static int close_engines(void **state)
-{
-  (void)state;
-  fg_engine_close(&cpu);
-  fg_engine_close(&check);
-  fg_engine_close(&shim);
-  return shim_live() == 0 ? 0 : -1;
+  return open_engines(state);
 }
 
 int main(void)
@@ -404,5 +331,5 @@ int main(void)
       cmocka_unit_test(test_order),    cmocka_unit_test(test_lost),   cmocka_unit_test(test_reference),
       cmocka_unit_test(test_requests), cmocka_unit_test(test_ranges),
   };
-  return cmocka_run_group_tests(tests, open_engines, close_engines);
+  return cmocka_run_group_tests(tests, setup, close_engines);
 }

@@ -1,9 +1,7 @@
 /* needs: kernels cuda_on_cpu */
 /* Sums over pairs on every engine and instruction set, and as CUDA code run on the CPU, against long double; bits on any
  * number of threads; what is refused. */
-#include "support/engine_cases.h"
-
-#include "cuda_on_cpu/shim.h"
+#include "support/shim_cases.h"
 
 enum { MOST = 1000, D_MOST = 10, K_MOST = 100 };
 
@@ -197,20 +195,10 @@ static void test_columns(void **state)
   fg_engine_close(&e);
 }
 
-static double reported;
-
-static void note(void *user, const char *stage, double done, double total)
-{
-  (void)user;
-  assert_string_equal(stage, "pairs");
-  assert_true(done > reported && done <= total);
-  reported = done;
-}
-
 static void refused_by(fg_engine *e)
 {
   volatile sig_atomic_t stop = 0;
-  const fg_progress progress = {note, NULL, &stop};
+  const fg_progress progress = {note, "pairs", &stop};
   fg_status st;
   double sums[4];
   case_state = 5;

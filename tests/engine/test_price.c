@@ -1,18 +1,9 @@
 /* needs: kernels cuda_on_cpu */
 /* The slot price: cpu, cpu-check and the CUDA kernels run on the CPU against all pairs in whole numbers, to the bit, ties
  * included. */
-#include "support/engine_cases.h"
+#include "support/shim_engines.h"
 
-#include "cuda_on_cpu/shim.h"
-
-#if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED /* slow */
-enum { MOST = 260 };
-#else
-enum { MOST = 1000 };
-#endif
-enum { D_MOST = 40 };
-
-static fg_engine *cpu, *check, *shim;
+enum { MOST = SLOW ? 260 : 1000, D_MOST = 40 };
 
 typedef enum shape {
   CURVE,
@@ -253,19 +244,14 @@ static void devices(void **state)
   expect(&c, &want);
   for (int count = 1; count <= 3; count++) {
     fg_engine *e = NULL;
-    const long copies = shim_calls("cudaMemcpyPeerAsync");
-    shim_devices(count, (size_t)1 << 30);
+    begin_on(count);
     MUST(fg_cuda_engine_open(1, &e, ST));
     run(e, &c, &got);
     fg_engine_close(&e);
     same(&c, "several devices", &got, &want);
-#if !defined __SANITIZE_THREAD__ && !defined SHIM_CHECKED /* few tiles stay on one device */
-    assert_true((shim_calls("cudaMemcpyPeerAsync") > copies) == (count > 1));
-#else
-    (void)copies;
-#endif
+    if (!SLOW) took_part(count); /* few tiles stay on one device */
   }
-  shim_devices(1, (size_t)1 << 30);
+  shim_devices(1, PLENTY);
 }
 
 /* Working space in device memory, and too little of it: fewer tiles at once, the same pairs; then the reason why not. */
@@ -311,7 +297,7 @@ static void little_memory(void **state)
   assert_true(waves > 1);
   assert_non_null(strstr(st.message, "the kernel price needs"));
   assert_non_null(strstr(st.message, "--engine cpu"));
-  shim_devices(1, (size_t)1 << 30);
+  shim_devices(1, PLENTY);
 }
 
 static void refuses(fg_engine *e)
@@ -357,40 +343,24 @@ static void refusals(void **state)
   stops(shim);
 }
 
+static fg_code price(void *request, fg_status *st)
+{
+  return shim->ops->price(shim, NULL, request, st);
+}
+
 static void failures(void **state)
 {
   (void)state;
-  static const char *const calls[] = {"cudaSetDevice", "fg_price_prepare_kernel", "fg_price_kernel"};
+  static const fault faults[] = {{"cudaSetDevice", "cudaSetDevice", 700, 0, FG_FAILED},
+                                 {"fg_price_prepare_kernel", "did not launch", 700, 0, FG_FAILED},
+                                 {"fg_price_kernel", "did not launch", 700, 0, FG_FAILED}};
   const long before = shim_live();
   guarded one = guarded_draws(shim, 2, 1);
   fg_price_request r = {.n = 1, .m = 1, .d = 1, .k = 1, .cap = INFINITY, .scale = 1};
   r.x = r.y = r.v = r.key = one.inner;
-  for (int k = 0; k < 3; k++) {
-    fg_status st = {0};
-    shim_fail(calls[k], 700);
-    assert_int_equal(shim->ops->price(shim, NULL, &r, &st), FG_FAILED);
-    assert_non_null(strstr(st.message, "--engine cpu"));
-  }
+  faults_are_told(faults, sizeof faults / sizeof *faults, price, &r);
   guarded_close(shim, &one, NULL);
   assert_int_equal(shim_live(), before);
-}
-
-static int open_engines(void **state)
-{
-  (void)state;
-  MUST(fg_engine_open("cpu", 2, &cpu, ST));
-  MUST(fg_engine_open("cpu-check", 1, &check, ST));
-  MUST(fg_cuda_engine_open(1, &shim, ST));
-  return 0;
-}
-
-static int close_engines(void **state)
-{
-  (void)state;
-  fg_engine_close(&cpu);
-  fg_engine_close(&check);
-  fg_engine_close(&shim);
-  return shim_live() == 0 ? 0 : -1;
 }
 
 int main(void)
@@ -399,5 +369,5 @@ int main(void)
       cmocka_unit_test(every_engine),  cmocka_unit_test(plain),    cmocka_unit_test(devices),
       cmocka_unit_test(little_memory), cmocka_unit_test(refusals), cmocka_unit_test(failures),
   };
-  return cmocka_run_group_tests(tests, open_engines, close_engines);
+  return cmocka_run_group_tests(tests, open_three, close_engines);
 }

@@ -1,21 +1,14 @@
 /* needs: kernels cuda_on_cpu */
 /* The slots slices and slice_ways: cpu, cpu-check and the CUDA kernels run on the CPU, against sorts by comparison and long
  * double sums. Orders are the same to the bit on all of them. */
-#include "support/engine_cases.h"
+#include "support/shim_engines.h"
 
-#include "cuda_on_cpu/shim.h"
 #include "formula/slice.h"
 
 /* RANKED: rows of either side that the CUDA engine sorts in one launch */
 enum { RANKED = 512, MOST = 4100, D_MOST = 20, LINES = 5, WAYS = 64 };
 
-#if defined __SANITIZE_THREAD__ || defined SHIM_CHECKED /* slow */
-enum { FIRST = 1, STEP = 2 };
-#else
-enum { FIRST = 0, STEP = 1 };
-#endif
-
-static fg_engine *cpu, *check, *shim;
+enum { FIRST = SLOW, STEP = 1 + SLOW };
 
 typedef enum masses { EVEN, ONE_SIDE, BOTH } masses;
 
@@ -384,34 +377,57 @@ static void interruption(void **state)
   stops(shim);
 }
 
+static fg_code slices(void *request, fg_status *st)
+{
+  return shim->ops->slices(shim, NULL, request, st);
+}
+
+static fg_code slice_ways(void *request, fg_status *st)
+{
+  return shim->ops->slice_ways(shim, NULL, request, st);
+}
+
 static void failures(void **state)
 {
   (void)state;
-  static const char *const calls[] = {"cudaSetDevice",       "fg_project_kernel",  "fg_tile_sort_kernel",
-                                      "fg_sort_scan_kernel", "fg_scatter_kernel",  "fg_mass_kernel",
-                                      "fg_plan_kernel",      "fg_plan_sum_kernel", "fg_order_kernel"};
+  static const fault large[] = {{"cudaSetDevice", "cudaSetDevice", 700, 0, FG_FAILED},
+                                {"fg_project_kernel", "did not launch", 700, 0, FG_FAILED},
+                                {"fg_tile_sort_kernel", "did not launch", 700, 0, FG_FAILED},
+                                {"fg_sort_scan_kernel", "did not launch", 700, 0, FG_FAILED},
+                                {"fg_scatter_kernel", "did not launch", 700, 0, FG_FAILED},
+                                {"fg_mass_kernel", "did not launch", 700, 0, FG_FAILED},
+                                {"fg_plan_kernel", "did not launch", 700, 0, FG_FAILED},
+                                {"fg_plan_sum_kernel", "did not launch", 700, 0, FG_FAILED},
+                                {"fg_order_kernel", "did not launch", 700, 0, FG_FAILED}};
+  static const fault small[] = {{"fg_rank_kernel", "did not launch", 700, 0, FG_FAILED}};
+  static const fault ways[] = {{"fg_way_count_kernel", "did not launch", 700, 0, FG_FAILED},
+                               {"fg_way_kernel", "did not launch", 700, 0, FG_FAILED}};
   enum { ROWS = RANKED + 1 };
+  static const int64_t all = ROWS;
+  static const uint64_t sides[2] = {0, 1};
+  static int64_t ones[ROWS];
   const long before = shim_live();
-  guarded one = guarded_draws(shim, ROWS, 1), two = guarded_draws(shim, ROWS, 1);
-  fg_slices_request r = {.n = ROWS, .m = 1, .d = 1, .directions = 1, .total = 1};
+  for (size_t i = 0; i < ROWS; i++) ones[i] = 1;
+  guarded rows = guarded_draws(shim, ROWS, 1), costs = guarded_draws(shim, 1, 1);
+  guarded each = guarded_open(shim, sizeof ones, ones), sum = guarded_open(shim, sizeof all, &all);
+  guarded ranks = guarded_open(shim, ROWS * sizeof(uint32_t), NULL);
+  guarded two = guarded_open(shim, sizeof sides, sides);
+  fg_slices_request r = {.n = ROWS, .m = 1, .d = 1, .directions = 1, .total = ROWS};
   fg_slice_ways_request w = {.n = 2, .d = 1, .directions = 1, .ways = 1};
-  fg_status st;
-  r.x = r.y = r.mass_x = r.mass_y = r.direction = w.x = w.direction = w.side = one.inner;
-  r.cost = r.order = w.cost = two.inner;
-  for (size_t k = 0; k < sizeof calls / sizeof *calls; k++) {
-    shim_fail(calls[k], 700);
-    assert_int_equal(shim->ops->slices(shim, NULL, &r, &st), FG_FAILED);
-    assert_non_null(strstr(st.message, "--engine cpu"));
-  }
+  r.x = r.y = r.direction = w.x = w.direction = rows.inner;
+  r.mass_x = each.inner;
+  r.mass_y = sum.inner;
+  r.cost = w.cost = costs.inner;
+  r.order = ranks.inner;
+  w.side = two.inner;
+  faults_are_told(large, sizeof large / sizeof *large, slices, &r);
   r.n = 1;
-  shim_fail("fg_rank_kernel", 700);
-  assert_int_equal(shim->ops->slices(shim, NULL, &r, &st), FG_FAILED);
-  shim_fail("fg_way_count_kernel", 700);
-  assert_int_equal(shim->ops->slice_ways(shim, NULL, &w, &st), FG_FAILED);
-  shim_fail("fg_way_kernel", 700);
-  assert_int_equal(shim->ops->slice_ways(shim, NULL, &w, &st), FG_FAILED);
-  guarded_close(shim, &one, NULL);
-  guarded_close(shim, &two, NULL);
+  r.total = 1;
+  r.mass_y = each.inner;
+  faults_are_told(small, 1, slices, &r);
+  faults_are_told(ways, 2, slice_ways, &w);
+  guarded *const held[] = {&rows, &costs, &each, &sum, &ranks, &two};
+  for (int k = 0; k < 6; k++) guarded_close(shim, held[k], NULL);
   assert_int_equal(shim_live(), before);
 }
 
@@ -419,7 +435,7 @@ static void failures(void **state)
 static void devices(void **state)
 {
   const slice_case *c = &cases[11];
-  const size_t bytes[] = {(size_t)1 << 30, 400000, 200000, 60000};
+  const size_t bytes[] = {PLENTY, 400000, 200000, 60000};
   (void)state;
   fill(c);
   fg_engine_close(&shim); /* its memory is that of the device */
@@ -455,26 +471,8 @@ static void devices(void **state)
       }
       fg_engine_close(&e);
     }
-  shim_devices(1, (size_t)1 << 30);
+  shim_devices(1, PLENTY);
   MUST(fg_cuda_engine_open(1, &shim, ST));
-}
-
-static int open_engines(void **state)
-{
-  (void)state;
-  MUST(fg_engine_open("cpu", 2, &cpu, ST));
-  MUST(fg_engine_open("cpu-check", 1, &check, ST));
-  MUST(fg_cuda_engine_open(1, &shim, ST));
-  return 0;
-}
-
-static int close_engines(void **state)
-{
-  (void)state;
-  fg_engine_close(&cpu);
-  fg_engine_close(&check);
-  fg_engine_close(&shim);
-  return shim_live() == 0 ? 0 : -1;
 }
 
 int main(void)
@@ -484,5 +482,5 @@ int main(void)
       cmocka_unit_test(ways_agree),    cmocka_unit_test(interruption), cmocka_unit_test(failures),
       cmocka_unit_test(devices),
   };
-  return cmocka_run_group_tests(tests, open_engines, close_engines);
+  return cmocka_run_group_tests(tests, open_three, close_engines);
 }

@@ -1,12 +1,8 @@
 /* needs: kernels cuda_on_cpu */
 /* The slot softmin: cpu, cpu-check and the CUDA kernels run on the CPU, against long double loops. */
-#include "support/engine_cases.h"
-
-#include "cuda_on_cpu/shim.h"
+#include "support/shim_engines.h"
 
 enum { MOST = 1000, D_MOST = 70 };
-
-static fg_engine *cpu, *check, *shim;
 
 typedef struct sums_case {
   const char *name;
@@ -157,26 +153,21 @@ static void engines_agree(void **state)
   }
 }
 
-/* The order in which blocks and threads run changes no bit. */
+static void run_shim(const void *c, record *to)
+{
+  run(shim, c, FG_DOUBLE, 1, to);
+}
+
 static void order(void **state)
 {
   (void)state;
-  static record first, other;
 #ifdef __SANITIZE_THREAD__
   skip();
 #endif
   for (size_t k = 0; k < CASES; k++) {
     fill(&cases[k]);
     reference(&cases[k]);
-    shim_shuffle(1);
-    run(shim, &cases[k], FG_DOUBLE, 1, &first);
-    for (unsigned seed = 2; seed < 4; seed++) {
-      shim_shuffle(seed);
-      run(shim, &cases[k], FG_DOUBLE, 1, &other);
-      record_compare(&other, &first, 0);
-      record_free(&other);
-    }
-    record_free(&first);
+    same_in_any_order(run_shim, &cases[k], 3);
   }
 }
 
@@ -241,20 +232,22 @@ static void interruption(void **state)
   stops(shim);
 }
 
+static fg_code softmin(void *request, fg_status *st)
+{
+  return shim->ops->softmin(shim, NULL, request, st);
+}
+
 static void failures(void **state)
 {
   (void)state;
-  static const char *const calls[] = {"cudaSetDevice", "fg_softmin_prepare_kernel", "fg_softmin_kernel"};
+  static const fault faults[] = {{"cudaSetDevice", "cudaSetDevice", 700, 0, FG_FAILED},
+                                 {"fg_softmin_prepare_kernel", "did not launch", 700, 0, FG_FAILED},
+                                 {"fg_softmin_kernel", "did not launch", 700, 0, FG_FAILED}};
   const long before = shim_live();
   guarded one = guarded_draws(shim, 2, 1);
   fg_softmin_request r = {.n = 1, .m = 1, .d = 1, .epsilon = 1};
   r.x = r.y = r.log_b = r.g = r.out = one.inner;
-  for (int k = 0; k < 3; k++) {
-    fg_status st = {0};
-    shim_fail(calls[k], 700);
-    assert_int_equal(shim->ops->softmin(shim, NULL, &r, &st), FG_FAILED);
-    assert_non_null(strstr(st.message, "--engine cpu"));
-  }
+  faults_are_told(faults, sizeof faults / sizeof *faults, softmin, &r);
   guarded_close(shim, &one, NULL);
   assert_int_equal(shim_live(), before);
 }
@@ -281,24 +274,6 @@ static void device(void **state)
   fg_engine_close(&cuda);
 }
 
-static int open_engines(void **state)
-{
-  (void)state;
-  MUST(fg_engine_open("cpu", 2, &cpu, ST));
-  MUST(fg_engine_open("cpu-check", 1, &check, ST));
-  MUST(fg_cuda_engine_open(1, &shim, ST));
-  return 0;
-}
-
-static int close_engines(void **state)
-{
-  (void)state;
-  fg_engine_close(&cpu);
-  fg_engine_close(&check);
-  fg_engine_close(&shim);
-  return shim_live() == 0 ? 0 : -1;
-}
-
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -306,5 +281,5 @@ int main(void)
       cmocka_unit_test(refusals),      cmocka_unit_test(interruption), cmocka_unit_test(failures),
       cmocka_unit_test(device),
   };
-  return cmocka_run_group_tests(tests, open_engines, close_engines);
+  return cmocka_run_group_tests(tests, open_three, close_engines);
 }
