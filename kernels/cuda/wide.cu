@@ -148,7 +148,8 @@ fg_code fg_wide_wait(const fg_wide_run *run, const char *what, fg_status *st)
 
 /* ---- the products of a body ----------------------------------------------------------------------------- */
 
-/* Once with room for so many, and one more, which begins with how many there are. */
+/* Once with room for so many, and one more, which begins with how many there are. Loops are off, but places are computed: from
+ * a state of an earlier wave, whose last step was -1, they would lie before their arrays. */
 static fg_code fg_wide_list(fg_wide_run *run, const fg_wide_plan *plan, int room, fg_wide_product *host,
                             int *count, fg_status *st)
 {
@@ -156,6 +157,7 @@ static fg_code fg_wide_list(fg_wide_run *run, const fg_wide_plan *plan, int room
   fg_wide_job job = run->job;
   void *list = NULL;
   fg_code rc;
+  FG_TRY(fg_wide_set(run, 0, 0, 0, st));
   FG_TRY(fg_cuda_take(run->pieces.on, bytes, &list, st));
   FG_GO(fg_cuda_check(cudaMemsetAsync(list, 0, bytes, cudaStreamPerThread), "cudaMemsetAsync", bytes, st),
         done);
