@@ -238,11 +238,12 @@ static void test_failures(void **state)
   device_close(&c);
   device_open_on(&c, 2, 1);
   const long later = shim_calls("cudaMemcpyPeerAsync");
-  assert_true(later > copies);
+  assert_true(later > copies + 1);
   shim_fail_times("cudaMalloc", 2, 0, 2);
   device_run(&c, &set, NULL);
   assert_memory_equal(c.x, x, sizeof x);
-  assert_int_equal(shim_calls("cudaMemcpyPeerAsync"), later);
+  /* at most a first small array of the field went there, into memory that the opening of the engine had left */
+  assert_in_range(shim_calls("cudaMemcpyPeerAsync"), later, later + 1);
   device_close(&c);
   shim_devices(1, (size_t)1 << 30);
 }
