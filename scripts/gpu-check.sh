@@ -83,13 +83,13 @@ step compare same 1e-7 compare perturbed:gmm9 --set model.epsilon=1 "${few[@]}" 
 step 'compare, searches' same 1e-5 compare exact:gmm9 "${few[@]}" --set 'compare.estimators=[sinkhorn, entropic, max_sliced]'
 step residual same 1e-8 residual perturbed:gmm9 --set "residual.points=$particles"
 steps=$((200 / divide > 3 ? 200 / divide : 3))
-brief=(--set "train.steps=$steps" --set train.batch=64 --set train.time_steps=20 --set train.precision=double
+brief=(--set "train.steps=$steps" --set train.batch=64 --set train.precision=double
        --set train.log_every=1 --set "train.evaluate_every=$steps" --set train.evaluate_paths=256 --set "compare.particles=$particles"
        --set compare.replicates=2 --set compare.permutations=3)
 for example in dis-gmm9 bridge-gmm9 dds-gmm9 pis-gmm9; do # rounding grows from step to step of a training
-  step "train $example" same 1e-5 train "examples/$example-short.yaml" "${brief[@]}"
+  step "train $example" same 1e-5 train "examples/$example-short.yaml" "${brief[@]}" --set train.time_steps=20
 done
-step 'train, wide network' same 1e-5 train examples/dis-gmm9-short.yaml "${brief[@]}" --set 'train.hidden=[160, 160]'
+step 'train, wide network' same 1e-5 train examples/dis-gmm9-short.yaml "${brief[@]}" --set train.time_steps=20 --set 'train.hidden=[160, 160]'
 step 'train dsm-circles' same 1e-5 train examples/dsm-circles-short.yaml "${brief[@]}"
 
 # ---- compute-sanitizer

@@ -4,8 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/setup.sh build test
-# long, and nothing in them that others do not run
-statistics='exact_marginals|perturbed_gap|w2_coverage|equal_laws|compare_certificate|train_modes|train_log_z|train_bridge|property/test_identity|paths_exact|law_gap'
+# long, and nothing in them that others do not run (of the two of the command: engine tests, and test_compare)
+statistics='exact_marginals|perturbed_gap|w2_coverage|equal_laws|compare_certificate|train_modes|train_log_z|train_bridge|property/test_identity|paths_exact|law_gap|e2e/test_cuda_on_cpu|compare_resume'
 threads='threads|same_bits|estimate_extremes|ode_lost|engine/test_cuda_'
 cmake --preset sanitize >/dev/null
 cmake --build --preset sanitize -j"$(nproc)"

@@ -57,7 +57,7 @@ for done in info 'engine test test_points_on_cuda' 'engine test test_engine_slot
   'memcheck test_points_on_cuda' 'synccheck compare' roofline; do
   has "-- $done: right"
 done
-for slot in simulate evaluate ode map reduce pairs softmin price slices slice_ways ensemble points objective optimise paths; do has "$slot  "; done
+for slot in simulate evaluate ode map reduce pairs softmin price slices slice_ways ensemble points objective optimise paths; do has "$slot "; done
 [ "$(sort -u "$scratch/notes" | wc -l)" = 9 ] || { cat "$scratch/notes"; echo 'expected three tools on three programs'; exit 1; }
 [ "$(grep -c 'on_cuda 1$' "$scratch/notes")" = 6 ] || { echo 'tests under compute-sanitizer not on the device'; exit 1; }
 
