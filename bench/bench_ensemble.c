@@ -1,9 +1,9 @@
 /* needs: flow */
-/* 10,000 particles along the ODE by CVODE Adams in tiles of 64 and by dopri5, whose particles have steps of their own:
+/* Particles (10,000) along the ODE by CVODE Adams in tiles of 64 and by dopri5, whose particles have steps of their own:
  * the exact nine modes, and a potential network 3-80-80-80-1 with random weights. Processor seconds, work, errors of the
  * ends against dopri5 at rtol 1e-10, and the ratio of the costs at the error of dopri5.
  *
- *   bench_ensemble [THREADS] */
+ *   bench_ensemble [THREADS [PARTICLES]] */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,12 +12,13 @@
 
 #include "flowgap/flowgap.h"
 
-enum { N = 10000, LAYERS = 4, RUNS = 4 };
+enum { MOST = 1000000, LAYERS = 4, RUNS = 4 };
 static const size_t widths[LAYERS + 1] = {3, 80, 80, 80, 1};
 static const double t_end = 1e-3;
 
 static fg_status st;
-static double x0[2 * N], x1[2 * N], want[2 * N];
+static size_t n = 10000;
+static double x0[2 * MOST], x1[2 * MOST], want[2 * MOST];
 
 static void need(fg_code rc)
 {
@@ -71,17 +72,17 @@ static measured run(const fg_model *model, fg_ode_method method, double rtol)
   set.rtol = rtol;
   set.atol = 1e-2 * rtol;
   const clock_t start = clock();
-  need(fg_flow_ode(model, &set, N, x0, fg_process_horizon(fg_model_process(model)), t_end, x1, NULL, NULL,
+  need(fg_flow_ode(model, &set, n, x0, fg_process_horizon(fg_model_process(model)), t_end, x1, NULL, NULL,
                    NULL, &report, &st));
   m.seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
   m.work = (double)report.rhs_evaluations / (double)report.tiles;
   double sum = 0;
-  for (size_t i = 0; i < N; i++) {
+  for (size_t i = 0; i < n; i++) {
     const double e = hypot(x1[2 * i] - want[2 * i], x1[2 * i + 1] - want[2 * i + 1]);
     sum += log(e + 1e-16);
     m.most = fmax(m.most, e);
   }
-  m.typical = exp(sum / N);
+  m.typical = exp(sum / (double)n);
   return m;
 }
 
@@ -97,9 +98,9 @@ static double seconds_at(const measured *runs, double error)
 static void measure(const char *name, const fg_model *model, const fg_prior *prior)
 {
   measured adams[RUNS], dopri5[RUNS];
-  need(fg_prior_sample(prior, 3, 0, N, x0, &st));
+  need(fg_prior_sample(prior, 3, 0, n, x0, &st));
   run(model, FG_ODE_DOPRI5, 1e-10);
-  memcpy(want, x1, sizeof want);
+  memcpy(want, x1, 2 * n * sizeof *want);
   for (int k = 0; k < RUNS; k++) {
     const double rtol = pow(10, -5 - k);
     adams[k] = run(model, FG_ODE_ADAMS, rtol);
@@ -124,6 +125,11 @@ int main(int argc, char **argv)
   fg_process_settings noise;
   fg_target_settings modes;
   const fg_prior_settings prior = {FG_PRIOR_GAUSSIAN, 0.5, 0};
+  if (argc > 2) n = strtoul(argv[2], NULL, 10);
+  if (n < 1 || n > MOST) {
+    fprintf(stderr, "bench_ensemble: 1 to %d particles\n", MOST);
+    return 2;
+  }
   setvbuf(stdout, NULL, _IOLBF, 0);
   fg_process_defaults(FG_PROCESS_OU, &noise);
   fg_target_defaults(FG_TARGET_GMM9, &modes);
