@@ -122,10 +122,18 @@ void shim_multiply(int line, float (&c)[4], const float (&a)[2], float b)
   bring(line, c, shim_tf32(a[0]), shim_tf32(a[1]), shim_tf32(b));
 }
 
+static int other_lanes;
+
+void shim_other_lanes(int others)
+{
+  other_lanes = others;
+}
+
 /* One product as this lane has it; terms in the order of the lanes that bring them. */
 template <typename real> static void multiply(const lane *warp, unsigned turn, size_t at)
 {
-  const unsigned me = here.current % WARP, row = me / 4, column = me % 4 * 2;
+  const unsigned me = here.current % WARP, row = other_lanes ? me % 8 : me / 4,
+                 column = (other_lanes ? me / 8 : me % 4) * 2;
   real *c = (real *)warp[me].brought[turn][at].sum;
   for (unsigned q = 0; q < 4; q++)
     for (unsigned i = 0; i < 4; i++)

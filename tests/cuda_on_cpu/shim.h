@@ -23,6 +23,8 @@ void shim_fail_times(const char *call, int error, int after, int times);
 void shim_shared(int bytes);
 /* Multiprocessors of a device (at first 1), for engines opened later. */
 void shim_processors(int count);
+/* Tensor cores whose lanes hold other entries of a product than PTX says; 0: those that it says. */
+void shim_other_lanes(int others);
 /* Pieces that the arenas have handed out and that nobody has given back. */
 long shim_live(void);
 /* Graphs that nobody has destroyed. */

@@ -138,12 +138,30 @@ static void test_waits(void **state)
   is_caught(SHIM_LATE, UNSET, "");
 }
 
+/* Products of the wrong lanes look like numbers: an engine refuses such a device when it opens. */
+static void test_lanes(void **state)
+{
+  (void)state;
+  fg_engine *engine = NULL;
+  fg_status st = {0};
+  shim_other_lanes(1);
+  const fg_code rc = fg_cuda_engine_open(1, &engine, &st);
+  shim_other_lanes(0);
+  assert_int_equal(rc, FG_UNSUPPORTED);
+  assert_null(engine);
+  assert_non_null(strstr(st.message, "tensor cores of device 0 do not multiply in double precision"));
+  assert_non_null(strstr(st.message, "--engine cpu"));
+  assert_int_equal(fg_cuda_engine_open(1, &engine, &st), FG_OK);
+  fg_engine_close(&engine);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_shared),  cmocka_unit_test(test_device),       cmocka_unit_test(test_blocks),
       cmocka_unit_test(test_overrun), cmocka_unit_test(test_barriers),     cmocka_unit_test(test_products),
       cmocka_unit_test(test_unset),   cmocka_unit_test(test_other_device), cmocka_unit_test(test_waits),
+      cmocka_unit_test(test_lanes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
