@@ -104,6 +104,8 @@ void fg_side_provenance(const fg_side *s)
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
       fg_page_put(page, "<td>");
       fg_page_text(page, fg_run_word(results, keys[i], "not recorded"));
+      if (strcmp(keys[i], "isa") == 0 && json_is_true(fg_run_find(results, "tf32")))
+        fg_page_put(page, ", TF32");
       fg_page_put(page, "</td>");
     }
     fg_page_put(page, "<td>");

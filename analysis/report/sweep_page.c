@@ -332,6 +332,8 @@ static void put_provenance(const fg_sheet *s)
     fg_page_text(page, fg_run_word(s->run->results, rows[i][0], "not recorded"));
     fg_page_put(page, "</td></tr>\n");
   }
+  if (json_is_true(fg_run_find(s->run->results, "tf32")))
+    fg_page_put(page, "<tr><th scope=\"row\">products in TF32</th><td>yes</td></tr>\n");
   fg_page_put(page, "<tr><th scope=\"row\">wall time / s</th><td>");
   fg_page_number(page, fg_run_real(s->run->results, "wall_seconds"), 3, "not recorded");
   fg_page_put(page, "</td></tr>\n</tbody></table></div>\n</section>\n<footer>Written by flowgap ");

@@ -283,7 +283,8 @@ void fg_report_provenance(const fg_report *r)
       {"threads", "threads", "not recorded"},         {"wall_seconds", "wall time / s", "not recorded"},
   };
   fg_page *page = r->page;
-  const json_t *results = r->run->results, *seed = fg_run_find(results, "seed");
+  const json_t *results = r->run->results, *seed = fg_run_find(results, "seed"),
+               *tf32 = fg_run_find(results, "tf32");
   const char *command = fg_run_word(results, "command", "not recorded");
   fg_page_put(page, "<section id=\"provenance\">\n<h2>Where this page comes from</h2>\n");
   const char *verb = fg_run_word(results, "verb", "compare");
@@ -310,6 +311,7 @@ void fg_report_provenance(const fg_report *r)
   fg_page_put(page, "</td></tr>\n");
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
     row_value(page, rows[i].title, fg_run_find(results, rows[i].key), rows[i].reason);
+  if (json_is_true(tf32)) row_value(page, "products in TF32", tf32, "");
   fg_page_put(
       page, "</tbody></table></div>\n<p class=\"note\">Same seed, settings and instruction set give the same "
             "figures with any number of threads. The numbers behind this page are in results.json and ");

@@ -163,6 +163,8 @@ grep -q '"tf32": false' run/results.json || { echo "FAILED: TF32 that nobody ask
 chosen cuda compare exact:gmm9 "${one[@]}" --tf32
 grep -q '"tf32": true' run/results.json && grep -q 'engine cuda (sm_80, TF32)' run/log.txt ||
   { echo "FAILED: --tf32 is not recorded"; bad=$((bad + 1)); }
+grep -q 'products in TF32</th><td>yes' run/report.html || { echo "FAILED: the page does not tell of TF32"; bad=$((bad + 1)); }
+cases=$((cases + 1))
 rm -rf run # allowed, and not there
 LD_LIBRARY_PATH='' "$flowgap" compare exact:gmm9 "${one[@]}" --tf32 --out run >out.txt 2>err.txt
 check $? 0 '--tf32 changes nothing: engine cpu' 'with --tf32 without the plugin'
